@@ -1,0 +1,94 @@
+"""Files and folders that appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from kerastl.errors import ConfigurationError
+
+
+@contextlib.contextmanager
+def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yields a temporary path beside ``path`` that is renamed onto it on success.
+
+    The temporary name keeps the suffixes of ``path``, because Keras chooses a file format by
+    them. At any kill there is either the old file or the new one.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(
+        prefix=".tmp-", suffix="-" + target.name, dir=target.parent
+    )
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        _fsync(temporary)
+        # mkstemp makes private files; users expect those of their umask.
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_folder(path: str | os.PathLike[str], *, overwrite: bool = False) -> Iterator[Path]:
+    """Yields a temporary folder beside ``path`` that is renamed to it on success.
+
+    Args:
+        path: the folder to make.
+        overwrite: replace a folder that is there already; without it that is an error.
+
+    Raises:
+        ConfigurationError: ``path`` exists and ``overwrite`` is false.
+    """
+    target = Path(path)
+    if target.exists() and not overwrite:
+        raise ConfigurationError(
+            f"{target} exists already. Choose another folder, or ask for overwriting."
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".tmp-{target.name}-", dir=target.parent))
+    try:
+        temporary.chmod(0o777 & ~_umask())
+        yield temporary
+        if target.exists():
+            # Folders cannot be exchanged in one step everywhere: move the old one aside first.
+            aside = Path(tempfile.mkdtemp(prefix=f".old-{target.name}-", dir=target.parent))
+            target.replace(aside / "old")
+            temporary.replace(target)
+            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            temporary.replace(target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Writes ``value`` as indented JSON, atomically; NaN and infinity are refused."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    with atomic_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """Reads a JSON file written in UTF-8."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def _fsync(path: Path) -> None:
+    with path.open("rb") as handle:
+        os.fsync(handle.fileno())
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
