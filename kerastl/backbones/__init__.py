@@ -1,1 +1,12 @@
+"""Backbones: the registry, pretrained weights, preprocessing bound to the graph."""
 
+from kerastl.backbones.build import INPUT, BuiltBackbone, build_backbone
+from kerastl.backbones.preprocessing import describe as describe_preprocessing
+from kerastl.backbones.record import Backbone
+from kerastl.backbones.registry import get_backbone, list_backbones, split_name
+from kerastl.backbones.weights import WeightsSource, find_weights
+
+__all__ = [
+    "INPUT", "Backbone", "BuiltBackbone", "WeightsSource", "build_backbone",
+    "describe_preprocessing", "find_weights", "get_backbone", "list_backbones", "split_name",
+]

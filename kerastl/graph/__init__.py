@@ -1,1 +1,18 @@
+"""The graph of a model: where it can be cut, its stages, what is frozen."""
 
+from kerastl.graph.cuts import Cut, find_cuts, inline, operations, split
+from kerastl.graph.freezing import apply_boundary, trainable_layers
+from kerastl.graph.stages import (
+    ALL,
+    HEAD,
+    POOLING_LAYER,
+    Stage,
+    find_stages,
+    head_cut,
+    resolve_boundary,
+)
+
+__all__ = [
+    "ALL", "HEAD", "POOLING_LAYER", "Cut", "Stage", "apply_boundary", "find_cuts", "find_stages",
+    "head_cut", "inline", "operations", "resolve_boundary", "split", "trainable_layers",
+]

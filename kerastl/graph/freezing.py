@@ -1,0 +1,74 @@
+"""Setting which layers train, so that nothing before the freeze boundary moves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from kerastl.graph.cuts import Cut, inline, operations
+
+_RATE = "_kerastl_rate"
+
+
+def apply_boundary(model: keras.Model, cut: Cut | None, *, batch_norm: bool = False) -> None:
+    """Makes everything after a cut trainable and everything before it frozen.
+
+    Frozen layers keep their weights and BatchNorm statistics whatever is called later:
+    ``trainable`` is false on every BatchNormalization itself, since neither
+    ``base(x, training=False)`` nor ``base.trainable = False`` on a container keeps the moving
+    statistics still. Dropout and stochastic depth before the cut are switched off, so that the
+    frozen part is the same function in training as in prediction.
+
+    Args:
+        model: a Functional or Sequential model, nested models allowed. A compiled model has to
+            be compiled again afterwards, and refuses to train until then.
+        cut: a cut of ``inline(model)``, or None to freeze everything.
+        batch_norm: let BatchNormalization after the cut train. By default it keeps the
+            statistics that it was pretrained with, in training too.
+    """
+    flat = inline(model)
+    # Setting a container's flag overwrites the flags of all that it contains: containers first.
+    model.trainable = True
+    frozen: set[int] = set()
+    for position, layer in enumerate(operations(flat)):
+        if not isinstance(layer, keras.layers.Layer):
+            continue
+        # A layer that is used on both sides of the cut belongs to the frozen side.
+        before = cut is None or position <= cut.position
+        if before:
+            frozen.add(id(layer))
+        _set_trainable(layer, id(layer) not in frozen, batch_norm)
+    # `trainable` is read when a training step is compiled; an old step would train as before.
+    model.compiled = False
+
+
+def _set_trainable(layer: Any, trainable: bool, batch_norm: bool) -> None:
+    layer.trainable = trainable
+    for inner in _with_sublayers(layer):
+        if isinstance(inner, keras.layers.BatchNormalization) and not batch_norm:
+            inner.trainable = False
+        if isinstance(inner, keras.layers.Dropout):
+            _set_dropout(inner, trainable)
+
+
+def _set_dropout(layer: Any, active: bool) -> None:
+    if active and hasattr(layer, _RATE):
+        layer.rate = getattr(layer, _RATE)
+        delattr(layer, _RATE)
+    elif not active and layer.rate > 0:
+        setattr(layer, _RATE, layer.rate)
+        layer.rate = 0.0
+
+
+def _with_sublayers(layer: Any) -> list[Any]:
+    return list(layer._flatten_layers())
+
+
+def trainable_layers(model: keras.Model) -> list[str]:
+    """Names of the layers with weights that would train, in running order."""
+    return [
+        operation.name
+        for operation in operations(inline(model))
+        if isinstance(operation, keras.layers.Layer) and operation.trainable_weights
+    ]

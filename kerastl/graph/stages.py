@@ -1,0 +1,162 @@
+"""Stages: the parts of a backbone that a person would unfreeze one after another."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+import keras
+
+from kerastl.errors import ConfigurationError, GraphError, did_you_mean
+from kerastl.graph.cuts import Cut, find_cuts, operations
+
+HEAD = "head"
+ALL = "all"
+POOLING_LAYER = "head_pooling"
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """A run of layers between two cuts of a model.
+
+    Attributes:
+        name: as in ``"block_16"`` or ``"conv5"``.
+        cut: the tensor that enters the stage.
+    """
+
+    name: str
+    cut: Cut
+
+
+def find_stages(model: keras.Model, pattern: str | None) -> tuple[Stage, ...]:
+    """Finds the stages of a flat Functional model.
+
+    Args:
+        model: a Functional model without nested models (see ``inline``).
+        pattern: a regular expression with groups. Layers whose names match from their start
+            belong to the stage that the groups, joined by ``_``, name; layers that do not
+            match belong to the stage before them. None takes every merge of branches (Add, Concatenate, ...) as the end of a
+            stage, or, in a model without branches, every layer with weights as a stage.
+
+    Returns:
+        The stages from input to output. Two stages that no cut separates are one, under the
+        name of the first.
+    """
+    cuts = find_cuts(model)
+    starts: dict[str, int] = {}
+    if pattern is None:
+        starts = _starts_without_names(model, cuts)
+    else:
+        expression = re.compile(pattern)
+        for position, operation in enumerate(operations(model)):
+            match = expression.match(operation.name)
+            if match:
+                starts.setdefault("_".join(match.groups()), position)
+
+    stages: list[Stage] = []
+    for name, start in starts.items():
+        before = [cut for cut in cuts if cut.position < start]
+        if before and (not stages or stages[-1].cut.position < before[-1].position):
+            stages.append(Stage(name, before[-1]))
+    return tuple(stages)
+
+
+def _starts_without_names(model: keras.Model, cuts: tuple[Cut, ...]) -> dict[str, int]:
+    order = operations(model)
+    merges = (
+        keras.layers.Add, keras.layers.Concatenate, keras.layers.Multiply, keras.layers.Average,
+    )
+    joins = [cut for cut in cuts if isinstance(order[cut.position], merges)]
+    if joins:
+        starts = [cuts[0].position + 1, *(cut.position + 1 for cut in joins[:-1])]
+    else:
+        starts = [
+            position
+            for position, operation in enumerate(order)
+            if isinstance(operation, keras.layers.Layer) and operation.weights
+        ]
+    return {order[position].name: position for position in starts if position < len(order)}
+
+
+def head_cut(model: keras.Model) -> Cut:
+    """The cut after which only the head is left.
+
+    It is the output of the layer named ``head_pooling``, or else of the last pooling or
+    flattening layer, or else the last cut before the last layer with weights.
+
+    Raises:
+        GraphError: the model has no such cut.
+    """
+    cuts = find_cuts(model)
+    order = operations(model)
+    pooling = (
+        keras.layers.GlobalAveragePooling2D, keras.layers.GlobalMaxPooling2D,
+        keras.layers.GlobalAveragePooling1D, keras.layers.GlobalMaxPooling1D,
+        keras.layers.Flatten,
+    )
+    weighted = [
+        position
+        for position, operation in enumerate(order)
+        if isinstance(operation, keras.layers.Layer) and operation.weights
+    ]
+    last = weighted[-1] if weighted else len(order)
+    named = [cut for cut in cuts if cut.name == POOLING_LAYER]
+    pooled = [cut for cut in cuts if isinstance(order[cut.position], pooling)]
+    before = [cut for cut in cuts if cut.position < last]
+    # A squeeze-and-excitation block pools too, but never as the last pooling layer.
+    found = named or [cut for cut in pooled if cut.position < last] or before
+    if not found:
+        raise GraphError(
+            f"The model {model.name!r} has no tensor that separates a head from the rest."
+        )
+    return found[-1]
+
+
+def resolve_boundary(
+    model: keras.Model, train_from: str | int, stages: tuple[Stage, ...]
+) -> Cut:
+    """Finds the cut at which training begins.
+
+    Args:
+        model: a flat Functional model with one input.
+        train_from: ``"head"``, ``"all"``, the name of a stage or of a layer, or a negative
+            number that counts stages from the end (-1 is the last).
+        stages: the model's stages.
+
+    Returns:
+        The freeze boundary: what is before it stays as it is, what is after it trains.
+
+    Raises:
+        ConfigurationError: no such stage or layer.
+        GraphError: the layer named lies within branches, so that no cut is right before it.
+    """
+    cuts = find_cuts(model)
+    if train_from == HEAD:
+        return head_cut(model)
+    if train_from == ALL:
+        if not cuts:
+            raise GraphError(f"The model {model.name!r} has more than one input: cannot be cut.")
+        return cuts[0]
+    names = [stage.name for stage in stages]
+    if isinstance(train_from, int):
+        if not -len(stages) <= train_from <= -1:
+            raise ConfigurationError(
+                f"from_stage={train_from} counts stages from the end, and there are "
+                f"{len(stages)}: {', '.join(names)}. Give -1 to {-len(stages)}, a name, "
+                "'head' or 'all'."
+            )
+        return stages[train_from].cut
+    for stage in stages:
+        if stage.name == train_from:
+            return stage.cut
+    order = [operation.name for operation in operations(model)]
+    if train_from in order:
+        before = [cut for cut in cuts if cut.position < order.index(train_from)]
+        if before:
+            return before[-1]
+        raise GraphError(f"Nothing lies before the layer {train_from!r}; use 'all'.")
+    raise ConfigurationError(
+        f"There is no stage or layer {train_from!r}."
+        f"{did_you_mean(train_from, [*names, *order])} The stages are: {', '.join(names)}; "
+        "'head' and 'all' are allowed too."
+    )

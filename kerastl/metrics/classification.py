@@ -1,0 +1,90 @@
+"""Metrics of classification, in NumPy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+
+def confusion_matrix(labels: Array, predicted: Array, num_classes: int) -> Array:
+    """Counts of (true class, predicted class).
+
+    Args:
+        labels: int (n,), true classes.
+        predicted: int (n,), predicted classes.
+        num_classes: how many classes there are.
+
+    Returns:
+        int64 (num_classes, num_classes); rows are true classes.
+    """
+    matrix = np.zeros((num_classes, num_classes), dtype=np.int64)
+    np.add.at(matrix, (labels, predicted), 1)
+    return matrix
+
+
+def accuracy(labels: Array, probabilities: Array) -> float:
+    """Fraction of examples whose most probable class is the true one."""
+    return float(np.mean(np.argmax(probabilities, axis=-1) == labels))
+
+
+def log_loss(labels: Array, probabilities: Array) -> float:
+    """Mean negative log-probability of the true class, in nats; probabilities under 1e-7 count
+    as 1e-7.
+    """
+    taken = probabilities[np.arange(len(labels)), labels]
+    return float(-np.mean(np.log(np.clip(taken, 1e-7, 1.0))))
+
+
+def macro_f1(labels: Array, probabilities: Array) -> float:
+    """Unweighted mean over the classes of F1; a class neither present nor predicted is left out."""
+    matrix = confusion_matrix(labels, np.argmax(probabilities, axis=-1), probabilities.shape[1])
+    hits = np.diag(matrix)
+    total = matrix.sum(axis=0) + matrix.sum(axis=1)
+    seen = total > 0
+    return float(np.mean(2 * hits[seen] / total[seen]))
+
+
+def wilson_interval(successes: int, n: int, z: float = 1.96) -> tuple[float, float]:
+    """Wilson's score interval of a proportion.
+
+    Args:
+        successes: how many of n.
+        n: number of trials, at least 1.
+        z: standard deviations; 1.96 gives 95 %.
+
+    References:
+        E. B. Wilson, Probable inference, the law of succession, and statistical inference,
+        JASA 22 (1927), 209-212.
+    """
+    share = successes / n
+    denominator = 1 + z * z / n
+    center = (share + z * z / (2 * n)) / denominator
+    half = z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / denominator
+    return float(max(0.0, center - half)), float(min(1.0, center + half))
+
+
+def classification_metrics(labels: Array, probabilities: Array) -> dict[str, float]:
+    """The metrics that ``TrainedModel.evaluate`` reports.
+
+    Args:
+        labels: int (n,), true classes.
+        probabilities: float (n, classes).
+
+    Returns:
+        ``accuracy``, its 95 % interval ``accuracy_low`` and ``accuracy_high``, ``macro_f1``,
+        ``loss`` (log loss in nats) and ``examples`` (n).
+    """
+    n = len(labels)
+    share = accuracy(labels, probabilities)
+    low, high = wilson_interval(round(share * n), n)
+    return {
+        "accuracy": share,
+        "accuracy_low": low,
+        "accuracy_high": high,
+        "macro_f1": macro_f1(labels, probabilities),
+        "loss": log_loss(labels, probabilities),
+        "examples": n,
+    }
