@@ -1,0 +1,150 @@
+"""Batches of activations or images, in an order that is a function of the seed alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerastl.training.augment import Augment
+from kerastl.training.examples import Examples
+
+Array = np.ndarray[Any, Any]
+
+
+class _Shuffled(keras.utils.PyDataset):
+    """The order of an epoch depends on (seed, phase, epoch) alone.
+
+    So an interrupted run goes on with the very batches that it would have seen.
+
+    Args:
+        targets: float32 (n, classes), one-hot.
+        weights: float32 (n,) or None, weight of each example in the loss.
+        batch_size: examples a batch; the last one of an epoch may be smaller.
+        seed: of the run.
+        phase: number of the phase in the plan.
+        first_epoch: the epoch that comes first.
+        skip: batches of the first epoch that are left out; then that is the only epoch.
+    """
+
+    def __init__(
+        self,
+        targets: Array,
+        weights: Array | None,
+        *,
+        batch_size: int,
+        seed: int,
+        phase: int,
+        first_epoch: int,
+        skip: int,
+    ) -> None:
+        super().__init__(workers=1, use_multiprocessing=False)
+        self.epoch = first_epoch
+        self._targets = targets
+        self._weights = weights
+        self._batch_size = batch_size
+        self._key = (seed, phase)
+        self._skip = skip
+        self._order = self._shuffle()
+
+    def _shuffle(self) -> Array:
+        random = np.random.default_rng([*self._key, self.epoch])
+        return random.permutation(len(self._targets))
+
+    def __len__(self) -> int:
+        return -(-len(self._targets) // self._batch_size) - self._skip
+
+    def __getitem__(self, index: int) -> tuple[Array, ...]:
+        start = (index + self._skip) * self._batch_size
+        # Sorted rows are read from a memory map in one sweep; within a batch order is nothing.
+        rows = np.sort(self._order[start : start + self._batch_size])
+        values = self.take(rows)
+        if self._weights is None:
+            return values, self._targets[rows]
+        return values, self._targets[rows], self._weights[rows]
+
+    def take(self, rows: Array) -> Array:
+        """The inputs of some examples, float32 (len(rows), ...)."""
+        raise NotImplementedError
+
+    def on_epoch_end(self) -> None:
+        """Goes on to the next epoch's order."""
+        self.epoch += 1
+        self._order = self._shuffle()
+
+
+class ViewBatches(_Shuffled):
+    """Batches of cached activations; each epoch takes the next view.
+
+    Args:
+        values: (views, n, ...) activations or images.
+        targets: see above, as all further arguments.
+        weights: see above.
+        **order: see above.
+    """
+
+    def __init__(
+        self, values: Array, targets: Array, weights: Array | None, **order: Any
+    ) -> None:
+        super().__init__(targets, weights, **order)
+        self._values = values
+
+    def take(self, rows: Array) -> Array:
+        """Activations of this epoch's view."""
+        view = self.epoch % len(self._values)
+        return self._values[view, rows].astype(np.float32, copy=False)
+
+
+class ImageBatches(_Shuffled):
+    """Batches of images, varied anew in each epoch.
+
+    Args:
+        examples: decoded images.
+        augment: how they are varied, or None.
+        targets: see above, as all further arguments.
+        weights: see above.
+        **order: see above.
+    """
+
+    def __init__(
+        self, examples: Examples, augment: Augment | None, targets: Array,
+        weights: Array | None, **order: Any,
+    ) -> None:
+        super().__init__(targets, weights, **order)
+        self._examples = examples
+        self._augment = augment
+
+    def take(self, rows: Array) -> Array:
+        """Images, each in this epoch's own variation."""
+        images = self._examples.images[rows]
+        if self._augment is not None:
+            seed = self._key[0]
+            images = np.stack([
+                self._augment.apply(image, seed=seed, view=self.epoch, example=int(row))
+                for image, row in zip(images, rows, strict=True)
+            ])
+        return images.astype(np.float32)
+
+
+class FixedBatches(keras.utils.PyDataset):
+    """Batches in the order of the examples, for validation.
+
+    Args:
+        values: (n, ...) activations or images.
+        targets: float32 (n, classes), one-hot.
+        batch_size: examples a batch.
+    """
+
+    def __init__(self, values: Array, targets: Array, *, batch_size: int) -> None:
+        super().__init__(workers=1, use_multiprocessing=False)
+        self._values = values
+        self._targets = targets
+        self._batch_size = batch_size
+
+    def __len__(self) -> int:
+        return -(-len(self._targets) // self._batch_size)
+
+    def __getitem__(self, index: int) -> tuple[Array, Array]:
+        rows = slice(index * self._batch_size, (index + 1) * self._batch_size)
+        return self._values[rows].astype(np.float32, copy=False), self._targets[rows]

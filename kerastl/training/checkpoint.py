@@ -1,0 +1,141 @@
+"""The state of a run, written often enough that a kill costs seconds."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerastl.errors import RunError
+from kerastl.files import atomic_file
+
+Array = np.ndarray[Any, Any]
+FILE = "state.npz"
+SECONDS_BETWEEN = 20.0
+_META = "meta"
+
+
+@dataclasses.dataclass
+class State:
+    """All that a run needs to go on as if it had never stopped.
+
+    Attributes:
+        settings: fingerprint of recipe, data and seed; a run goes on only under the same ones.
+        phase: number of the phase that was running, or the number of phases when all are done.
+        epoch: epochs of that phase that were complete.
+        step: batches of the next epoch that were complete.
+        records: results of the phases that are complete.
+        history: metrics of the running phase, one list a metric.
+        best: score, epoch and waited of the best epoch so far (see ``Best``), or None.
+        network: values of all variables of the network, random states included.
+        optimizer: values of the optimizer's variables; empty between phases.
+        best_values: trainable variables of the best epoch.
+        seconds: time that the running phase has taken.
+    """
+
+    settings: str
+    phase: int
+    epoch: int = 0
+    step: int = 0
+    records: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    history: dict[str, list[float]] = dataclasses.field(default_factory=dict)
+    best: dict[str, Any] | None = None
+    network: list[Array] = dataclasses.field(default_factory=list)
+    optimizer: list[Array] = dataclasses.field(default_factory=list)
+    best_values: list[Array] = dataclasses.field(default_factory=list)
+    seconds: float = 0.0
+
+
+_ARRAYS = ("network", "optimizer", "best_values")
+
+
+class CheckpointStore:
+    """Writes and reads the state of a run in one file, which is replaced as a whole.
+
+    Args:
+        folder: where the file lies.
+        clock: tells seconds; replaced in tests.
+    """
+
+    def __init__(self, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self._path = folder / FILE
+        self._clock = clock
+        self._written = clock()
+
+    @property
+    def due(self) -> bool:
+        """Whether the last write is long enough ago."""
+        return self._clock() - self._written >= SECONDS_BETWEEN
+
+    def write(self, state: State) -> None:
+        """Replaces the file.
+
+        Raises:
+            RunError: it cannot be written, as on a full disk; the old file is whole.
+        """
+        meta = {
+            field.name: getattr(state, field.name)
+            for field in dataclasses.fields(state)
+            if field.name not in _ARRAYS
+        }
+        arrays = {
+            f"{kind}_{index}": value
+            for kind in _ARRAYS
+            for index, value in enumerate(getattr(state, kind))
+        }
+        arrays[_META] = np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)
+        try:
+            with atomic_file(self._path) as temporary, temporary.open("wb") as handle:
+                np.savez(handle, **arrays)
+        except OSError as error:
+            raise RunError(
+                f"The checkpoint {self._path} cannot be written: {os.strerror(error.errno or 0)}. "
+                "The last checkpoint is whole: free some space and go on with --resume "
+                "(resume=True)."
+            ) from error
+        self._written = self._clock()
+
+    def read(self) -> State | None:
+        """The state, or None where there is none.
+
+        Raises:
+            RunError: the file is damaged.
+        """
+        if not self._path.exists():
+            return None
+        try:
+            with np.load(self._path, allow_pickle=False) as file:
+                meta = json.loads(file[_META].tobytes())
+                arrays = {
+                    kind: [
+                        file[f"{kind}_{index}"]
+                        for index in range(sum(n.startswith(f"{kind}_") for n in file.files))
+                    ]
+                    for kind in _ARRAYS
+                }
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise RunError(
+                f"The checkpoint {self._path} is damaged ({error}). Delete it to start over."
+            ) from error
+        return State(**meta, **arrays)
+
+    def clear(self) -> None:
+        """Removes the file, at the end of a run."""
+        self._path.unlink(missing_ok=True)
+
+
+def network_variables(network: keras.Model) -> list[Any]:
+    """All variables of a network's layers, random states of dropout included, each once."""
+    found: dict[int, Any] = {}
+    for layer in network.layers:
+        for variable in layer.variables:
+            found.setdefault(id(variable), variable)
+    return list(found.values())

@@ -1,0 +1,99 @@
+"""The decoded images of a run, their labels, and the views of them that training asks for."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from kerastl.errors import DataError
+from kerastl.training.augment import Augment
+
+Array = np.ndarray[Any, Any]
+DECODE_BATCH = 32
+# Beyond this many bytes arrays live in a file that the system pages in and out.
+MEMORY_LIMIT = 2 * 1024**3
+
+
+class Batched(Protocol):
+    """What is needed of a data set: one ordered pass of decoded batches."""
+
+    def batches(self, image_size: tuple[int, int], batch_size: int) -> Iterator[Any]:
+        """Yields (uint8 (b, height, width, 3), int64 (b,))."""
+        ...
+
+    def size_hint(self) -> int | None:
+        """How many examples there are, where that is known."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Examples:
+    """Images that were decoded once.
+
+    Attributes:
+        images: uint8 (n, height, width, 3), in memory or memory-mapped.
+        labels: int64 (n,).
+    """
+
+    images: Array
+    labels: Array
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def view(self, start: int, stop: int, *, view: int, augment: Augment | None, seed: int) -> Array:
+        """Images ``start`` to ``stop`` of one view, uint8 (stop - start, height, width, 3)."""
+        images = self.images[start:stop]
+        if augment is None or view == 0:
+            return images
+        return np.stack([
+            augment.apply(image, seed=seed, view=view, example=start + offset)
+            for offset, image in enumerate(images)
+        ])
+
+
+def decode(data: Batched, image_size: tuple[int, int], folder: Path) -> Examples:
+    """Decodes a data set once.
+
+    Args:
+        data: the data set.
+        image_size: height and width in pixels.
+        folder: where a file is made for what does not fit ``MEMORY_LIMIT``.
+
+    Raises:
+        DataError: not a single image could be read.
+    """
+    batches: list[Array] = []
+    labels: list[Array] = []
+    expected = data.size_hint()
+    file: Array | None = None
+    filled = 0
+    bytes_each = image_size[0] * image_size[1] * 3
+    if expected is not None and expected * bytes_each > MEMORY_LIMIT:
+        file = allocate((expected, *image_size, 3), np.dtype(np.uint8), folder)
+    for images, classes in data.batches(image_size, DECODE_BATCH):
+        labels.append(np.asarray(classes, dtype=np.int64))
+        if file is None:
+            batches.append(np.asarray(images, dtype=np.uint8))
+        else:
+            file[filled : filled + len(images)] = images
+        filled += len(images)
+    if filled == 0:
+        raise DataError("Not a single image could be read; see the warnings above.")
+    stacked = np.concatenate(batches) if file is None else file[:filled]
+    return Examples(stacked, np.concatenate(labels))
+
+
+def allocate(shape: tuple[int, ...], dtype: np.dtype[Any], folder: Path) -> Array:
+    """An array in memory, or in an unnamed file of ``folder`` where it exceeds the limit."""
+    if int(np.prod(shape)) * dtype.itemsize <= MEMORY_LIMIT:
+        return np.empty(shape, dtype)
+    folder.mkdir(parents=True, exist_ok=True)
+    # The file has no name: it is gone with the last array that uses it, at any kill.
+    with tempfile.TemporaryFile(dir=folder) as handle:
+        return np.memmap(handle, dtype=dtype, mode="w+", shape=shape)

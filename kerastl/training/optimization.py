@@ -1,0 +1,85 @@
+"""Optimizer, schedule and loss of a phase."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerastl.errors import ConfigurationError
+from kerastl.training.phase import Phase
+
+Array = np.ndarray[Any, Any]
+_FLOOR = 0.01
+
+
+def make_schedule(phase: Phase, steps_per_epoch: int) -> Any:
+    """The learning rate as a function of the step."""
+    steps = max(1, phase.epochs * steps_per_epoch)
+    warmup = int(steps * phase.warmup)
+    if phase.schedule == "constant" and warmup == 0:
+        return phase.learning_rate
+    # Without decay steps worth mentioning CosineDecay warms up and then stays.
+    falls = phase.schedule == "cosine"
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=phase.learning_rate * (_FLOOR if warmup else 1.0),
+        decay_steps=max(1, steps - warmup),
+        alpha=_FLOOR if falls else 1.0,
+        warmup_target=phase.learning_rate if warmup else None,
+        warmup_steps=warmup,
+    )
+
+
+def make_optimizer(phase: Phase, steps_per_epoch: int) -> Any:
+    """AdamW that leaves biases and normalisation parameters undecayed.
+
+    References:
+        Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2019,
+        https://arxiv.org/abs/1711.05101.
+    """
+    optimizer = keras.optimizers.AdamW(
+        make_schedule(phase, steps_per_epoch), weight_decay=phase.weight_decay or None
+    )
+    if phase.weight_decay:
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
+
+
+def make_loss(phase: Phase) -> Any:
+    """Cross-entropy of one-hot targets, smoothed as the phase says."""
+    return keras.losses.CategoricalCrossentropy(label_smoothing=phase.label_smoothing)
+
+
+def example_weights(
+    labels: Array, num_classes: int, class_weight: str | dict[str, float] | None,
+    class_names: tuple[str, ...],
+) -> Array | None:
+    """Weights of examples in the loss.
+
+    Args:
+        labels: int64 (n,).
+        num_classes: how many classes.
+        class_weight: ``"balanced"`` weighs each class by n / (classes * count); a dict gives a
+            weight to each class name; None weighs all alike.
+        class_names: names in the order of the labels.
+
+    Returns:
+        float32 (n,) or None.
+
+    Raises:
+        ConfigurationError: neither of these, or a dict that lacks a class.
+    """
+    if class_weight is None:
+        return None
+    if class_weight == "balanced":
+        counts = np.bincount(labels, minlength=num_classes)
+        weights = len(labels) / (num_classes * np.maximum(counts, 1))
+        return np.asarray(weights[labels], dtype=np.float32)
+    if isinstance(class_weight, dict) and set(class_weight) == set(class_names):
+        by_class = np.array([class_weight[name] for name in class_names], dtype=np.float32)
+        return np.asarray(by_class[labels])
+    raise ConfigurationError(
+        f"class_weight={class_weight!r}: give 'balanced', None, or a dict with a weight for each "
+        f"of the classes {', '.join(class_names)}."
+    )

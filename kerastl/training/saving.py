@@ -1,0 +1,68 @@
+"""Writing the state of a run while it trains."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import keras
+
+from kerastl.training.checkpoint import CheckpointStore, State
+from kerastl.training.selection import KeepBest, read_variables
+
+
+class SaveState(keras.callbacks.Callback):
+    """Follows a phase in a ``State``, and writes it from time to time.
+
+    Must come after the callbacks whose state it saves.
+
+    Args:
+        store: where to; None follows without writing.
+        state: changed as the phase goes on.
+        keep: knows the best epoch.
+        variables: all variables of the network.
+        started: when the phase began, by ``time.perf_counter``.
+    """
+
+    def __init__(
+        self, store: CheckpointStore | None, state: State, keep: KeepBest, variables: list[Any],
+        started: float,
+    ) -> None:
+        super().__init__()
+        self._store = store
+        self._state = state
+        self._keep = keep
+        self._variables = variables
+        self._started = started
+        # A span that goes on in the middle of an epoch counts its batches from there.
+        self._offset = state.step
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Counts the batch."""
+        self._state.step = self._offset + batch + 1
+        if self._store is not None and self._store.due:
+            self.save()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Counts the epoch."""
+        self._offset = 0
+        self._state.step = 0
+        self._state.epoch = epoch + 1
+        for name, value in (logs or {}).items():
+            self._state.history.setdefault(name, []).append(float(value))
+        if self._store is not None and self._store.due:
+            self.save()
+
+    def save(self) -> None:
+        """Writes the state as it is now."""
+        if self._store is None:
+            return
+        state = self._state
+        state.network = read_variables(self._variables)
+        state.optimizer = read_variables(self.model.optimizer.variables)
+        state.seconds = time.perf_counter() - self._started
+        best = self._keep.best
+        if best is not None:
+            state.best = {"score": list(best.score), "epoch": best.epoch, "waited": best.waited}
+            state.best_values = best.values
+        self._store.write(state)

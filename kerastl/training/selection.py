@@ -1,0 +1,77 @@
+"""Keeping the best epoch's weights."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import keras
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclasses.dataclass
+class Best:
+    """The best state seen so far in a phase.
+
+    Attributes:
+        score: (accuracy, minus loss) on the validation data; higher is better.
+        epoch: after how many epochs of the phase; 0 is the state before the first.
+        values: the trainable variables then.
+        waited: epochs since.
+    """
+
+    score: tuple[float, float]
+    epoch: int
+    values: list[Array]
+    waited: int = 0
+
+
+class KeepBest(keras.callbacks.Callback):
+    """Remembers the best epoch, and stops after ``patience`` epochs without a better one.
+
+    The state before the phase is the first candidate, so that a phase never ends worse on the
+    validation data than it began.
+
+    Args:
+        patience: epochs, or None to train to the end.
+        best: what an interrupted run had found; None starts anew.
+    """
+
+    def __init__(self, patience: int | None, best: Best | None = None) -> None:
+        super().__init__()
+        self.best = best
+        self._patience = patience
+
+    def consider(self, score: tuple[float, float], epoch: int) -> None:
+        """Weighs the present state; called after each epoch and once before the first."""
+        if self.best is None or score > self.best.score:
+            self.best = Best(score, epoch, read_variables(self.model.trainable_variables))
+        else:
+            self.best.waited += 1
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Weighs the epoch that ended."""
+        if not logs or "val_accuracy" not in logs:
+            return
+        self.consider((float(logs["val_accuracy"]), -float(logs["val_loss"])), epoch + 1)
+        assert self.best is not None
+        if self._patience is not None and self.best.waited >= self._patience:
+            self.model.stop_training = True
+
+    def restore(self) -> None:
+        """Puts the best state back."""
+        if self.best is not None:
+            write_variables(self.model.trainable_variables, self.best.values)
+
+
+def read_variables(variables: Any) -> list[Array]:
+    """Copies of the values of variables."""
+    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
+
+
+def write_variables(variables: Any, values: list[Array]) -> None:
+    """Sets variables to values of the same shapes."""
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
