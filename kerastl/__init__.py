@@ -1,3 +1,94 @@
-"""Transfer learning for Keras 3."""
+"""Transfer learning for Keras 3.
+
+A backbone is paid for once, and every exported file is proved to answer like the model.
+
+    import kerastl
+
+    recipe = kerastl.ImageClassification(backbone="mobilenet_v2", image_size=160)
+    model = recipe.fit("photos/train", validation="photos/val", seed=0)
+    model.export("bundle/")
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from kerastl.backbones import freeze, get_backbone, list_backbones, unfreeze
+    from kerastl.errors import (
+        BundleError,
+        ConfigurationError,
+        DataError,
+        ExportError,
+        GraphError,
+        KerastlError,
+        MissingExtraError,
+        ParityError,
+        RunError,
+        TrainingError,
+        WeightsError,
+    )
+    from kerastl.export import Bundle, Gate, export, verify
+    from kerastl.heads import Head
+    from kerastl.model import Predictions, TrainedModel
+    from kerastl.model import load_run as load
+    from kerastl.recipes import ImageClassification
+    from kerastl.training import Augment, Phase, full, gradual, head_only, two_phase
+
+# Importing Keras takes seconds with some backends: each name is imported when it is first used.
+_HOME = {
+    "Augment": "kerastl.training",
+    "Bundle": "kerastl.export",
+    "BundleError": "kerastl.errors",
+    "ConfigurationError": "kerastl.errors",
+    "DataError": "kerastl.errors",
+    "ExportError": "kerastl.errors",
+    "Gate": "kerastl.export",
+    "GraphError": "kerastl.errors",
+    "Head": "kerastl.heads",
+    "ImageClassification": "kerastl.recipes",
+    "KerastlError": "kerastl.errors",
+    "MissingExtraError": "kerastl.errors",
+    "ParityError": "kerastl.errors",
+    "Phase": "kerastl.training",
+    "Predictions": "kerastl.model",
+    "RunError": "kerastl.errors",
+    "TrainedModel": "kerastl.model",
+    "TrainingError": "kerastl.errors",
+    "WeightsError": "kerastl.errors",
+    "export": "kerastl.export",
+    "freeze": "kerastl.backbones",
+    "full": "kerastl.training",
+    "get_backbone": "kerastl.backbones",
+    "gradual": "kerastl.training",
+    "head_only": "kerastl.training",
+    "list_backbones": "kerastl.backbones",
+    "load": "kerastl.model:load_run",
+    "two_phase": "kerastl.training",
+    "unfreeze": "kerastl.backbones",
+    "verify": "kerastl.export",
+}
+
+__all__ = [
+    "Augment", "Bundle", "BundleError", "ConfigurationError", "DataError", "ExportError", "Gate",
+    "GraphError", "Head", "ImageClassification", "KerastlError", "MissingExtraError",
+    "ParityError", "Phase", "Predictions", "RunError", "TrainedModel", "TrainingError",
+    "WeightsError", "__version__", "export", "freeze", "full", "get_backbone", "gradual",
+    "head_only", "list_backbones", "load", "two_phase", "unfreeze", "verify",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'kerastl' has no attribute {name!r}")
+    module, _, attribute = _HOME[name].partition(":")
+    value = getattr(importlib.import_module(module), attribute or name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,101 @@
+"""Freezing and unfreezing plain Keras models, by stages."""
+
+from __future__ import annotations
+
+import re
+
+import keras
+
+from kerastl.backbones.registry import list_backbones
+from kerastl.graph import (
+    Stage,
+    apply_boundary,
+    find_stages,
+    head_cut,
+    inline,
+    operations,
+    resolve_boundary,
+)
+
+_LEAST_SHARE = 0.5
+
+
+def stages_of(model: keras.Model) -> tuple[Stage, ...]:
+    """The stages of a model, by the names that a registered backbone gives its layers.
+
+    Args:
+        model: a Functional or Sequential model; nested models are laid open.
+
+    Returns:
+        Stages from input to output. For a model that is no registered backbone, stages end where
+        branches merge (see ``kerastl.graph.find_stages``).
+    """
+    flat = inline(model)
+    weighted = sum(1 for op in operations(flat) if isinstance(op, keras.layers.Layer) and op.weights)
+    best: tuple[Stage, ...] = ()
+    for pattern in dict.fromkeys(record.stage_pattern for record in list_backbones()):
+        stages = find_stages(flat, pattern)
+        if len(stages) > len(best) and _covered(flat, pattern) >= _LEAST_SHARE * weighted:
+            best = stages
+    return best or find_stages(flat, None)
+
+
+def _covered(model: keras.Model, pattern: str) -> int:
+    return sum(
+        1
+        for operation in operations(model)
+        if isinstance(operation, keras.layers.Layer)
+        and operation.weights
+        and re.match(pattern, operation.name)
+    )
+
+
+def freeze(model: keras.Model, *, head: bool = True) -> keras.Model:
+    """Freezes a model's backbone so that nothing in it moves, BatchNorm statistics included.
+
+    Args:
+        model: a Functional or Sequential model; the base may be nested in it.
+        head: leave what comes after the last pooling layer trainable; False freezes that too.
+
+    Returns:
+        ``model``, changed in place. It has to be compiled (again) before it trains.
+
+    Raises:
+        GraphError: the model's graph cannot be seen.
+
+    Example:
+        >>> import keras, kerastl
+        >>> base = keras.applications.MobileNet(
+        ...     weights=None, include_top=False, input_shape=(32, 32, 3), alpha=0.25)
+        >>> pooled = keras.layers.GlobalAveragePooling2D()(base.output)
+        >>> model = keras.Model(base.input, keras.layers.Dense(2)(pooled))
+        >>> len(kerastl.freeze(model).trainable_weights)
+        2
+    """
+    apply_boundary(model, head_cut(inline(model)) if head else None)
+    return model
+
+
+def unfreeze(
+    model: keras.Model, from_stage: str | int = "all", *, batch_norm: bool = False
+) -> keras.Model:
+    """Makes the late stages of a model trainable, and freezes all that comes before them.
+
+    Args:
+        model: a Functional or Sequential model; the base may be nested in it.
+        from_stage: name of a stage or layer, a negative number that counts stages from the end
+            (-2: the last two), ``"head"``, or ``"all"``.
+        batch_norm: let the BatchNormalization layers of those stages train too. By default
+            they keep their pretrained statistics.
+
+    Returns:
+        ``model``, changed in place. It has to be compiled again before it trains.
+
+    Raises:
+        ConfigurationError: there is no such stage.
+        GraphError: the model's graph cannot be seen, or not cut there.
+    """
+    flat = inline(model)
+    cut = resolve_boundary(flat, from_stage, stages_of(model))
+    apply_boundary(model, cut, batch_norm=batch_norm)
+    return model

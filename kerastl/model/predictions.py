@@ -1,0 +1,39 @@
+"""What a trained model says of images."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Predictions:
+    """Predictions for n inputs.
+
+    Attributes:
+        labels: the most probable class name of each input.
+        probabilities: float32 (n, classes); rows sum to 1.
+        class_names: names in the order of the columns.
+    """
+
+    labels: tuple[str, ...]
+    probabilities: np.ndarray[Any, Any]
+    class_names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def confidences(self) -> np.ndarray[Any, Any]:
+        """Float32 (n,), the probability of each label."""
+        return np.max(self.probabilities, axis=-1, initial=0.0)
+
+
+def make_predictions(
+    probabilities: np.ndarray[Any, Any], class_names: tuple[str, ...]
+) -> Predictions:
+    """Names the most probable class of each row."""
+    labels = tuple(class_names[index] for index in np.argmax(probabilities, axis=-1))
+    return Predictions(labels, probabilities, class_names)

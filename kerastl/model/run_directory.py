@@ -1,0 +1,98 @@
+"""The run directory: what of a run is kept on disk.
+
+Layout: ``recipe.json``, ``model.keras``, ``class_names.json``, ``history.json``,
+``metrics.json``, ``provenance.json``, ``samples/``, and ``checkpoints/`` while the run trains.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import keras
+
+from kerastl.errors import RunError
+from kerastl.files import atomic_file, read_json, write_json
+from kerastl.model.samples import Samples
+
+MODEL = "model.keras"
+CHECKPOINTS = "checkpoints"
+_JSON = ("recipe", "class_names", "history", "metrics", "provenance")
+# Written last: a run directory that holds it is complete.
+LAST = "provenance.json"
+
+
+class Savable(Protocol):
+    """What is written (see ``TrainedModel``)."""
+
+    network: keras.Model
+    class_names: tuple[str, ...]
+    recipe: Mapping[str, Any]
+    history: Sequence[Mapping[str, Any]]
+    metrics: Mapping[str, float]
+    provenance: Mapping[str, Any]
+    samples: Samples | None
+
+
+def is_complete(path: Path) -> bool:
+    """Whether a finished run lies at ``path``."""
+    return (path / LAST).is_file()
+
+
+def write(model: Savable, path: Path) -> None:
+    """Writes a run directory; each file is replaced as a whole.
+
+    Raises:
+        RunError: ``path`` is a file, or cannot be written.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with atomic_file(path / MODEL) as temporary:
+            model.network.save(temporary)
+        if model.samples is not None:
+            model.samples.save(path)
+        for name in _JSON:
+            value = getattr(model, name)
+            write_json(path / f"{name}.json", list(value) if name == "class_names" else value)
+        shutil.rmtree(path / CHECKPOINTS, ignore_errors=True)
+    except OSError as error:
+        raise RunError(f"The run directory {path} cannot be written: {error}.") from error
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Reads a run directory into the arguments of ``TrainedModel``.
+
+    Raises:
+        RunError: it is missing, incomplete or damaged.
+    """
+    if not path.is_dir():
+        raise RunError(f"There is no run directory {path}.")
+    if not is_complete(path):
+        hint = (
+            " Its training did not finish: go on with `kerastl fit ... --resume` (resume=True)."
+            if (path / CHECKPOINTS).is_dir()
+            else ""
+        )
+        raise RunError(f"{path} is not a complete run directory: {LAST} is missing.{hint}")
+    try:
+        values = {name: read_json(path / f"{name}.json") for name in _JSON}
+        # Safe mode refuses Lambda layers and all else that would run code out of the file.
+        network = keras.saving.load_model(path / MODEL, compile=False, safe_mode=True)
+        samples = Samples.load(path)
+    except RunError:
+        raise
+    except (OSError, json.JSONDecodeError, ValueError, TypeError, KeyError) as error:
+        reason = str(error).strip().splitlines()
+        raise RunError(
+            f"The run directory {path} is damaged: {reason[0] if reason else error!r}"
+        ) from error
+    values["class_names"] = tuple(values["class_names"])
+    if network.output_shape[-1] != len(values["class_names"]):
+        raise RunError(
+            f"The run directory {path} is damaged: the network has {network.output_shape[-1]} "
+            f"outputs, and class_names.json has {len(values['class_names'])} names."
+        )
+    return {"network": network, "samples": samples, **values}

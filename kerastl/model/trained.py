@@ -1,0 +1,218 @@
+"""A trained model: a network with its class names and its history."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from kerastl.data import decode_image, load
+from kerastl.errors import ConfigurationError, DataError
+from kerastl.metrics import classification_metrics
+from kerastl.model import run_directory
+from kerastl.model.predictions import Predictions, make_predictions
+from kerastl.model.samples import Samples
+
+if TYPE_CHECKING:
+    from kerastl.export import Bundle
+
+Array = np.ndarray[Any, Any]
+BATCH = 32
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedModel:
+    """What ``fit`` returns and ``load`` reads.
+
+    Attributes:
+        network: the plain ``keras.Model``: float32 (n, height, width, 3), RGB in 0..255, to
+            probabilities (n, classes). Preprocessing is inside.
+        class_names: in the order of the network's outputs.
+        recipe: the settings that it was trained with.
+        history: one record a phase (see ``kerastl.training.run_plan``).
+        metrics: on the validation data; empty where there were none.
+        provenance: versions, seed, hashes, command.
+        samples: examples that prove and calibrate an export, or None.
+    """
+
+    network: keras.Model
+    class_names: tuple[str, ...]
+    recipe: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    history: Sequence[Mapping[str, Any]] = ()
+    metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    samples: Samples | None = None
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width in pixels that the network takes."""
+        _, height, width, _ = self.network.inputs[0].shape
+        return int(height), int(width)
+
+    def predict(self, inputs: Any) -> Predictions:
+        """Predicts the classes of images.
+
+        Args:
+            inputs: a list of paths, PIL images, encoded bytes or arrays (height, width, 3) of
+                pixels in 0..255; one of these; or an array (n, height, width, 3). Each is
+                decoded and resized as the training images were.
+
+        Returns:
+            Labels and probabilities, in the order of the inputs.
+
+        Raises:
+            ImageError: an image cannot be decoded.
+        """
+        items = _as_list(inputs)
+        outputs = [np.zeros((0, len(self.class_names)), np.float32)]
+        for start in range(0, len(items), BATCH):
+            images = [decode_image(item, self.image_size) for item in items[start : start + BATCH]]
+            outputs.append(self._probabilities(np.stack(images)))
+        return make_predictions(np.concatenate(outputs), self.class_names)
+
+    def evaluate(self, data: Any, **options: Any) -> dict[str, float]:
+        """Measures the model on labelled data.
+
+        Args:
+            data: any kind of data that ``fit`` takes.
+            **options: of ``kerastl.data.load``, as ``split="test"`` or ``on_error="raise"``.
+
+        Returns:
+            ``accuracy`` with its 95 % interval, ``macro_f1``, ``loss`` and ``examples``.
+
+        Raises:
+            DataError: the data's classes are not the model's.
+        """
+        dataset = load(data, class_names=self.class_names, **options)
+        if tuple(dataset.class_names) != self.class_names:
+            raise DataError(
+                f"The data's classes are {', '.join(dataset.class_names)}; the model's are "
+                f"{', '.join(self.class_names)}, in that order."
+            )
+        labels: list[Array] = []
+        outputs: list[Array] = []
+        for images, classes in dataset.batches(self.image_size, BATCH):
+            labels.append(classes)
+            outputs.append(self._probabilities(images))
+        if not labels:
+            raise DataError("Not a single image could be read.")
+        return classification_metrics(np.concatenate(labels), np.concatenate(outputs))
+
+    def _probabilities(self, images: Array) -> Array:
+        return predict_images(self.network, images)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes a run directory; each file appears whole or not at all."""
+        run_directory.write(self, Path(path))
+
+    def export(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        formats: Sequence[str] = ("saved_model", "onnx", "litert"),
+        quantize: Sequence[str] = (),
+        gate: Any = None,
+        overwrite: bool = False,
+        progress: Callable[[str], None] | None = None,
+    ) -> Bundle:
+        """Exports a bundle whose every file was proved to answer like this model.
+
+        Args:
+            path: the bundle's folder; must not exist, unless ``overwrite``.
+            formats: of ``"saved_model"``, ``"onnx"``, ``"litert"``.
+            quantize: further LiteRT files: of ``"float16"``, ``"dynamic"``, ``"int8"``.
+            gate: how close is close enough, a ``kerastl.export.Gate``.
+            overwrite: replace a bundle that is there.
+            progress: called with one line for each step.
+
+        Raises:
+            ParityError: an artifact does not answer like the model; nothing is left at ``path``.
+            ExportError: a conversion failed.
+            MissingExtraError: a runtime is not installed.
+        """
+        from kerastl.export import Gate, export
+
+        samples = self.samples
+        with tempfile.TemporaryDirectory() as folder:
+            files = []
+            for name, content in samples.files if samples else ():
+                files.append(Path(folder) / name)
+                files[-1].write_bytes(content)
+            return export(
+                self.network,
+                path,
+                class_names=self.class_names,
+                formats=tuple(formats),
+                quantize=tuple(quantize),
+                examples=samples.validation if samples else None,
+                labels=samples.labels if samples else None,
+                calibration=samples.calibration if samples else None,
+                files=files,
+                gate=gate or Gate(),
+                overwrite=overwrite,
+                details=self._details(),
+                progress=progress,
+            )
+
+    def _details(self) -> dict[str, Any]:
+        backbone = self.provenance.get("backbone", {})
+        return {
+            "backbone": backbone.get("name"),
+            "licence": backbone.get("licence"),
+            "preprocessing": backbone.get("preprocessing"),
+            "weights": backbone.get("weights"),
+            "weights_sha256": self.provenance.get("weights_sha256"),
+            "data_fingerprint": self.provenance.get("data_fingerprint"),
+            "metrics": dict(self.metrics),
+            "versions": self.provenance.get("versions", {}),
+            "recipe": dict(self.recipe),
+            "seed": self.provenance.get("seed"),
+            "history": [
+                {key: value for key, value in record.items() if key != "history"}
+                for record in self.history
+            ],
+        }
+
+
+def predict_images(network: keras.Model, images: Array) -> Array:
+    """Probabilities float32 (n, classes) of decoded images uint8 (n, height, width, 3)."""
+    outputs = []
+    for start in range(0, len(images), BATCH):
+        batch = images[start : start + BATCH].astype(np.float32)
+        count = len(batch)
+        if count < BATCH:
+            # One shape for all batches: a second one would be compiled anew.
+            padding = np.zeros((BATCH - count, *batch.shape[1:]), np.float32)
+            batch = np.concatenate([batch, padding])
+        outputs.append(np.asarray(network.predict_on_batch(batch))[:count])
+    return np.concatenate(outputs)
+
+
+def _as_list(inputs: Any) -> list[Any]:
+    if isinstance(inputs, np.ndarray):
+        if inputs.ndim == 4:
+            return list(inputs)
+        if inputs.ndim in (2, 3):
+            return [inputs]
+        raise ConfigurationError(
+            f"An array of shape {inputs.shape} is no image: give (height, width, 3) or "
+            "(n, height, width, 3)."
+        )
+    if isinstance(inputs, (str, bytes, os.PathLike)) or hasattr(inputs, "getbands"):
+        return [inputs]
+    return list(inputs)
+
+
+def load_run(path: str | os.PathLike[str]) -> TrainedModel:
+    """Reads a run directory.
+
+    Raises:
+        RunError: it is missing, incomplete or damaged. No code in it is run.
+    """
+    return TrainedModel(**run_directory.read(Path(path)))

@@ -1,0 +1,254 @@
+"""What ``fit`` does: data, network, plan, metrics, run directory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from kerastl.backbones import describe_preprocessing, stages_of
+from kerastl.data import Dataset, ImageDataset, load_pair, stratified_sample
+from kerastl.errors import ConfigurationError, DataError
+from kerastl.metrics import classification_metrics
+from kerastl.model import Samples, TrainedModel, load_run, predict_images, run_directory
+from kerastl.model.samples import CALIBRATION_EXAMPLES, SOURCE_FILES, VALIDATION_EXAMPLES
+from kerastl.provenance import command_line, versions
+from kerastl.training import (
+    CheckpointStore,
+    ConsoleReporter,
+    Examples,
+    Job,
+    Reporter,
+    State,
+    decode,
+    run_plan,
+)
+
+if TYPE_CHECKING:
+    from kerastl.recipes.image_classification import ImageClassification
+
+
+def fit(
+    recipe: ImageClassification,
+    data: Any,
+    validation: Any,
+    *,
+    seed: int,
+    class_names: Iterable[str] | None,
+    out: Path | None,
+    resume: bool,
+    overwrite: bool,
+    callbacks: tuple[Any, ...],
+    tensorboard: bool | str | os.PathLike[str],
+    on_error: str,
+    columns: tuple[str, str] | None,
+    reporter: Reporter | None,
+) -> TrainedModel:
+    """Trains a model; see ``ImageClassification.fit`` for the arguments."""
+    reporter = reporter or ConsoleReporter()
+    _check(recipe, seed)
+    if out is not None and _ready(out, resume=resume, overwrite=overwrite):
+        return load_run(out)
+
+    options: dict[str, Any] = {} if columns is None else {
+        "image_column": columns[0], "label_column": columns[1]
+    }
+    train_data, validation_data = load_pair(
+        data, validation, seed=seed, class_names=class_names, on_error=on_error, **options
+    )
+    names = tuple(train_data.class_names)
+    # Keras draws initial weights and dropout from global generators.
+    keras.utils.set_random_seed(seed)
+    network, weights_sha256 = recipe.assemble(len(names), seed=seed)
+    checkpoints = None if out is None else CheckpointStore(out / run_directory.CHECKPOINTS)
+
+    with tempfile.TemporaryDirectory(dir=out, prefix=".tmp-") as scratch:
+        train, held_out = _decode(recipe, train_data, validation_data, Path(scratch), reporter)
+        _check_classes(train, names)
+        fingerprints = {
+            "data_fingerprint": train_data.fingerprint,
+            "validation_fingerprint": validation_data.fingerprint if validation_data else None,
+        }
+        settings = _fingerprint(recipe, seed, weights_sha256, fingerprints)
+        history = run_plan(
+            Job(
+                network=network, stages=stages_of(network),
+                recommended=recipe.record.fine_tune_from, train=train, validation=held_out,
+                class_names=names, batch_size=recipe.batch_size, seed=seed,
+                augment=recipe.augment,
+                class_weight=_plain(recipe.class_weight), cache=recipe.cache is not False,
+                callbacks=callbacks, tensorboard=_tensorboard_folder(tensorboard, out),
+                scratch=Path(scratch), reporter=reporter, checkpoints=checkpoints,
+                settings=settings,
+            ),
+            recipe.resolved_plan,
+            _state(checkpoints, settings, resume),
+        )
+        metrics = {}
+        if held_out is not None:
+            metrics = classification_metrics(
+                held_out.labels, predict_images(network, held_out.images)
+            )
+        samples = _samples(train, held_out, validation_data, seed)
+
+    model = TrainedModel(
+        network=network, class_names=names, recipe=recipe.get_config(), history=history,
+        metrics=metrics, samples=samples,
+        provenance={
+            "kind": recipe.get_config()["recipe"],
+            "versions": versions(),
+            "backend": keras.backend.backend(),
+            "seed": seed,
+            "backbone": {
+                "name": recipe.record.name,
+                "licence": recipe.record.licence,
+                "paper": recipe.record.paper,
+                "preprocessing": describe_preprocessing(recipe.record.preprocessing),
+                "weights": recipe.get_config()["weights"],
+            },
+            "weights_sha256": weights_sha256,
+            **fingerprints,
+            "train_examples": len(train),
+            "validation_examples": 0 if held_out is None else len(held_out),
+            "command": command_line(),
+        },
+    )
+    if out is not None:
+        model.save(out)
+    return model
+
+
+def _check(recipe: ImageClassification, seed: int) -> None:
+    """Finds bad settings before the data are read, which may take long."""
+    if not isinstance(seed, int) or seed < 0:
+        raise ConfigurationError(f"seed={seed!r}; give a whole number of at least 0.")
+    if not isinstance(recipe.batch_size, int) or recipe.batch_size < 1:
+        raise ConfigurationError(f"batch_size={recipe.batch_size!r}; give at least 1.")
+    if recipe.cache not in ("auto", True, False):
+        raise ConfigurationError(f"cache={recipe.cache!r}; allowed are 'auto', True and False.")
+    if recipe.augment is not None:
+        recipe.augment.check()
+    _ = recipe.record, recipe.size, recipe.resolved_plan, recipe.weights_source
+
+
+def _ready(out: Path, *, resume: bool, overwrite: bool) -> bool:
+    """Makes the run directory; says whether a finished run is there to be taken up."""
+    if run_directory.is_complete(out):
+        if resume:
+            return True
+        if not overwrite:
+            raise ConfigurationError(
+                f"{out} holds a finished run already. Choose another folder, or ask for "
+                "overwriting (overwrite=True, --overwrite)."
+            )
+    elif (out / run_directory.CHECKPOINTS).is_dir() and not (resume or overwrite):
+        raise ConfigurationError(
+            f"{out} holds an unfinished run. Go on with it (resume=True, --resume), or ask for "
+            "overwriting (overwrite=True, --overwrite)."
+        )
+    if out.exists() and not out.is_dir():
+        raise ConfigurationError(f"{out} is a file; a run directory is wanted.")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"{out} cannot be made: {error.strerror}.") from error
+    if overwrite and not resume:
+        # The old model stays until the new one replaces it; the marker of completeness goes.
+        (out / run_directory.LAST).unlink(missing_ok=True)
+        shutil.rmtree(out / run_directory.CHECKPOINTS, ignore_errors=True)
+    return False
+
+
+def _decode(
+    recipe: ImageClassification, train: Dataset, validation: Dataset | None, scratch: Path,
+    reporter: Reporter,
+) -> tuple[Examples, Examples | None]:
+    reporter.start("decoding", 1)
+    decoded = decode(train, recipe.size, scratch)
+    held_out = None if validation is None else decode(validation, recipe.size, scratch)
+    reporter.finish(
+        f"{len(decoded)} training, {0 if held_out is None else len(held_out)} validation images"
+    )
+    return decoded, held_out
+
+
+def _check_classes(train: Examples, names: tuple[str, ...]) -> None:
+    counts = np.bincount(train.labels, minlength=len(names))
+    empty = [name for name, count in zip(names, counts, strict=True) if count == 0]
+    if empty:
+        raise DataError(f"No training example of {', '.join(empty)} could be read.")
+
+
+def _fingerprint(
+    recipe: ImageClassification, seed: int, weights_sha256: str | None,
+    fingerprints: dict[str, str | None],
+) -> str:
+    config = recipe.get_config()
+    # Files may have moved between two starts; their content is what counts.
+    config.pop("weights")
+    parts = [config, seed, weights_sha256, fingerprints, keras.__version__]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _state(checkpoints: CheckpointStore | None, settings: str, resume: bool) -> State | None:
+    if checkpoints is None or not resume:
+        return None
+    state = checkpoints.read()
+    if state is not None and state.settings != settings:
+        raise ConfigurationError(
+            "The unfinished run was started with another recipe, seed, Keras version, weights or "
+            "data: it can go on only with the same ones. To start anew, ask for overwriting "
+            "(overwrite=True, --overwrite) instead."
+        )
+    return state
+
+
+def _tensorboard_folder(
+    tensorboard: bool | str | os.PathLike[str], out: Path | None
+) -> Path | None:
+    if tensorboard is False:
+        return None
+    if tensorboard is True:
+        if out is None:
+            raise ConfigurationError("tensorboard=True needs out=; or give it a folder.")
+        return out / "tensorboard"
+    return Path(tensorboard)
+
+
+def _plain(class_weight: Any) -> Any:
+    return dict(class_weight) if hasattr(class_weight, "items") else class_weight
+
+
+def _samples(
+    train: Examples, validation: Examples | None, data: Dataset | None, seed: int
+) -> Samples:
+    shown = validation if validation is not None else train
+    chosen = stratified_sample(shown.labels, VALIDATION_EXAMPLES, seed)
+    calibration = stratified_sample(train.labels, CALIBRATION_EXAMPLES, seed)
+    return Samples(
+        validation=np.asarray(shown.images[chosen]),
+        labels=np.asarray(shown.labels[chosen]),
+        calibration=np.asarray(train.images[calibration]),
+        files=_source_files(data, seed),
+    )
+
+
+def _source_files(data: Dataset | None, seed: int) -> tuple[tuple[str, bytes], ...]:
+    """A few files of the validation data, where they are files, under names of our own."""
+    if not isinstance(data, ImageDataset):
+        return ()
+    files = []
+    for index in stratified_sample(data.labels, SOURCE_FILES, seed):
+        source = data.sources[int(index)]
+        if isinstance(source, (str, os.PathLike)) and Path(source).is_file():
+            path = Path(source)
+            files.append((f"{len(files)}{path.suffix.lower()}", path.read_bytes()))
+    return tuple(files)

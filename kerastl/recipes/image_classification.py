@@ -1,0 +1,205 @@
+"""Image classification by transfer learning."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from kerastl.backbones import (
+    INPUT,
+    Backbone,
+    WeightsSource,
+    build_backbone,
+    find_weights,
+    freeze,
+    get_backbone,
+    split_name,
+)
+from kerastl.errors import ConfigurationError
+from kerastl.heads import Head
+from kerastl.model import TrainedModel
+from kerastl.recipes import fitting
+from kerastl.recipes.settings import from_json, to_json
+from kerastl.training import Augment, Plan, Reporter, check_plan, full, two_phase
+
+NAME = "image_classification"
+DEFAULT_BACKBONE = "mobilenet_v2"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ImageClassification:
+    """A recipe: photographs of one class each, a pretrained backbone, a new head.
+
+    It is inert: nothing is built or loaded before ``fit`` or ``build``.
+
+    Attributes:
+        backbone: a name of ``kerastl.list_backbones()``; ``NAME@WEIGHTS`` gives the weights too.
+        weights: ``"imagenet"`` (Keras's own download), a path, ``"pkg:DISTRIBUTION/PATH"`` (a
+            file inside an installed distribution), or None for random weights.
+        image_size: height and width in pixels, as one number or two; None takes the size that
+            the backbone's weights were trained at.
+        plan: the phases; None is ``two_phase()``, or, with random weights, ``full()`` with
+            BatchNormalization free, since there is nothing worth freezing.
+        head: what is trained on top of the backbone.
+        augment: how training images are varied; None not at all.
+        batch_size: examples a step.
+        class_weight: ``"balanced"``, a dict of a weight for each class name, or None.
+        cache: False runs the frozen part again at each step, with new variations each epoch;
+            otherwise its activations are computed once for each view.
+
+    Example:
+        >>> import kerastl
+        >>> recipe = kerastl.ImageClassification(backbone="mobilenet_v2", image_size=160)
+        >>> kerastl.ImageClassification.from_config(recipe.get_config()) == recipe
+        True
+    """
+
+    backbone: str = DEFAULT_BACKBONE
+    weights: str | os.PathLike[str] | None = "imagenet"
+    image_size: int | tuple[int, int] | None = None
+    plan: Plan | None = None
+    head: Head = dataclasses.field(default_factory=Head)
+    augment: Augment | None = dataclasses.field(default_factory=Augment)
+    batch_size: int = 32
+    class_weight: str | Mapping[str, float] | None = None
+    cache: str | bool = "auto"
+
+    def fit(
+        self,
+        data: Any,
+        validation: Any = None,
+        *,
+        seed: int = 0,
+        class_names: Iterable[str] | None = None,
+        out: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+        overwrite: bool = False,
+        callbacks: Sequence[Any] = (),
+        tensorboard: bool | str | os.PathLike[str] = False,
+        on_error: str = "warn",
+        columns: tuple[str, str] | None = None,
+        reporter: Reporter | None = None,
+    ) -> TrainedModel:
+        """Trains a new model.
+
+        Args:
+            data: a folder of class folders, or one holding train/ and val/; a CSV or TSV of
+                paths and labels; arrays ``(x, y)``; ``"tfds:NAME"``; a tf.data.Dataset, Keras
+                PyDataset or grain dataset.
+            validation: data of any kind, or the fraction of the training data that is held
+                back, or False for none; None takes the folder's val/, or else a fifth.
+            seed: of the split, the initial weights, shuffling, augmentation and dropout.
+                Keras's, NumPy's and Python's global generators are seeded with it.
+            class_names: needed for numeric labels and streams.
+            out: a run directory, written while training so that the run can be resumed.
+            resume: go on with an interrupted run in ``out``; without one there, start.
+            overwrite: replace a run that is there.
+            callbacks: Keras callbacks.
+            tensorboard: a folder for TensorBoard's logs; True takes ``out``/tensorboard.
+            on_error: ``"warn"`` skips unreadable images, ``"raise"`` does not.
+            columns: of a table: the names of the image and label columns.
+            reporter: hears of the progress; None prints to standard error.
+
+        Returns:
+            The trained model, with the weights that did best on the validation data.
+
+        Raises:
+            ConfigurationError: a setting that cannot be.
+            DataError: data that cannot be trained on.
+            TrainingError: the loss is not a number.
+        """
+        return fitting.fit(
+            self, data, validation, seed=seed, class_names=class_names,
+            out=None if out is None else Path(out), resume=resume, overwrite=overwrite,
+            callbacks=tuple(callbacks), tensorboard=tensorboard, on_error=on_error,
+            columns=columns, reporter=reporter,
+        )
+
+    def build(self, class_names: Sequence[str], *, seed: int = 0) -> keras.Model:
+        """Builds the network for plain ``network.fit``: compiled, base frozen, BatchNorm still.
+
+        Args:
+            class_names: in the order of the labels 0..k-1 that it will be fitted on.
+            seed: of the initial weights of the head.
+
+        Returns:
+            A compiled ``keras.Model`` that takes float or uint8 RGB pixels in 0..255 and
+            integer labels.
+        """
+        network, _ = self.assemble(len(class_names), seed=seed)
+        freeze(network)
+        plan = self.resolved_plan
+        network.compile(
+            optimizer=keras.optimizers.AdamW(plan[0].learning_rate),
+            loss="sparse_categorical_crossentropy",
+            metrics=["accuracy"],
+        )
+        return network
+
+    def assemble(self, num_classes: int, *, seed: int) -> tuple[keras.Model, str | None]:
+        """Builds the whole network and says what weights it has.
+
+        Returns:
+            The network, and the SHA-256 of the weights (None: random).
+        """
+        if num_classes < 2:
+            raise ConfigurationError(f"{num_classes} class; a classifier needs at least 2.")
+        built = build_backbone(self.record, self.weights_source, self.size)
+        outputs = self.head.attach(built.model.output, num_classes, seed=seed)
+        network = keras.Model(built.model.input, outputs, name="kerastl_network")
+        assert network.inputs[0].name == INPUT
+        return network, built.weights_sha256
+
+    @property
+    def record(self) -> Backbone:
+        """The backbone's record."""
+        return get_backbone(split_name(self.backbone)[0])
+
+    @property
+    def weights_source(self) -> WeightsSource:
+        """Where the weights are; raises WeightsError where they cannot be reached."""
+        return find_weights(self._weights)
+
+    @property
+    def _weights(self) -> str | os.PathLike[str] | None:
+        named = split_name(self.backbone)[1]
+        return self.weights if named is None else named
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        if self.image_size is None:
+            return self.record.image_size, self.record.image_size
+        size = self.image_size
+        height, width = (size, size) if isinstance(size, int) else size
+        if not all(isinstance(side, int) and side > 0 for side in (height, width)):
+            raise ConfigurationError(f"image_size={size!r}; give pixels, as in 224 or (224, 160).")
+        return height, width
+
+    @property
+    def resolved_plan(self) -> Plan:
+        """The plan, or the default one."""
+        if self.plan is not None:
+            plan = tuple(self.plan)
+            check_plan(plan)
+            return plan
+        if self._weights is None or self._weights == "none":
+            return full(batch_norm=True)
+        return two_phase()
+
+    def get_config(self) -> dict[str, Any]:
+        """The settings as JSON holds them."""
+        return {"recipe": NAME, **to_json(self)}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> ImageClassification:
+        """A recipe out of what ``get_config`` returned."""
+        try:
+            return cls(**from_json(config))
+        except TypeError as error:
+            raise ConfigurationError(f"The recipe cannot be read: {error}.") from error

@@ -1,0 +1,50 @@
+"""Recipes as JSON and back."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from kerastl.errors import ConfigurationError
+from kerastl.heads import Head
+from kerastl.training import Augment, Phase
+
+
+def to_json(value: Any) -> Any:
+    """Turns settings into what JSON holds; nested settings become plain objects."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {
+            field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value)
+        }
+    if isinstance(value, (tuple, list)):
+        return [to_json(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return value
+
+
+def from_json(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Turns what ``to_json`` made of a recipe back into its arguments.
+
+    Raises:
+        ConfigurationError: a setting that this version does not know.
+    """
+    values = dict(config)
+    values.pop("recipe", None)
+    try:
+        if values.get("plan") is not None:
+            values["plan"] = tuple(Phase(**phase) for phase in values["plan"])
+        if values.get("head") is not None:
+            values["head"] = Head(**values["head"])
+        if values.get("augment") is not None:
+            augment = dict(values["augment"])
+            values["augment"] = Augment(**{**augment, "crop": tuple(augment["crop"])})
+        if isinstance(values.get("image_size"), list):
+            values["image_size"] = tuple(values["image_size"])
+    except (TypeError, KeyError) as error:
+        raise ConfigurationError(f"The recipe cannot be read: {error}.") from error
+    return values
