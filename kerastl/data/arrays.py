@@ -17,7 +17,7 @@ from kerastl.data.classes import (
     normal,
 )
 from kerastl.data.dataset import Groups, ImageDataset
-from kerastl.data.pixels import check_array, round_to_uint8
+from kerastl.data.pixels import PixelArray, check_array
 from kerastl.data.unreadable import OnError
 from kerastl.errors import DataError
 
@@ -64,7 +64,7 @@ def from_arrays(
         raise DataError(f"{_WHERE} hold no examples.")
     names, labels = _labels(targets, class_names, allow_missing=allow_missing_classes)
     check_class_count(labels, names, where=_WHERE, allow_missing=allow_missing_classes)
-    return ImageDataset(_Pixels(images), labels, names, groups=groups, on_error=on_error)
+    return ImageDataset(PixelArray(images), labels, names, groups=groups, on_error=on_error)
 
 
 def class_indices(
@@ -86,7 +86,7 @@ def class_indices(
                 "holds a single 1 among zeros. Soft labels and several labels an image are not "
                 "taken."
             )
-        return labels.argmax(axis=1).astype(np.int64)
+        return np.asarray(labels.argmax(axis=1), dtype=np.int64)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1:
@@ -132,7 +132,7 @@ def _labels(
     y: npt.NDArray[Any], class_names: Iterable[str] | None, *, allow_missing: bool
 ) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
     if y.dtype.kind in "UTO":
-        values = y.ravel().tolist() if y.ndim == 1 or y.shape[1:] == (1,) else [None]
+        values: list[Any] = y.ravel().tolist() if y.ndim == 1 or y.shape[1:] == (1,) else [None]
         bad = [i for i, v in enumerate(values) if not isinstance(v, str) or not v.strip()]
         if bad:
             raise DataError(
@@ -148,16 +148,3 @@ def _labels(
         )
     names = given_class_names(class_names)
     return names, class_indices(y, len(names), what="y")
-
-
-class _Pixels(Sequence[Any]):
-    """Images of a checked array, as uint8; a memory map stays on disk."""
-
-    def __init__(self, images: npt.NDArray[Any]) -> None:
-        self._images = images
-
-    def __len__(self) -> int:
-        return len(self._images)
-
-    def __getitem__(self, i: Any) -> npt.NDArray[np.uint8]:
-        return round_to_uint8(self._images[i])

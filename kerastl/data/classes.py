@@ -75,17 +75,21 @@ def match_class_names(
     """
     unknown = [name for name in found if name not in expected]
     missing = [name for name in expected if name not in found]
+    if not unknown and (not missing or allow_missing):
+        return
+    differences = []
     if unknown:
-        hint = did_you_mean(unknown[0], missing)
-        raise DataError(
-            f"{where} has classes that are not among the {len(expected)} expected: "
-            f"{listed(unknown)}.{hint} Expected: {listed(expected)}."
+        differences.append(
+            f"it has {listed(unknown)}, which {'are' if len(unknown) > 1 else 'is'} not expected"
         )
     if missing and not allow_missing:
-        raise DataError(
-            f"{where} has no example of the class{'es' if len(missing) > 1 else ''} "
-            f"{listed(missing)}. Add some, or take the class out everywhere."
-        )
+        differences.append(f"it has no example of {listed(missing)}")
+    hint = did_you_mean(unknown[0], missing) if unknown else ""
+    raise DataError(
+        f"The classes of {where} differ from those expected (of the training data, or given as "
+        f"class_names): {'; '.join(differences)}.{hint} Expected: {listed(expected)}. Add what is "
+        "missing, or take the class out everywhere."
+    )
 
 
 def check_class_count(

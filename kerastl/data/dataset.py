@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from kerastl.data.classes import listed
 from kerastl.data.images import ImageSource, check_image_size, decode_full_size, decode_image
-from kerastl.data.pixels import round_to_uint8
+from kerastl.data.pixels import PixelArray, round_to_uint8
 from kerastl.data.splits import stratified_split
 from kerastl.data.unreadable import OnError, check_on_error, report
 from kerastl.errors import ConfigurationError, DataError, ImageError
@@ -252,7 +252,10 @@ class ImageDataset(Dataset):
         failures: dict[int, ImageError] = {}
         images: list[npt.NDArray[np.uint8]] = []
         labels: list[int] = []
-        for i, decoded in _in_threads(lambda i: self._attempt(i, size), todo, 2 * batch_size):
+        whole = self.sources.sources if isinstance(self.sources, _Selection) else self.sources
+        # Handing over small arrays between threads costs more than resizing them.
+        run = _in_turn if isinstance(whole, PixelArray) else _in_threads
+        for i, decoded in run(lambda i: self._attempt(i, size), todo, 2 * batch_size):
             if isinstance(decoded, ImageError):
                 if self.on_error == "raise":
                     raise decoded
@@ -303,7 +306,7 @@ class ImageDataset(Dataset):
                 raise DataError(f"There are {n} images but {len(values)} {what}. They must match.")
         if self.groups is not None and len(self.groups) != n:
             raise DataError(f"There are {n} images but {len(self.groups)} groups. They must match.")
-        if n and not (0 <= self.labels.min() and self.labels.max() < self.num_classes):
+        if n and not (self.labels.min() >= 0 and self.labels.max() < self.num_classes):
             raise DataError(
                 f"Labels must be from 0 to {self.num_classes - 1}, one of {self.num_classes} class "
                 f"names each. Received labels from {self.labels.min()} to {self.labels.max()}."
@@ -327,17 +330,21 @@ def check_batch_size(batch_size: int) -> None:
 class _Selection(Sequence[Any]):
     """Some elements of a sequence, fetched only when they are asked for."""
 
-    def __init__(self, sources: Sequence[Any], rows: npt.NDArray[np.int64]) -> None:
-        if isinstance(sources, _Selection):
-            sources, rows = sources._sources, sources._rows[rows]
-        self._sources = sources
-        self._rows = rows
+    def __init__(self, sources: Any, rows: npt.NDArray[np.int64]) -> None:
+        nested = isinstance(sources, _Selection)
+        self.sources: Sequence[Any] = sources.sources if nested else sources
+        self._rows: npt.NDArray[np.int64] = sources._rows[rows] if nested else rows
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def __getitem__(self, i: Any) -> Any:
-        return self._sources[int(self._rows[i])]
+        return self.sources[int(self._rows[i])]
+
+
+def _in_turn(function: Callable[[int], Any], items: list[int], buffer: int) -> Iterator[Any]:
+    del buffer
+    return map(function, items)
 
 
 def _in_threads(function: Callable[[int], Any], items: list[int], buffer: int) -> Iterator[Any]:

@@ -62,14 +62,20 @@ def split_folders(root: Path) -> dict[Split, Path]:
     others = [folder.name for folder in folders if folder not in found.values()]
     if others and len(found) < 2:
         return {}
+    return found
+
+
+def warn_of_ignored(root: Path, parts: dict[Split, Path]) -> None:
+    """Warns of folders beside the train, validation and test folders of ``root``."""
+    folders = [Path(entry.path) for entry in _entries(root) if _is_folder(entry)]
+    others = [folder.name for folder in folders if folder not in parts.values()]
     if others:
         warnings.warn(
-            f"{root} is divided into {listed(path.name for path in found.values())}; other folders "
+            f"{root} is divided into {listed(path.name for path in parts.values())}; other folders "
             f"there are ignored: {listed(others)}.",
             IgnoredFilesWarning,
             stacklevel=2,
         )
-    return found
 
 
 def from_folder(

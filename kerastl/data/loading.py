@@ -10,9 +10,9 @@ from typing import Any, get_args
 import numpy as np
 
 from kerastl.data.arrays import from_arrays
-from kerastl.data.classes import given_class_names, listed, match_class_names
+from kerastl.data.classes import given_class_names, listed
 from kerastl.data.dataset import Dataset, Groups, ImageDataset
-from kerastl.data.folders import Split, from_folder, split_folders
+from kerastl.data.folders import Split, from_folder, split_folders, warn_of_ignored
 from kerastl.data.splits import check_fraction, check_seed
 from kerastl.data.streams import StreamDataset, stream_kind
 from kerastl.data.tables import IMAGE_COLUMN, LABEL_COLUMN, TABLE_SUFFIXES, from_table
@@ -114,8 +114,8 @@ def load(
         _no_parts(split, "a stream")
         if class_names is None:
             raise DataError(
-                f"A {stream_kind(data)} does not name its classes: give class_names=[...], one name "
-                "a class in the order of the labels."
+                f"A {stream_kind(data)} does not name its classes: give class_names=[...], one "
+                "name a class in the order of the labels."
             )
         return StreamDataset(data, common["class_names"])
     if isinstance(data, tuple) and len(data) == 2:
@@ -164,13 +164,11 @@ def load_pair(
     if isinstance(data, str) and data.startswith(TFDS_PREFIX):
         data = builder_of(data)
     parts = _parts(data)
-    train = load(
-        data, class_names=class_names, split="train" if parts else None, **options
-    )
+    train = load(data, class_names=class_names, split="train" if parts else None, **options)
     if validation is False:
         return train, None
     if validation is None and "validation" in parts:
-        names = _same_classes(data, train, options)
+        names = train.class_names
         return train, load(data, class_names=names, split="validation", **options)
     if validation is None or isinstance(validation, (float, int, np.number)):
         fraction = validation_fraction if validation is None else float(validation)
@@ -226,6 +224,7 @@ def _from_folder(
 ) -> ImageDataset:
     parts = split_folders(path)
     if parts:
+        warn_of_ignored(path, parts)
         path = parts[_named_part(split, {k: v.name for k, v in parts.items()}, str(path))]
     else:
         _no_parts(split, f"a folder that is not divided into train/ and val/, as {path} is")
@@ -239,26 +238,6 @@ def _parts(data: Any) -> set[Split]:
         path = existing_path(data)
         return set(split_folders(path)) if path.is_dir() else set()
     return set()
-
-
-def _same_classes(data: Any, train: Dataset, options: dict[str, Any]) -> tuple[str, ...]:
-    """The classes of the training part, checked against the folders of the validation part."""
-    if isinstance(data, (str, os.PathLike)) and not options.get("allow_missing_classes"):
-        folder = split_folders(existing_path(data))["validation"]
-        found = from_folder_names(folder)
-        extra = [name for name in found if name not in train.class_names]
-        missing = [name for name in train.class_names if name not in found]
-        if extra or missing:
-            differences = [
-                f"{where} lacks {listed(names)}"
-                for where, names in (("training", extra), ("validation", missing))
-                if names
-            ]
-            raise DataError(
-                f"Training and validation data have different classes: {'; '.join(differences)}. "
-                "Both need every class: add the missing ones, or remove them from the other."
-            )
-    return train.class_names
 
 
 def _named_part(split: Split | None, parts: dict[Split, str], where: str) -> Split:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
 
 from kerastl.errors import DataError
 
-_CHANNELS = (1, 3, 4)
+CHANNELS = (1, 3, 4)
+"""Numbers of channels that images may have."""
 
 
 def check_array(
@@ -36,9 +38,9 @@ def check_shape(
 ) -> None:
     """Checks the shape alone; see ``check_array``."""
     rank = array.ndim - int(batched)
-    if rank not in (2, 3) or (rank == 3 and array.shape[-1] not in _CHANNELS):
+    if rank not in (2, 3) or (rank == 3 and array.shape[-1] not in CHANNELS):
         hint = ""
-        if rank == 3 and array.shape[-3] in _CHANNELS:
+        if rank == 3 and array.shape[-3] in CHANNELS:
             hint = " Channels come last here: transpose the array."
         raise DataError(
             f"{what} must have the shape {' or '.join(shapes)}, channels last. "
@@ -91,3 +93,17 @@ def round_to_uint8(array: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     if array.dtype.kind in "iu":
         return array.astype(np.uint8)
     return np.rint(array.astype(np.float32)).astype(np.uint8)
+
+
+@final
+class PixelArray(Sequence[Any]):
+    """Images of a checked array, as uint8; a memory map stays on disk."""
+
+    def __init__(self, images: npt.NDArray[Any]) -> None:
+        self._images = images
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, i: Any) -> Any:
+        return round_to_uint8(self._images[i])

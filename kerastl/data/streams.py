@@ -16,7 +16,7 @@ from kerastl.data.arrays import class_indices
 from kerastl.data.classes import given_class_names
 from kerastl.data.dataset import Batch, Dataset, check_batch_size
 from kerastl.data.images import check_image_size, decode_image
-from kerastl.data.pixels import check_range, check_shape, round_to_uint8
+from kerastl.data.pixels import CHANNELS, check_range, check_shape, round_to_uint8
 from kerastl.errors import DataError
 
 _KINDS = {
@@ -26,6 +26,9 @@ _KINDS = {
     ("grain", "IterDataset"): "grain IterDataset",
     ("grain", "DataLoader"): "grain DataLoader",
 }
+
+
+_SHAPES = ("(n, h, w, 3)", "(n, h, w, 1)", "(h, w, 3)")
 
 
 class UnstableStreamWarning(UserWarning):
@@ -122,7 +125,7 @@ class StreamDataset(Dataset):
         for images, labels in self._elements():
             for image, label in zip(images, labels.tolist(), strict=True):
                 digest = hashlib.sha256(f"{image.shape}{label}".encode())
-                digest.update(np.ascontiguousarray(image))
+                digest.update(image.tobytes())
                 digests.append(digest.digest())
                 yield image, label
         if not digests:
@@ -153,13 +156,13 @@ class StreamDataset(Dataset):
                 )
             what = f"The images of the {self.kind}"
             images, labels = np.asarray(element[0]), np.asarray(element[1])
-            if images.ndim <= 3 and labels.size in (1, self.num_classes) and not (
-                images.ndim == 3 and labels.ndim >= 1 and labels.shape[0] == images.shape[0]
-                and images.shape[-1] not in (1, 3, 4)
-            ):
+            if _is_single(images, labels):
                 images, labels = images[None], labels[None]
             check_shape(
-                images, what=what, batched=True, shapes=("(n, h, w, 3)", "(n, h, w, 1)", "(h, w, 3)")
+                images,
+                what=what,
+                batched=True,
+                shapes=_SHAPES,
             )
             check_range(images, what=what, allow_dark=dark_is_known)
             dark_is_known = dark_is_known or bool(images.size and images.max() > 1)
@@ -198,6 +201,13 @@ class StreamDataset(Dataset):
                 f"The {self.kind} never ends. Leave out repeat(), or bound it, for example with "
                 "take(n)."
             )
+
+
+def _is_single(images: npt.NDArray[Any], labels: npt.NDArray[Any]) -> bool:
+    if images.ndim == 3:
+        # (n, h, w) and (h, w, c) look alike; images of 1 to 4 columns are no likely batch.
+        return labels.ndim == 0 or images.shape[-1] in CHANNELS
+    return images.ndim == 2
 
 
 def _described(element: object) -> str:

@@ -118,8 +118,9 @@ def read_columns(table: Path, columns: list[str]) -> tuple[list[int], list[list[
     except UnicodeDecodeError as error:
         raise DataError(f"{table} is not text in UTF-8. Save it in that encoding.") from error
     except csv.Error as error:
-        raise DataError(f"{table} is no well-formed table: line {reader.line_num}: {error}.") \
-            from error
+        raise DataError(
+            f"{table} is no well-formed table: line {reader.line_num}: {error}."
+        ) from error
     if not rows:
         raise DataError(f"{table} has no rows below its heading.")
     return lines, rows
@@ -149,4 +150,6 @@ def _place(table: Path, header: list[str], column: str) -> int:
 def _lines(numbers: list[int]) -> str:
     text = ", ".join(map(str, numbers[:_MOST_LINES]))
     more = len(numbers) - _MOST_LINES
-    return f"line{'s' if len(numbers) > 1 else ''} {text}" + (f" and {more} more" if more > 0 else "")
+    return f"line{'s' if len(numbers) > 1 else ''} {text}" + (
+        f" and {more} more" if more > 0 else ""
+    )

@@ -102,7 +102,7 @@ def from_builder(
         raise
     except Exception as error:
         raise DataError(f"{where} cannot be read: {error}. {_OTHER_WAYS}") from error
-    own = class_indices(np.asarray(raw), len(names), what=f"Labels of {where[0].lower()}{where[1:]}")
+    own = class_indices(np.asarray(raw), len(names), what=f"{where}: its labels")
     order = np.array([expected.index(name) for name in names], dtype=np.int64)
     labels = order[own]
     check_class_count(labels, expected, where=where, allow_missing=allow_missing_classes)
