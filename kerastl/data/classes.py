@@ -1,0 +1,138 @@
+"""Class names: taken at entry, in sorted order, never guessed."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from kerastl.errors import DataError, did_you_mean
+
+_MOST_NAMED = 10
+
+
+def normal(name: str) -> str:
+    """A name in the Unicode form in which names are compared (NFC)."""
+    return unicodedata.normalize("NFC", name)
+
+
+def given_class_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Checks class names given by the user, whose order is kept.
+
+    Raises:
+        DataError: they are no sequence of distinct, non-empty one-line strings.
+    """
+    if isinstance(names, str):
+        raise DataError(
+            f"class_names must be a list of names, one a class. Received the string {names!r}."
+        )
+    received = list(names)
+    for name in received:
+        if not isinstance(name, str):
+            raise DataError(
+                f"class_names must be strings. Received: {name!r} of type {type(name).__name__}."
+            )
+        _check_writable(name)
+    result = tuple(normal(name) for name in received)
+    doubled = sorted({name for name in result if result.count(name) > 1})
+    if doubled:
+        raise DataError(f"class_names must be distinct. Given more than once: {listed(doubled)}.")
+    if not result:
+        raise DataError("class_names is empty. Give one name a class, in the order of the labels.")
+    return result
+
+
+def found_class_names(names: Iterable[str], *, where: str) -> tuple[str, ...]:
+    """Class names as they stand in the data, normalised and sorted.
+
+    Raises:
+        DataError: two of them differ only by case or by Unicode form, or cannot be written as
+            one line of text.
+    """
+    seen: dict[str, str] = {}
+    for name in sorted(set(names)):
+        _check_writable(name)
+        # Such a pair is one folder on some file systems and two on others.
+        other = seen.setdefault(normal(normal(name).casefold()), name)
+        if other != name:
+            differ = "Unicode form" if normal(other) == normal(name) else "case"
+            raise DataError(
+                f"{where} has the classes {other!r} and {name!r}, which differ only by {differ}. "
+                "Rename or merge them, or list class_names yourself."
+            )
+    return tuple(sorted(normal(name) for name in seen.values()))
+
+
+def match_class_names(
+    found: Sequence[str], expected: Sequence[str], *, where: str, allow_missing: bool
+) -> None:
+    """Checks the classes found in data against the ones that are expected.
+
+    Raises:
+        DataError: a class is unknown, or is missing and ``allow_missing`` is false.
+    """
+    unknown = [name for name in found if name not in expected]
+    missing = [name for name in expected if name not in found]
+    if not unknown and (not missing or allow_missing):
+        return
+    differences = []
+    if unknown:
+        differences.append(
+            f"it has {listed(unknown)}, which {'are' if len(unknown) > 1 else 'is'} not expected"
+        )
+    if missing and not allow_missing:
+        differences.append(f"it has no example of {listed(missing)}")
+    hint = did_you_mean(unknown[0], missing) if unknown else ""
+    raise DataError(
+        f"The classes of {where} differ from those expected (of the training data, or given as "
+        f"class_names): {'; '.join(differences)}.{hint} Expected: {listed(expected)}. Add what is "
+        "missing, or take the class out everywhere."
+    )
+
+
+def check_class_count(
+    labels: npt.NDArray[np.int64], class_names: Sequence[str], *, where: str, allow_missing: bool
+) -> None:
+    """Checks that there are two classes or more, and examples of every one.
+
+    Raises:
+        DataError: one class only, or a class without examples, unless ``allow_missing``.
+    """
+    if len(labels) == 0:
+        raise DataError(f"{where} holds no example that can be read.")
+    if allow_missing:
+        return
+    if len(class_names) < 2:
+        raise DataError(
+            f"{where} has a single class, {class_names[0]!r}. A classifier needs two or more: add "
+            "another, for example of what the class is not."
+        )
+    counts = np.bincount(labels, minlength=len(class_names))
+    empty = [name for name, count in zip(class_names, counts, strict=True) if count == 0]
+    if empty:
+        raise DataError(
+            f"{where} has no example that can be read of the class"
+            f"{'es' if len(empty) > 1 else ''} {listed(empty)}. Add some, or take the class out."
+        )
+
+
+def listed(names: Iterable[object]) -> str:
+    """Names for a message: quoted, and no more than ten."""
+    all_names = list(names)
+    text = ", ".join(repr(name) for name in all_names[:_MOST_NAMED])
+    more = len(all_names) - _MOST_NAMED
+    return f"{text} and {more} more" if more > 0 else text
+
+
+def _check_writable(name: str) -> None:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise DataError(f"The class name {name!r} is not valid Unicode. Rename it.") from error
+    if not name.strip() or len(name.splitlines()) > 1:
+        raise DataError(
+            f"The class name {name!r} cannot be one line of labels.txt: a name must not be empty "
+            "or hold line breaks. Rename it."
+        )

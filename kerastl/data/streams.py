@@ -1,0 +1,216 @@
+"""Data sets that come as streams: tf.data, PyDataset and grain pipelines."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+import warnings
+from collections.abc import Iterable, Iterator
+from typing import Any, final
+
+import numpy as np
+import numpy.typing as npt
+
+from kerastl.data.arrays import class_indices
+from kerastl.data.classes import given_class_names
+from kerastl.data.dataset import Batch, Dataset, check_batch_size
+from kerastl.data.images import check_image_size, decode_image
+from kerastl.data.pixels import CHANNELS, check_range, check_shape, round_to_uint8
+from kerastl.errors import DataError
+
+_KINDS = {
+    ("tensorflow", "DatasetV2"): "tf.data.Dataset",
+    ("keras", "PyDataset"): "keras PyDataset",
+    ("grain", "MapDataset"): "grain MapDataset",
+    ("grain", "IterDataset"): "grain IterDataset",
+    ("grain", "DataLoader"): "grain DataLoader",
+}
+
+
+_SHAPES = ("(n, h, w, 3)", "(n, h, w, 1)", "(h, w, 3)")
+
+
+class UnstableStreamWarning(UserWarning):
+    """A stream gave other images or labels in a later pass than in the first."""
+
+
+def stream_kind(data: object) -> str | None:
+    """Tells what kind of stream an object is, without importing TensorFlow, Keras or grain."""
+    for base in type(data).__mro__:
+        kind = _KINDS.get((base.__module__.split(".")[0], base.__name__))
+        if kind is not None:
+            return kind
+    return None
+
+
+@final
+class StreamDataset(Dataset):
+    """Labelled images that can only be read in passes.
+
+    A stream gives pairs ``(images, labels)``: batches or single examples, pixel values from 0 to
+    255, labels as class indices or one-hot. It must be finite. It may reshuffle between passes,
+    since each pass carries its own labels; what it must not do is change its images, as random
+    augmentation would: a later pass that differs from the first in content warns.
+
+    Args:
+        stream: a ``tf.data.Dataset``, a keras ``PyDataset``, or a grain ``MapDataset``,
+            ``IterDataset`` or ``DataLoader``.
+        class_names: names of the classes, in the order of the indices; a stream has none.
+
+    Raises:
+        DataError: ``stream`` is of no such kind, or is known to be infinite.
+    """
+
+    def __init__(self, stream: Any, class_names: Iterable[str]) -> None:
+        kind = stream_kind(stream)
+        if kind is None:
+            raise DataError(
+                f"A stream must be one of: {', '.join(_KINDS.values())}. "
+                f"Received: {type(stream).__name__}"
+            )
+        self.stream = stream
+        self.kind = kind
+        self.class_names = given_class_names(class_names)
+        self._contents: tuple[str, int] | None = None
+        self._check_finite()
+
+    def __repr__(self) -> str:
+        return f"StreamDataset({self.kind}, {self.num_classes} classes)"
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of class names and examples, whatever their order; as the first pass saw them.
+
+        Before any complete pass, asking for it makes one.
+        """
+        if self._contents is None:
+            for _ in self._examples():
+                pass
+        assert self._contents is not None
+        return self._contents[0]
+
+    def size_hint(self) -> int | None:
+        """The number of examples after a complete pass; None before."""
+        return None if self._contents is None else self._contents[1]
+
+    def batches(self, image_size: tuple[int, int], batch_size: int) -> Iterator[Batch]:
+        """Yields one pass over the stream, gathered to ``batch_size``; see ``Dataset.batches``.
+
+        Raises:
+            DataError: elements are no pairs of images and labels, have values that pixels or
+                labels cannot have, or there are none.
+            ConfigurationError: a size cannot be.
+        """
+        size = check_image_size(image_size)
+        check_batch_size(batch_size)
+        return self._pass(size, batch_size)
+
+    def _pass(self, size: tuple[int, int], batch_size: int) -> Iterator[Batch]:
+        images: list[npt.NDArray[np.uint8]] = []
+        labels: list[int] = []
+        for image, label in self._examples():
+            # Decoding also turns greyscale and alpha into RGB.
+            keep = image.shape == (*size, 3)
+            images.append(image if keep else decode_image(image, size))
+            labels.append(label)
+            if len(images) == batch_size:
+                yield np.stack(images), np.array(labels, dtype=np.int64)
+                images, labels = [], []
+        if images:
+            yield np.stack(images), np.array(labels, dtype=np.int64)
+
+    def _examples(self) -> Iterator[tuple[npt.NDArray[np.uint8], int]]:
+        digests: list[bytes] = []
+        for images, labels in self._elements():
+            for image, label in zip(images, labels.tolist(), strict=True):
+                digest = hashlib.sha256(f"{image.shape}{label}".encode())
+                digest.update(image.tobytes())
+                digests.append(digest.digest())
+                yield image, label
+        if not digests:
+            raise DataError(f"The {self.kind} holds no examples.")
+        whole = hashlib.sha256(json.dumps(self.class_names).encode())
+        # Sorted, because a stream may reshuffle between passes.
+        for each in sorted(digests):
+            whole.update(each)
+        contents = whole.hexdigest(), len(digests)
+        if self._contents is None:
+            self._contents = contents
+        elif contents != self._contents:
+            warnings.warn(
+                f"The {self.kind} gave other images or labels than in its first pass. Random "
+                "augmentation belongs to the recipe (augment=...), not to the data: activations "
+                "that are kept answer to the first pass.",
+                UnstableStreamWarning,
+                stacklevel=2,
+            )
+
+    def _elements(self) -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]]:
+        dark_is_known = False
+        for element in self._raw():
+            if not isinstance(element, (tuple, list)) or len(element) != 2:
+                raise DataError(
+                    f"Each element of the {self.kind} must be a pair (images, labels). Received: "
+                    f"{_described(element)}. Sample weights are not taken."
+                )
+            what = f"The images of the {self.kind}"
+            images, labels = np.asarray(element[0]), np.asarray(element[1])
+            if _is_single(images, labels):
+                images, labels = images[None], labels[None]
+            check_shape(
+                images,
+                what=what,
+                batched=True,
+                shapes=_SHAPES,
+            )
+            check_range(images, what=what, allow_dark=dark_is_known)
+            dark_is_known = dark_is_known or bool(images.size and images.max() > 1)
+            indices = class_indices(labels, self.num_classes, what=f"The labels of the {self.kind}")
+            if len(indices) != len(images):
+                raise DataError(
+                    f"The {self.kind} gave {len(images)} images with {len(indices)} labels."
+                )
+            yield round_to_uint8(images), indices
+
+    def _raw(self) -> Iterator[Any]:
+        if self.kind in ("keras PyDataset", "grain MapDataset"):
+            for i in range(self._length() or 0):
+                element = self.stream[i]
+                # grain marks elements that were filtered out by None.
+                if element is not None:
+                    yield element
+        else:
+            yield from self.stream
+
+    def _length(self) -> int | None:
+        if self.kind == "keras PyDataset":
+            number = self.stream.num_batches
+            return None if number is None else int(number)
+        return len(self.stream)
+
+    def _check_finite(self) -> None:
+        infinite = False
+        if self.kind == "tf.data.Dataset":
+            infinite = int(self.stream.cardinality()) == -1
+        elif self.kind in ("keras PyDataset", "grain MapDataset"):
+            length = self._length()
+            infinite = length is None or length >= sys.maxsize
+        if infinite:
+            raise DataError(
+                f"The {self.kind} never ends. Leave out repeat(), or bound it, for example with "
+                "take(n)."
+            )
+
+
+def _is_single(images: npt.NDArray[Any], labels: npt.NDArray[Any]) -> bool:
+    if images.ndim == 3:
+        # (n, h, w) and (h, w, c) look alike; images of 1 to 4 columns are no likely batch.
+        return labels.ndim == 0 or images.shape[-1] in CHANNELS
+    return images.ndim == 2
+
+
+def _described(element: object) -> str:
+    if isinstance(element, (tuple, list)):
+        return f"{len(element)} values"
+    return f"a {type(element).__name__}"
