@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         TrainingError,
         WeightsError,
     )
-    from kerastl.export import Bundle, Gate, export, verify
+    from kerastl.exporting import Bundle, Gate, export, verify
     from kerastl.heads import Head
     from kerastl.model import Predictions, TrainedModel
     from kerastl.model import load_run as load
@@ -41,12 +41,12 @@ if TYPE_CHECKING:
 # Importing Keras takes seconds with some backends: each name is imported when it is first used.
 _HOME = {
     "Augment": "kerastl.training",
-    "Bundle": "kerastl.export",
+    "Bundle": "kerastl.exporting",
     "BundleError": "kerastl.errors",
     "ConfigurationError": "kerastl.errors",
     "DataError": "kerastl.errors",
     "ExportError": "kerastl.errors",
-    "Gate": "kerastl.export",
+    "Gate": "kerastl.exporting",
     "GraphError": "kerastl.errors",
     "Head": "kerastl.heads",
     "ImageClassification": "kerastl.recipes",
@@ -59,7 +59,7 @@ _HOME = {
     "TrainedModel": "kerastl.model",
     "TrainingError": "kerastl.errors",
     "WeightsError": "kerastl.errors",
-    "export": "kerastl.export",
+    "export": "kerastl.exporting",
     "freeze": "kerastl.backbones",
     "full": "kerastl.training",
     "get_backbone": "kerastl.backbones",
@@ -69,15 +69,41 @@ _HOME = {
     "load": "kerastl.model:load_run",
     "two_phase": "kerastl.training",
     "unfreeze": "kerastl.backbones",
-    "verify": "kerastl.export",
+    "verify": "kerastl.exporting",
 }
 
 __all__ = [
-    "Augment", "Bundle", "BundleError", "ConfigurationError", "DataError", "ExportError", "Gate",
-    "GraphError", "Head", "ImageClassification", "KerastlError", "MissingExtraError",
-    "ParityError", "Phase", "Predictions", "RunError", "TrainedModel", "TrainingError",
-    "WeightsError", "__version__", "export", "freeze", "full", "get_backbone", "gradual",
-    "head_only", "list_backbones", "load", "two_phase", "unfreeze", "verify",
+    "Augment",
+    "Bundle",
+    "BundleError",
+    "ConfigurationError",
+    "DataError",
+    "ExportError",
+    "Gate",
+    "GraphError",
+    "Head",
+    "ImageClassification",
+    "KerastlError",
+    "MissingExtraError",
+    "ParityError",
+    "Phase",
+    "Predictions",
+    "RunError",
+    "TrainedModel",
+    "TrainingError",
+    "WeightsError",
+    "__version__",
+    "export",
+    "freeze",
+    "full",
+    "get_backbone",
+    "gradual",
+    "head_only",
+    "list_backbones",
+    "load",
+    "two_phase",
+    "unfreeze",
+    "verify",
 ]
 
 

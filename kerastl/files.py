@@ -23,9 +23,7 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(
-        prefix=".tmp-", suffix="-" + target.name, dir=target.parent
-    )
+    handle, name = tempfile.mkstemp(prefix=".tmp-", suffix="-" + target.name, dir=target.parent)
     os.close(handle)
     temporary = Path(name)
     try:

@@ -14,8 +14,19 @@ from typing import Any
 import numpy as np
 
 _REPORTED = (
-    "kerastl", "keras", "keras-hub", "tensorflow", "jax", "torch", "numpy", "pillow", "grain",
-    "tf2onnx", "onnx", "onnxruntime", "ai-edge-litert",
+    "kerastl",
+    "keras",
+    "keras-hub",
+    "tensorflow",
+    "jax",
+    "torch",
+    "numpy",
+    "pillow",
+    "grain",
+    "tf2onnx",
+    "onnx",
+    "onnxruntime",
+    "ai-edge-litert",
 )
 
 

@@ -8,7 +8,17 @@ from kerastl.backbones.registry import get_backbone, list_backbones, split_name
 from kerastl.backbones.weights import WeightsSource, find_weights
 
 __all__ = [
-    "INPUT", "Backbone", "BuiltBackbone", "WeightsSource", "build_backbone",
-    "describe_preprocessing", "find_weights", "freeze", "get_backbone", "list_backbones", "split_name", "stages_of",
+    "INPUT",
+    "Backbone",
+    "BuiltBackbone",
+    "WeightsSource",
+    "build_backbone",
+    "describe_preprocessing",
+    "find_weights",
+    "freeze",
+    "get_backbone",
+    "list_backbones",
+    "split_name",
+    "stages_of",
     "unfreeze",
 ]

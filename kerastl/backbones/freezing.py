@@ -31,7 +31,9 @@ def stages_of(model: keras.Model) -> tuple[Stage, ...]:
         branches merge (see ``kerastl.graph.find_stages``).
     """
     flat = inline(model)
-    weighted = sum(1 for op in operations(flat) if isinstance(op, keras.layers.Layer) and op.weights)
+    weighted = sum(
+        1 for op in operations(flat) if isinstance(op, keras.layers.Layer) and op.weights
+    )
     best: tuple[Stage, ...] = ()
     for pattern in dict.fromkeys(record.stage_pattern for record in list_backbones()):
         stages = find_stages(flat, pattern)

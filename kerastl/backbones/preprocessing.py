@@ -37,9 +37,7 @@ def apply_preprocessing(image: Any, mode: Preprocessing) -> Any:
         offset = [-m / d for m, d in zip(_TORCH_MEAN, _TORCH_DEVIATION, strict=True)]
         return keras.layers.Rescaling(scale, offset=offset, name=NAME)(image)
     bgr = keras.ops.take(image, [2, 1, 0], axis=-1)
-    return keras.layers.Rescaling(
-        1.0, offset=[-mean for mean in _CAFFE_MEAN_BGR], name=NAME
-    )(bgr)
+    return keras.layers.Rescaling(1.0, offset=[-mean for mean in _CAFFE_MEAN_BGR], name=NAME)(bgr)
 
 
 def describe(mode: Preprocessing) -> str:

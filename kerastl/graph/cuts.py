@@ -67,8 +67,11 @@ def inline(model: keras.Model) -> keras.Model:
                 f"The Sequential model {model.name!r} has no input shape yet. "
                 "Start it with keras.Input(shape), or call it on data once."
             )
-        tensor = keras.Input(batch_shape=model.inputs[0].shape, dtype=model.inputs[0].dtype,
-                             name=model.inputs[0].name)
+        tensor = keras.Input(
+            batch_shape=model.inputs[0].shape,
+            dtype=model.inputs[0].dtype,
+            name=model.inputs[0].name,
+        )
         output = tensor
         for layer in model.layers:
             output = layer(output)
@@ -96,7 +99,9 @@ def _call_inlined(layer: Any, *args: Any, **kwargs: Any) -> Any:
             output = _call_inlined(inner, output)
         return output
     return keras.models.clone_model(
-        layer, input_tensors=args[0], clone_function=lambda inner: inner,
+        layer,
+        input_tensors=args[0],
+        clone_function=lambda inner: inner,
         call_function=_call_inlined,
     ).output
 

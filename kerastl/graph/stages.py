@@ -35,8 +35,9 @@ def find_stages(model: keras.Model, pattern: str | None) -> tuple[Stage, ...]:
         model: a Functional model without nested models (see ``inline``).
         pattern: a regular expression with groups. Layers whose names match from their start
             belong to the stage that the groups, joined by ``_``, name; layers that do not
-            match belong to the stage before them. None takes every merge of branches (Add, Concatenate, ...) as the end of a
-            stage, or, in a model without branches, every layer with weights as a stage.
+            match belong to the stage before them. None takes every merge of branches (Add,
+            Concatenate, ...) as the end of a stage, or, in a model without branches, every layer
+            with weights as a stage.
 
     Returns:
         The stages from input to output. Two stages that no cut separates are one, under the
@@ -64,7 +65,10 @@ def find_stages(model: keras.Model, pattern: str | None) -> tuple[Stage, ...]:
 def _starts_without_names(model: keras.Model, cuts: tuple[Cut, ...]) -> dict[str, int]:
     order = operations(model)
     merges = (
-        keras.layers.Add, keras.layers.Concatenate, keras.layers.Multiply, keras.layers.Average,
+        keras.layers.Add,
+        keras.layers.Concatenate,
+        keras.layers.Multiply,
+        keras.layers.Average,
     )
     joins = [cut for cut in cuts if isinstance(order[cut.position], merges)]
     if joins:
@@ -90,8 +94,10 @@ def head_cut(model: keras.Model) -> Cut:
     cuts = find_cuts(model)
     order = operations(model)
     pooling = (
-        keras.layers.GlobalAveragePooling2D, keras.layers.GlobalMaxPooling2D,
-        keras.layers.GlobalAveragePooling1D, keras.layers.GlobalMaxPooling1D,
+        keras.layers.GlobalAveragePooling2D,
+        keras.layers.GlobalMaxPooling2D,
+        keras.layers.GlobalAveragePooling1D,
+        keras.layers.GlobalMaxPooling1D,
         keras.layers.Flatten,
     )
     weighted = [
@@ -112,9 +118,7 @@ def head_cut(model: keras.Model) -> Cut:
     return found[-1]
 
 
-def resolve_boundary(
-    model: keras.Model, train_from: str | int, stages: tuple[Stage, ...]
-) -> Cut:
+def resolve_boundary(model: keras.Model, train_from: str | int, stages: tuple[Stage, ...]) -> Cut:
     """Finds the cut at which training begins.
 
     Args:

@@ -51,13 +51,18 @@ class Head:
             features = pooling[self.pooling](name=POOLING_LAYER)(features)
         if self.hidden:
             features = keras.layers.Dense(
-                self.hidden, activation="relu", name="head_hidden",
+                self.hidden,
+                activation="relu",
+                name="head_hidden",
                 kernel_initializer=keras.initializers.HeNormal(seed=seed + 1),
             )(features)
         if self.dropout:
             features = keras.layers.Dropout(self.dropout, seed=seed, name="head_dropout")(features)
         return keras.layers.Dense(
-            num_classes, activation="softmax", dtype="float32", name=OUTPUT,
+            num_classes,
+            activation="softmax",
+            dtype="float32",
+            name=OUTPUT,
             kernel_initializer=keras.initializers.GlorotUniform(seed=seed),
         )(features)
 

@@ -10,6 +10,10 @@ from kerastl.metrics.classification import (
 )
 
 __all__ = [
-    "accuracy", "classification_metrics", "confusion_matrix", "log_loss", "macro_f1",
+    "accuracy",
+    "classification_metrics",
+    "confusion_matrix",
+    "log_loss",
+    "macro_f1",
     "wilson_interval",
 ]

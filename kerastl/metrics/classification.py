@@ -31,15 +31,13 @@ def accuracy(labels: Array, probabilities: Array) -> float:
 
 
 def log_loss(labels: Array, probabilities: Array) -> float:
-    """Mean negative log-probability of the true class, in nats; probabilities under 1e-7 count
-    as 1e-7.
-    """
+    """Mean negative log-probability of the true class, in nats, clipped at 1e-7."""
     taken = probabilities[np.arange(len(labels)), labels]
     return float(-np.mean(np.log(np.clip(taken, 1e-7, 1.0))))
 
 
 def macro_f1(labels: Array, probabilities: Array) -> float:
-    """Unweighted mean over the classes of F1; a class neither present nor predicted is left out."""
+    """Mean over the classes of F1; a class neither present nor predicted is left out."""
     matrix = confusion_matrix(labels, np.argmax(probabilities, axis=-1), probabilities.shape[1])
     hits = np.diag(matrix)
     total = matrix.sum(axis=0) + matrix.sum(axis=1)

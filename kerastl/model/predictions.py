@@ -28,7 +28,7 @@ class Predictions:
     @property
     def confidences(self) -> np.ndarray[Any, Any]:
         """Float32 (n,), the probability of each label."""
-        return np.max(self.probabilities, axis=-1, initial=0.0)
+        return np.asarray(np.max(self.probabilities, axis=-1, initial=0.0))
 
 
 def make_predictions(

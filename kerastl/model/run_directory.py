@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import keras
 
@@ -20,21 +20,9 @@ from kerastl.model.samples import Samples
 
 MODEL = "model.keras"
 CHECKPOINTS = "checkpoints"
-_JSON = ("recipe", "class_names", "history", "metrics", "provenance")
+DOCUMENTS = ("recipe", "class_names", "history", "metrics", "provenance")
 # Written last: a run directory that holds it is complete.
 LAST = "provenance.json"
-
-
-class Savable(Protocol):
-    """What is written (see ``TrainedModel``)."""
-
-    network: keras.Model
-    class_names: tuple[str, ...]
-    recipe: Mapping[str, Any]
-    history: Sequence[Mapping[str, Any]]
-    metrics: Mapping[str, float]
-    provenance: Mapping[str, Any]
-    samples: Samples | None
 
 
 def is_complete(path: Path) -> bool:
@@ -42,8 +30,16 @@ def is_complete(path: Path) -> bool:
     return (path / LAST).is_file()
 
 
-def write(model: Savable, path: Path) -> None:
+def write(
+    network: keras.Model, samples: Samples | None, documents: Mapping[str, Any], path: Path
+) -> None:
     """Writes a run directory; each file is replaced as a whole.
+
+    Args:
+        network: the trained network.
+        samples: examples that travel with the run, or None.
+        documents: contents of the JSON files, by name.
+        path: the directory.
 
     Raises:
         RunError: ``path`` is a file, or cannot be written.
@@ -51,12 +47,11 @@ def write(model: Savable, path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
         with atomic_file(path / MODEL) as temporary:
-            model.network.save(temporary)
-        if model.samples is not None:
-            model.samples.save(path)
-        for name in _JSON:
-            value = getattr(model, name)
-            write_json(path / f"{name}.json", list(value) if name == "class_names" else value)
+            network.save(temporary)
+        if samples is not None:
+            samples.save(path)
+        for name in DOCUMENTS:
+            write_json(path / f"{name}.json", documents[name])
         shutil.rmtree(path / CHECKPOINTS, ignore_errors=True)
     except OSError as error:
         raise RunError(f"The run directory {path} cannot be written: {error}.") from error
@@ -78,7 +73,7 @@ def read(path: Path) -> dict[str, Any]:
         )
         raise RunError(f"{path} is not a complete run directory: {LAST} is missing.{hint}")
     try:
-        values = {name: read_json(path / f"{name}.json") for name in _JSON}
+        values = {name: read_json(path / f"{name}.json") for name in DOCUMENTS}
         # Safe mode refuses Lambda layers and all else that would run code out of the file.
         network = keras.saving.load_model(path / MODEL, compile=False, safe_mode=True)
         samples = Samples.load(path)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from kerastl.errors import RunError
-from kerastl.files import atomic_file, atomic_folder
+from kerastl.files import atomic_folder
 
 Array = np.ndarray[Any, Any]
 FOLDER = "samples"
@@ -38,12 +38,10 @@ class Samples:
         """Writes the samples below a run directory."""
         folder = run / FOLDER
         with atomic_folder(folder, overwrite=True) as temporary:
-            for name, arrays in (
-                ("validation.npz", {"images": self.validation, "labels": self.labels}),
-                ("calibration.npz", {"images": self.calibration}),
-            ):
-                with atomic_file(temporary / name) as path, path.open("wb") as handle:
-                    np.savez_compressed(handle, **arrays)
+            np.savez_compressed(
+                temporary / "validation.npz", images=self.validation, labels=self.labels
+            )
+            np.savez_compressed(temporary / "calibration.npz", images=self.calibration)
             (temporary / "files").mkdir()
             for name, content in self.files:
                 (temporary / "files" / name).write_bytes(content)

@@ -20,7 +20,7 @@ from kerastl.model.predictions import Predictions, make_predictions
 from kerastl.model.samples import Samples
 
 if TYPE_CHECKING:
-    from kerastl.export import Bundle
+    from kerastl.exporting import Bundle
 
 Array = np.ndarray[Any, Any]
 BATCH = 32
@@ -109,7 +109,8 @@ class TrainedModel:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes a run directory; each file appears whole or not at all."""
-        run_directory.write(self, Path(path))
+        documents = {name: getattr(self, name) for name in run_directory.DOCUMENTS}
+        run_directory.write(self.network, self.samples, documents, Path(path))
 
     def export(
         self,
@@ -127,7 +128,7 @@ class TrainedModel:
             path: the bundle's folder; must not exist, unless ``overwrite``.
             formats: of ``"saved_model"``, ``"onnx"``, ``"litert"``.
             quantize: further LiteRT files: of ``"float16"``, ``"dynamic"``, ``"int8"``.
-            gate: how close is close enough, a ``kerastl.export.Gate``.
+            gate: how close is close enough, a ``kerastl.Gate``.
             overwrite: replace a bundle that is there.
             progress: called with one line for each step.
 
@@ -136,7 +137,7 @@ class TrainedModel:
             ExportError: a conversion failed.
             MissingExtraError: a runtime is not installed.
         """
-        from kerastl.export import Gate, export
+        from kerastl.exporting import Gate, export
 
         samples = self.samples
         with tempfile.TemporaryDirectory() as folder:

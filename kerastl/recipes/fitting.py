@@ -58,9 +58,9 @@ def fit(
     if out is not None and _ready(out, resume=resume, overwrite=overwrite):
         return load_run(out)
 
-    options: dict[str, Any] = {} if columns is None else {
-        "image_column": columns[0], "label_column": columns[1]
-    }
+    options: dict[str, Any] = (
+        {} if columns is None else {"image_column": columns[0], "label_column": columns[1]}
+    )
     train_data, validation_data = load_pair(
         data, validation, seed=seed, class_names=class_names, on_error=on_error, **options
     )
@@ -80,13 +80,22 @@ def fit(
         settings = _fingerprint(recipe, seed, weights_sha256, fingerprints)
         history = run_plan(
             Job(
-                network=network, stages=stages_of(network),
-                recommended=recipe.record.fine_tune_from, train=train, validation=held_out,
-                class_names=names, batch_size=recipe.batch_size, seed=seed,
+                network=network,
+                stages=stages_of(network),
+                recommended=recipe.record.fine_tune_from,
+                train=train,
+                validation=held_out,
+                class_names=names,
+                batch_size=recipe.batch_size,
+                seed=seed,
                 augment=recipe.augment,
-                class_weight=_plain(recipe.class_weight), cache=recipe.cache is not False,
-                callbacks=callbacks, tensorboard=_tensorboard_folder(tensorboard, out),
-                scratch=Path(scratch), reporter=reporter, checkpoints=checkpoints,
+                class_weight=_plain(recipe.class_weight),
+                cache=recipe.cache is not False,
+                callbacks=callbacks,
+                tensorboard=_tensorboard_folder(tensorboard, out),
+                scratch=Path(scratch),
+                reporter=reporter,
+                checkpoints=checkpoints,
                 settings=settings,
             ),
             recipe.resolved_plan,
@@ -100,8 +109,12 @@ def fit(
         samples = _samples(train, held_out, validation_data, seed)
 
     model = TrainedModel(
-        network=network, class_names=names, recipe=recipe.get_config(), history=history,
-        metrics=metrics, samples=samples,
+        network=network,
+        class_names=names,
+        recipe=recipe.get_config(),
+        history=history,
+        metrics=metrics,
+        samples=samples,
         provenance={
             "kind": recipe.get_config()["recipe"],
             "versions": versions(),
@@ -168,7 +181,10 @@ def _ready(out: Path, *, resume: bool, overwrite: bool) -> bool:
 
 
 def _decode(
-    recipe: ImageClassification, train: Dataset, validation: Dataset | None, scratch: Path,
+    recipe: ImageClassification,
+    train: Dataset,
+    validation: Dataset | None,
+    scratch: Path,
     reporter: Reporter,
 ) -> tuple[Examples, Examples | None]:
     reporter.start("decoding", 1)
@@ -188,7 +204,9 @@ def _check_classes(train: Examples, names: tuple[str, ...]) -> None:
 
 
 def _fingerprint(
-    recipe: ImageClassification, seed: int, weights_sha256: str | None,
+    recipe: ImageClassification,
+    seed: int,
+    weights_sha256: str | None,
     fingerprints: dict[str, str | None],
 ) -> str:
     config = recipe.get_config()
@@ -231,8 +249,8 @@ def _samples(
     train: Examples, validation: Examples | None, data: Dataset | None, seed: int
 ) -> Samples:
     shown = validation if validation is not None else train
-    chosen = stratified_sample(shown.labels, VALIDATION_EXAMPLES, seed)
-    calibration = stratified_sample(train.labels, CALIBRATION_EXAMPLES, seed)
+    chosen = stratified_sample(shown.labels, VALIDATION_EXAMPLES, seed=seed)
+    calibration = stratified_sample(train.labels, CALIBRATION_EXAMPLES, seed=seed)
     return Samples(
         validation=np.asarray(shown.images[chosen]),
         labels=np.asarray(shown.labels[chosen]),
@@ -245,8 +263,8 @@ def _source_files(data: Dataset | None, seed: int) -> tuple[tuple[str, bytes], .
     """A few files of the validation data, where they are files, under names of our own."""
     if not isinstance(data, ImageDataset):
         return ()
-    files = []
-    for index in stratified_sample(data.labels, SOURCE_FILES, seed):
+    files: list[tuple[str, bytes]] = []
+    for index in stratified_sample(data.labels, SOURCE_FILES, seed=seed):
         source = data.sources[int(index)]
         if isinstance(source, (str, os.PathLike)) and Path(source).is_file():
             path = Path(source)

@@ -114,10 +114,19 @@ class ImageClassification:
             TrainingError: the loss is not a number.
         """
         return fitting.fit(
-            self, data, validation, seed=seed, class_names=class_names,
-            out=None if out is None else Path(out), resume=resume, overwrite=overwrite,
-            callbacks=tuple(callbacks), tensorboard=tensorboard, on_error=on_error,
-            columns=columns, reporter=reporter,
+            self,
+            data,
+            validation,
+            seed=seed,
+            class_names=class_names,
+            out=None if out is None else Path(out),
+            resume=resume,
+            overwrite=overwrite,
+            callbacks=tuple(callbacks),
+            tensorboard=tensorboard,
+            on_error=on_error,
+            columns=columns,
+            reporter=reporter,
         )
 
     def build(self, class_names: Sequence[str], *, seed: int = 0) -> keras.Model:

@@ -16,7 +16,21 @@ from kerastl.training.phase import (
 from kerastl.training.progress import ConsoleReporter, Reporter, SilentReporter
 
 __all__ = [
-    "Augment", "CheckpointStore", "ConsoleReporter", "Examples", "Job", "Phase", "Plan",
-    "Reporter", "SilentReporter", "State", "check_plan", "decode", "full", "gradual",
-    "head_only", "run_plan", "two_phase",
+    "Augment",
+    "CheckpointStore",
+    "ConsoleReporter",
+    "Examples",
+    "Job",
+    "Phase",
+    "Plan",
+    "Reporter",
+    "SilentReporter",
+    "State",
+    "check_plan",
+    "decode",
+    "full",
+    "gradual",
+    "head_only",
+    "run_plan",
+    "two_phase",
 ]

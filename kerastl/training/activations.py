@@ -18,10 +18,13 @@ from kerastl.training.examples import Examples, allocate
 
 Array = np.ndarray[Any, Any]
 FORWARD_BATCH = 64
-# Below this share of the input's values nothing is gained by storing the image instead.
 _RANDOM_LAYERS = (
-    keras.layers.RandomFlip, keras.layers.RandomRotation, keras.layers.RandomZoom,
-    keras.layers.RandomCrop, keras.layers.RandomTranslation, keras.layers.RandomContrast,
+    keras.layers.RandomFlip,
+    keras.layers.RandomRotation,
+    keras.layers.RandomZoom,
+    keras.layers.RandomCrop,
+    keras.layers.RandomTranslation,
+    keras.layers.RandomContrast,
     keras.layers.RandomBrightness,
 )
 
@@ -69,7 +72,7 @@ def compute(
     augment: Augment | None,
     seed: int,
     folder: Path,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> tuple[Activations, ...]:
     """Runs the frozen part over all views of the examples, once for all cuts.
 
@@ -81,7 +84,7 @@ def compute(
         augment: how views differ.
         seed: of the views.
         folder: where files are made for what does not fit in memory.
-        progress: called with (examples done, examples in all).
+        progress: called with how many examples, views counted, are done.
 
     Returns:
         One ``Activations`` for each cut.
@@ -96,11 +99,11 @@ def compute(
         # Pixels are whole numbers up to 255: stored as such they take a quarter of the space.
         allocate(
             (views, len(examples), *cut.tensor.shape[1:]),
-            np.dtype(np.uint8 if raw else np.float32), folder,
+            np.dtype(np.uint8 if raw else np.float32),
+            folder,
         )
         for cut, raw in zip(cuts, at_input, strict=True)
     ]
-    total = views * len(examples)
     for view in range(views):
         for start in range(0, len(examples), FORWARD_BATCH):
             stop = min(start + FORWARD_BATCH, len(examples))
@@ -109,7 +112,7 @@ def compute(
             for store, raw in zip(stores, at_input, strict=True):
                 store[view, start:stop] = images if raw else next(outputs)
             if progress:
-                progress(view * len(examples) + stop, total)
+                progress(view * len(examples) + stop)
     seconds = time.perf_counter() - started
     return tuple(Activations(store, seconds) for store in stores)
 

@@ -84,16 +84,14 @@ class ViewBatches(_Shuffled):
         **order: see above.
     """
 
-    def __init__(
-        self, values: Array, targets: Array, weights: Array | None, **order: Any
-    ) -> None:
+    def __init__(self, values: Array, targets: Array, weights: Array | None, **order: Any) -> None:
         super().__init__(targets, weights, **order)
         self._values = values
 
     def take(self, rows: Array) -> Array:
         """Activations of this epoch's view."""
         view = self.epoch % len(self._values)
-        return self._values[view, rows].astype(np.float32, copy=False)
+        return np.asarray(self._values[view, rows], dtype=np.float32)
 
 
 class ImageBatches(_Shuffled):
@@ -108,8 +106,12 @@ class ImageBatches(_Shuffled):
     """
 
     def __init__(
-        self, examples: Examples, augment: Augment | None, targets: Array,
-        weights: Array | None, **order: Any,
+        self,
+        examples: Examples,
+        augment: Augment | None,
+        targets: Array,
+        weights: Array | None,
+        **order: Any,
     ) -> None:
         super().__init__(targets, weights, **order)
         self._examples = examples
@@ -120,10 +122,12 @@ class ImageBatches(_Shuffled):
         images = self._examples.images[rows]
         if self._augment is not None:
             seed = self._key[0]
-            images = np.stack([
-                self._augment.apply(image, seed=seed, view=self.epoch, example=int(row))
-                for image, row in zip(images, rows, strict=True)
-            ])
+            images = np.stack(
+                [
+                    self._augment.apply(image, seed=seed, view=self.epoch, example=int(row))
+                    for image, row in zip(images, rows, strict=True)
+                ]
+            )
         return images.astype(np.float32)
 
 

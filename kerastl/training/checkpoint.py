@@ -112,7 +112,8 @@ class CheckpointStore:
         if not self._path.exists():
             return None
         try:
-            with np.load(self._path, allow_pickle=False) as file:
+            # Opened here, since np.load leaves a damaged file open.
+            with self._path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
                 meta = json.loads(file[_META].tobytes())
                 arrays = {
                     kind: [
@@ -125,7 +126,7 @@ class CheckpointStore:
             raise RunError(
                 f"The checkpoint {self._path} is damaged ({error}). Delete it to start over."
             ) from error
-        return State(**meta, **arrays)
+        return State(**{**meta, **arrays})
 
     def clear(self) -> None:
         """Removes the file, at the end of a run."""

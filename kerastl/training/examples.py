@@ -46,15 +46,19 @@ class Examples:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def view(self, start: int, stop: int, *, view: int, augment: Augment | None, seed: int) -> Array:
+    def view(
+        self, start: int, stop: int, *, view: int, augment: Augment | None, seed: int
+    ) -> Array:
         """Images ``start`` to ``stop`` of one view, uint8 (stop - start, height, width, 3)."""
         images = self.images[start:stop]
         if augment is None or view == 0:
             return images
-        return np.stack([
-            augment.apply(image, seed=seed, view=view, example=start + offset)
-            for offset, image in enumerate(images)
-        ])
+        return np.stack(
+            [
+                augment.apply(image, seed=seed, view=view, example=start + offset)
+                for offset, image in enumerate(images)
+            ]
+        )
 
 
 def decode(data: Batched, image_size: tuple[int, int], folder: Path) -> Examples:

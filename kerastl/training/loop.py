@@ -18,6 +18,7 @@ from kerastl.training.augment import Augment
 from kerastl.training.batches import FixedBatches, ImageBatches, ViewBatches
 from kerastl.training.checkpoint import CheckpointStore, State, network_variables
 from kerastl.training.examples import Examples
+from kerastl.training.interruption import Interruption
 from kerastl.training.optimization import example_weights, make_loss, make_optimizer
 from kerastl.training.phase import RECOMMENDED, Phase, Plan
 from kerastl.training.progress import EpochProgress, Reporter
@@ -49,6 +50,7 @@ class Job:
         reporter: hears of the progress.
         checkpoints: where the state is written, or None.
         settings: fingerprint that a checkpoint must match.
+        interruption: says whether the user has asked to stop.
     """
 
     network: keras.Model
@@ -68,11 +70,17 @@ class Job:
     reporter: Reporter
     checkpoints: CheckpointStore | None
     settings: str
+    interruption: Interruption = dataclasses.field(default_factory=Interruption)
 
     def boundary(self, phase: Phase) -> Cut:
         """The cut at which a phase begins to train."""
         wanted = self.recommended if phase.train_from == RECOMMENDED else phase.train_from
         return resolve_boundary(self.network, wanted, self.stages)
+
+    def advance(self, done: int) -> None:
+        """Tells of progress outside ``fit``, and stops where that was asked for."""
+        self.reporter.advance(done)
+        self.interruption.check()
 
     def views(self, epochs: int) -> int:
         """How many views a phase needs at most."""
@@ -113,7 +121,11 @@ def run_plan(job: Job, plan: Plan, state: State | None = None) -> list[dict[str,
     Raises:
         TrainingError: the loss is not a number.
     """
-    state = state or State(job.settings, phase=0)
+    with job.interruption.listening():
+        return _run(job, plan, state or State(job.settings, phase=0))
+
+
+def _run(job: Job, plan: Plan, state: State) -> list[dict[str, Any]]:
     if state.network:
         write_variables(network_variables(job.network), state.network)
     cuts = [job.boundary(phase) for phase in plan]
@@ -161,9 +173,14 @@ def _fill(job: Job, plan: Plan, cuts: list[Cut], first: int) -> dict[int, PhaseI
             "frozen part, training" if train else "frozen part, validation", most * len(examples)
         )
         results = activations.compute(
-            job.network, list(unique.values()), examples, views=most,
-            augment=job.augment if train else None, seed=job.seed, folder=job.scratch,
-            progress=job.reporter.advance,
+            job.network,
+            list(unique.values()),
+            examples,
+            views=most,
+            augment=job.augment if train else None,
+            seed=job.seed,
+            folder=job.scratch,
+            progress=job.advance,
         )
         job.reporter.finish(f"{len(examples)} examples, {most} view{'s' if most > 1 else ''}")
         for position, result in zip(unique, results, strict=True):
@@ -219,7 +236,9 @@ def _run_phase(
         write_variables(model.optimizer.variables, state.optimizer)
         if state.best is not None:
             keep.best = Best(
-                tuple(state.best["score"]), state.best["epoch"], state.best_values,
+                tuple(state.best["score"]),
+                state.best["epoch"],
+                state.best_values,
                 state.best["waited"],
             )
     elif validation is not None:
@@ -229,19 +248,26 @@ def _run_phase(
 
     def batches(epoch: int, skip: int) -> Any:
         shared: dict[str, Any] = {
-            "batch_size": job.batch_size, "seed": job.seed, "phase": state.phase,
-            "first_epoch": epoch, "skip": skip,
+            "batch_size": job.batch_size,
+            "seed": job.seed,
+            "phase": state.phase,
+            "first_epoch": epoch,
+            "skip": skip,
         }
         if inputs.train is None:
             return ImageBatches(job.train, job.augment, targets, weights, **shared)
         return ViewBatches(inputs.train, targets, weights, **shared)
 
-    saver = SaveState(job.checkpoints, state, keep, network_variables(job.network), started)
-    finite = _Finite()
+    variables = network_variables(job.network)
+    saver = SaveState(job.checkpoints, state, keep, variables, started, job.interruption, steps)
     job.reporter.start(f"{phase.title} ({phase.epochs} epochs)", phase.epochs * steps)
     callbacks = [
-        *job.callbacks, *_tensorboard(job, phase, state.phase), finite, keep,
-        EpochProgress(job.reporter, steps), saver,
+        _Finite(),
+        keep,
+        saver,
+        EpochProgress(job.reporter, steps),
+        *job.callbacks,
+        *_tensorboard(job, phase, state.phase),
     ]
     try:
         # After an interruption the rest of the epoch is a fit of its own.
@@ -253,8 +279,13 @@ def _run_phase(
             )
             if first < last and not stopped:
                 model.fit(
-                    batches(first, skip), initial_epoch=first, epochs=last, verbose=0,
-                    validation_data=validation, shuffle=False, callbacks=callbacks,
+                    batches(first, skip),
+                    initial_epoch=first,
+                    epochs=last,
+                    verbose=0,
+                    validation_data=validation,
+                    shuffle=False,
+                    callbacks=callbacks,
                 )
     except KeyboardInterrupt:
         saver.save()
@@ -277,8 +308,8 @@ def _run_phase(
         "cached_bytes": 0 if inputs.train is None else int(inputs.train.nbytes),
         "learning_rate": phase.learning_rate,
         "best_epoch": None if best is None else best.epoch,
-        "accuracy": None if best is None else best.score[0],
-        "loss": None if best is None else -best.score[1],
+        "accuracy": None if best is None else round(best.score[0], 6),
+        "loss": None if best is None else round(-best.score[1], 6),
         "history": state.history,
     }
 

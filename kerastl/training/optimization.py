@@ -52,7 +52,9 @@ def make_loss(phase: Phase) -> Any:
 
 
 def example_weights(
-    labels: Array, num_classes: int, class_weight: str | dict[str, float] | None,
+    labels: Array,
+    num_classes: int,
+    class_weight: str | dict[str, float] | None,
     class_names: tuple[str, ...],
 ) -> Array | None:
     """Weights of examples in the loss.

@@ -108,7 +108,9 @@ def two_phase(
     return (
         Phase(HEAD, head_epochs, head_learning_rate, **{"name": "head", **settings}),
         Phase(
-            train_from, fine_tune_epochs, learning_rate,
+            train_from,
+            fine_tune_epochs,
+            learning_rate,
             **{"name": "fine-tune", "label_smoothing": 0.1, **settings},
         ),
     )
@@ -143,7 +145,9 @@ def gradual(
         Phase(HEAD, head_epochs, head_learning_rate, **{"name": "head", **settings}),
         *(
             Phase(
-                -(index + 1), epochs, learning_rate / decay**index,
+                -(index + 1),
+                epochs,
+                learning_rate / decay**index,
                 **{"name": f"stage -{index + 1}", **settings},
             )
             for index in range(stages)

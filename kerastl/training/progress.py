@@ -56,9 +56,13 @@ class ConsoleReporter:
         self._started = time.perf_counter()
         if self._console.is_terminal:
             self._bar = Progress(
-                TextColumn("{task.description:<28}"), BarColumn(bar_width=30),
-                TextColumn("{task.percentage:>3.0f}%"), TimeRemainingColumn(),
-                TextColumn("{task.fields[note]}"), console=self._console, transient=True,
+                TextColumn("{task.description:<28}"),
+                BarColumn(bar_width=30),
+                TextColumn("{task.percentage:>3.0f}%"),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[note]}"),
+                console=self._console,
+                transient=True,
             )
             self._bar.start()
             self._task = self._bar.add_task(title, total=total, note="")
@@ -66,8 +70,9 @@ class ConsoleReporter:
     def advance(self, done: int, note: str = "") -> None:
         """Moves the bar."""
         if self._bar is not None:
-            fields = {"note": note} if note else {}
-            self._bar.update(self._task, completed=done, **fields)
+            self._bar.update(self._task, completed=done)
+            if note:
+                self._bar.update(self._task, note=note)
 
     def finish(self, note: str = "") -> None:
         """Closes the bar and leaves one line."""

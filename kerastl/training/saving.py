@@ -8,13 +8,15 @@ from typing import Any
 import keras
 
 from kerastl.training.checkpoint import CheckpointStore, State
+from kerastl.training.interruption import Interruption
 from kerastl.training.selection import KeepBest, read_variables
 
 
 class SaveState(keras.callbacks.Callback):
     """Follows a phase in a ``State``, and writes it from time to time.
 
-    Must come after the callbacks whose state it saves.
+    Must come after the callbacks whose state it saves, and before those of the user: an
+    exception out of one of these then finds the state consistent.
 
     Args:
         store: where to; None follows without writing.
@@ -22,11 +24,19 @@ class SaveState(keras.callbacks.Callback):
         keep: knows the best epoch.
         variables: all variables of the network.
         started: when the phase began, by ``time.perf_counter``.
+        interruption: says whether to stop.
+        steps: batches an epoch.
     """
 
     def __init__(
-        self, store: CheckpointStore | None, state: State, keep: KeepBest, variables: list[Any],
+        self,
+        store: CheckpointStore | None,
+        state: State,
+        keep: KeepBest,
+        variables: list[Any],
         started: float,
+        interruption: Interruption,
+        steps: int,
     ) -> None:
         super().__init__()
         self._store = store
@@ -34,14 +44,19 @@ class SaveState(keras.callbacks.Callback):
         self._keep = keep
         self._variables = variables
         self._started = started
+        self._interruption = interruption
+        self._steps = steps
         # A span that goes on in the middle of an epoch counts its batches from there.
         self._offset = state.step
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Counts the batch."""
         self._state.step = self._offset + batch + 1
+        if self._state.step == self._steps:
+            return  # The epoch is complete only after its validation.
         if self._store is not None and self._store.due:
             self.save()
+        self._interruption.check()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Counts the epoch."""
@@ -52,12 +67,13 @@ class SaveState(keras.callbacks.Callback):
             self._state.history.setdefault(name, []).append(float(value))
         if self._store is not None and self._store.due:
             self.save()
+        self._interruption.check()
 
     def save(self) -> None:
-        """Writes the state as it is now."""
-        if self._store is None:
-            return
+        """Writes the state as it is now, unless that is between an epoch's last batch and its end."""
         state = self._state
+        if self._store is None or state.step == self._steps:
+            return
         state.network = read_variables(self._variables)
         state.optimizer = read_variables(self.model.optimizer.variables)
         state.seconds = time.perf_counter() - self._started

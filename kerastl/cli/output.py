@@ -1,0 +1,161 @@
+"""What a command prints, and where: one JSON object or tables for people; exit codes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from kerastl.errors import KerastlError, ParityError
+
+BAD_INPUT = 2
+PARITY_FAILED = 3
+INTERRUPTED = 130
+
+
+@contextlib.contextmanager
+def standard_output_kept() -> Iterator[Callable[[str], None]]:
+    """Keeps standard output for the result alone.
+
+    Whatever libraries print meanwhile, from C too, goes to standard error.
+
+    Yields:
+        A function that writes a line to the real standard output.
+    """
+    sys.stdout.flush()
+    try:
+        kept = os.dup(1)
+        os.dup2(2, 1)
+    except OSError:  # no such descriptors, as under a test runner that closed them
+        yield print
+        return
+
+    def write(line: str) -> None:
+        data = (line + "\n").encode()
+        while data:
+            data = data[os.write(kept, data) :]
+
+    try:
+        yield write
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def run(
+    work: Callable[[], dict[str, Any]],
+    show: Callable[[dict[str, Any], Console], None],
+    *,
+    as_json: bool,
+) -> None:
+    """Runs a command's work, prints its result, and turns errors into exit codes.
+
+    Args:
+        work: does the work and returns what ``--json`` prints.
+        show: prints the same for a person.
+        as_json: print one JSON object and nothing else on standard output.
+
+    Raises:
+        typer.Exit: with 2 (bad input), 3 (parity) or 130 (interrupted).
+    """
+    warnings.showwarning = _show_warning
+    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    with standard_output_kept() as write:
+        try:
+            _import_quietly()
+            result = work()
+        except ParityError as error:
+            if as_json:
+                write(
+                    json.dumps(
+                        {"artifacts": list(error.results), "passed": False, "error": str(error)}
+                    )
+                )
+            errors.print(f"[bold red]error:[/] {_escape(error)}")
+            raise typer.Exit(PARITY_FAILED) from None
+        except KerastlError as error:
+            errors.print(f"[bold red]error:[/] {_escape(error)}")
+            raise typer.Exit(BAD_INPUT) from None
+        except KeyboardInterrupt:
+            errors.print(
+                "Interrupted. A run that had begun to train goes on with the same command and "
+                "--resume."
+            )
+            raise typer.Exit(INTERRUPTED) from None
+        if as_json:
+            write(json.dumps(result, ensure_ascii=False))
+    if not as_json:
+        show(result, Console(soft_wrap=True))
+
+
+def _import_quietly() -> None:
+    """Imports Keras without what its backends log from C while they start."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    kept = os.dup(2)
+    silent = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(silent, 2)
+        import keras  # noqa: F401
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(silent)
+
+
+def _show_warning(message: Any, category: Any, *_: Any, **__: Any) -> None:
+    Console(stderr=True, highlight=False, soft_wrap=True).print(
+        f"[yellow]warning:[/] {_escape(message)}"
+    )
+
+
+def _escape(value: Any) -> str:
+    return str(value).replace("[", r"\[")
+
+
+def phases_table(result: dict[str, Any]) -> Table:
+    """The phases of a run."""
+    table = Table("phase", "trains", "epochs", "seconds", "val accuracy", title="Phases")
+    for phase in result["phases"]:
+        accuracy = "-" if phase["accuracy"] is None else f"{phase['accuracy']:.3f}"
+        table.add_row(
+            phase["name"],
+            f"{phase['trainable_parameters']:,} parameters",
+            str(phase["epochs"]),
+            f"{phase['seconds']:.1f}",
+            accuracy,
+        )
+    return table
+
+
+def artifacts_table(result: dict[str, Any]) -> Table:
+    """The artifacts of a bundle and how they compare with the model."""
+    table = Table(
+        "artifact",
+        "size",
+        "largest difference",
+        "labels agree",
+        "accuracy",
+        "gate",
+        title="Parity with the Keras model",
+    )
+    for artifact in result["artifacts"]:
+        table.add_row(
+            artifact["path"],
+            f"{artifact['bytes'] / 1e6:.1f} MB",
+            f"{artifact['max_abs_diff']:.1e}",
+            f"{artifact['label_agreement']:.1%}",
+            "-" if artifact.get("accuracy") is None else f"{artifact['accuracy']:.3f}",
+            "[green]passed[/]" if artifact["passed"] else "[red]failed[/]",
+        )
+    return table

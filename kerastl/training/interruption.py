@@ -1,0 +1,47 @@
+"""Ctrl-C at a moment that leaves a run consistent."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+
+class Interruption:
+    """Whether the user has asked to stop.
+
+    Attributes:
+        asked: true after the first Ctrl-C.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def check(self) -> None:
+        """Raises KeyboardInterrupt where a stop was asked for."""
+        if self.asked:
+            raise KeyboardInterrupt
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Turns the first Ctrl-C into a request; a second one interrupts at once.
+
+        A step that is broken off in the middle has changed some weights and not counted
+        itself; a run that went on from there would end with other weights.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def handle(number: int, frame: Any) -> None:
+            if self.asked:
+                raise KeyboardInterrupt
+            self.asked = True
+
+        previous = signal.signal(signal.SIGINT, handle)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, previous)

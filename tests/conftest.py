@@ -1,0 +1,117 @@
+"""Fixtures that many tests share; models are built once a session, since that costs time."""
+
+import os
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+import kerastl
+from kerastl.training import SilentReporter
+
+CLASSES = ("blue", "green", "red")
+
+
+def shared_folder(kind):
+    """The folder of real data or weights beside the repository, or None."""
+    named = os.environ.get(f"KERASTL_TEST_{kind.upper()}")
+    root = Path(named) if named else Path(__file__).resolve().parents[2] / "shared" / kind
+    return root if root.is_dir() else None
+
+
+@pytest.fixture(scope="session")
+def shared_data():
+    folder = shared_folder("data")
+    if folder is None:
+        pytest.skip("the folder of real data (shared/data, or KERASTL_TEST_DATA) is not here")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_weights():
+    folder = shared_folder("weights")
+    if folder is None:
+        pytest.skip("the folder of weights (shared/weights, or KERASTL_TEST_WEIGHTS) is not here")
+    return folder
+
+
+def coloured_images(count, size=40, seed=0):
+    """Noisy images of three colours: uint8 (count, size, size, 3) and labels (count,)."""
+    random = np.random.default_rng(seed)
+    labels = np.arange(count) % 3
+    images = random.integers(0, 90, (count, size, size, 3))
+    images[np.arange(count), :, :, 2 - labels] += 120
+    return images.astype(np.uint8), labels
+
+
+@pytest.fixture(scope="session")
+def colours():
+    return coloured_images(48)
+
+
+@pytest.fixture(scope="session")
+def colour_folder(tmp_path_factory):
+    """A folder with train/ and val/ of three classes, 12 and 6 images each."""
+    root = tmp_path_factory.mktemp("colours")
+    for split, count, seed in (("train", 36, 1), ("val", 18, 2)):
+        images, labels = coloured_images(count, seed=seed)
+        for index, (image, label) in enumerate(zip(images, labels, strict=True)):
+            folder = root / split / CLASSES[label]
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(folder / f"{index:03d}.png")
+    return root
+
+
+def settle_batch_norm(network, images):
+    """Gives BatchNorm the statistics of images, so that random weights carry signals."""
+    layers = [
+        layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+    for layer in layers:
+        layer.momentum = 0.0
+    network(images.astype("float32"), training=True)
+    for layer in layers:
+        layer.momentum = 0.99
+
+
+@pytest.fixture(scope="session")
+def small_weights(tmp_path_factory):
+    """Weights of a quarter-width MobileNet whose statistics are those of coloured images."""
+    keras.utils.set_random_seed(0)
+    network = keras.applications.MobileNet(
+        alpha=0.25, include_top=False, weights=None, input_shape=(32, 32, 3)
+    )
+    settle_batch_norm(network, coloured_images(32, size=32)[0] / 127.5 - 1)
+    path = tmp_path_factory.mktemp("weights") / "small.weights.h5"
+    network.save_weights(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def small_recipe(small_weights):
+    """Makes recipes that train in seconds: a quarter-width MobileNet at 32 pixels."""
+
+    def make(**settings):
+        return kerastl.ImageClassification(
+            **{
+                "backbone": "mobilenet_0.25",
+                "weights": small_weights,
+                "image_size": 32,
+                "batch_size": 8,
+                "augment": None,
+                "plan": kerastl.two_phase(3, 2, head_learning_rate=1e-2, train_from="conv_12"),
+                **settings,
+            }
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def trained(small_recipe, colour_folder, tmp_path_factory):
+    """A trained model with its run directory."""
+    run = tmp_path_factory.mktemp("trained") / "run"
+    model = small_recipe().fit(colour_folder, out=run, reporter=SilentReporter())
+    return model, run

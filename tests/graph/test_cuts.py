@@ -1,0 +1,77 @@
+import keras
+import numpy as np
+import pytest
+
+from kerastl.errors import GraphError
+from kerastl.graph import find_cuts, inline, split
+
+
+def branched():
+    """input -> a -> (b, c) -> add -> d, with a skip inside."""
+    inputs = keras.Input((4,), name="x")
+    a = keras.layers.Dense(4, name="a")(inputs)
+    b = keras.layers.Dense(4, name="b")(a)
+    c = keras.layers.Dense(4, name="c")(a)
+    joined = keras.layers.Add(name="add")([b, c])
+    return keras.Model(inputs, keras.layers.Dense(2, name="d")(joined))
+
+
+def test_cuts_are_where_a_single_tensor_passes():
+    assert [cut.name for cut in find_cuts(branched())] == ["x", "a", "add", "d"]
+
+
+def test_no_cut_before_the_last_input_is_consumed():
+    x, y = keras.Input((4,), name="x"), keras.Input((4,), name="y")
+    a = keras.layers.Dense(4, name="a")(x)
+    model = keras.Model(
+        [x, y], keras.layers.Dense(2, name="d")(keras.layers.Add(name="add")([a, y]))
+    )
+    assert [cut.name for cut in find_cuts(model)] == ["add", "d"]
+
+
+def test_values_of_a_cut():
+    assert find_cuts(branched())[1].values == 4
+    sequence = keras.Input((None, 3))
+    assert find_cuts(keras.Model(sequence, keras.layers.Dense(2)(sequence)))[0].values is None
+
+
+def test_every_split_answers_like_the_model_and_shares_its_weights():
+    model = branched()
+    x = np.random.default_rng(0).normal(size=(5, 4)).astype("float32")
+    for cut in find_cuts(model)[:-1]:
+        prefix, suffix = split(model, cut)
+        np.testing.assert_array_equal(
+            suffix.predict(prefix.predict(x, verbose=0), verbose=0), model.predict(x, verbose=0)
+        )
+        shared = {id(w) for w in prefix.weights + suffix.weights}
+        assert shared == {id(w) for w in model.weights}
+
+
+def test_inline_opens_nested_models():
+    base = branched()
+    inputs = keras.Input((4,), name="outer")
+    head = keras.Sequential([keras.layers.Dense(3, name="h1"), keras.layers.Dense(2, name="h2")])
+    model = keras.Model(inputs, head(base(inputs)))
+    flat = inline(model)
+    assert [cut.name for cut in find_cuts(flat)] == ["outer", "a", "add", "d", "h1", "h2"]
+    assert {id(w) for w in flat.weights} == {id(w) for w in model.weights}
+    x = np.random.default_rng(0).normal(size=(5, 4)).astype("float32")
+    np.testing.assert_array_equal(flat.predict(x, verbose=0), model.predict(x, verbose=0))
+
+
+def test_inline_opens_a_sequential_model():
+    model = keras.Sequential(
+        [keras.Input((4,), name="x"), branched(), keras.layers.Dense(1, name="e")]
+    )
+    assert [cut.name for cut in find_cuts(inline(model))] == ["x", "a", "add", "d", "e"]
+
+
+def test_models_without_a_graph_are_refused():
+    class Hidden(keras.Model):
+        def call(self, x):
+            return x
+
+    with pytest.raises(GraphError, match=r"Only Functional.*received Hidden"):
+        find_cuts(Hidden())
+    with pytest.raises(GraphError, match="no input shape yet"):
+        inline(keras.Sequential([keras.layers.Dense(2)]))

@@ -1,0 +1,111 @@
+import keras
+import numpy as np
+import pytest
+
+import kerastl
+from kerastl.errors import ConfigurationError, TrainingError
+from kerastl.training import SilentReporter
+from tests.conftest import CLASSES
+
+QUIET = {"class_names": CLASSES, "reporter": SilentReporter()}
+
+
+def plain_head():
+    return kerastl.Head(dropout=0.0)
+
+
+def test_two_phases_leave_the_early_stages_as_they_were(small_recipe, colours):
+    recipe = small_recipe()
+    keras.utils.set_random_seed(3)
+    start, _ = recipe.assemble(3, seed=3)
+    model = recipe.fit(colours, seed=3, **QUIET)
+    moved = {
+        layer.name
+        for layer in start.layers
+        for old, new in zip(
+            layer.get_weights(), model.network.get_layer(layer.name).get_weights(), strict=True
+        )
+        if not np.array_equal(old, new)
+    }
+    assert moved
+    assert moved <= {"conv_dw_12", "conv_pw_12", "conv_dw_13", "conv_pw_13", "probabilities"}
+
+
+def test_a_phase_never_ends_worse_than_it_began(small_recipe, colours):
+    wild = (kerastl.Phase("head", 3, 1e-2), kerastl.Phase("all", 2, 10.0, warmup=0.0))
+    head, full = small_recipe(plan=wild).fit(colours, **QUIET).history
+    assert full["accuracy"] >= head["accuracy"]
+
+
+def test_cached_training_gives_the_weights_of_uncached_training(small_recipe, colours):
+    models = [
+        small_recipe(cache=cache, head=plain_head()).fit(colours, seed=1, **QUIET)
+        for cache in ("auto", False)
+    ]
+    for one, other in zip(*(m.network.get_weights() for m in models), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_views_are_cycled(small_recipe, colours):
+    recipe = small_recipe(plan=kerastl.head_only(4), augment=kerastl.Augment(views=3))
+    [phase] = recipe.fit(colours, **QUIET).history
+    examples = phase["train_examples"]
+    assert phase["cached_bytes"] == 3 * examples * recipe.record.features * 4
+
+
+def test_early_stopping(small_recipe, colours):
+    plan = (kerastl.Phase("head", 30, 1e-9, patience=2),)
+    [phase] = small_recipe(plan=plan).fit(colours, **QUIET).history
+    assert phase["epochs"] < 30
+
+
+def test_the_same_seed_gives_the_same_weights(small_recipe, colours):
+    first, second = (small_recipe().fit(colours, seed=5, **QUIET) for _ in range(2))
+    for one, other in zip(first.network.get_weights(), second.network.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_balanced_class_weights_are_inverse_to_counts():
+    from kerastl.training.optimization import example_weights
+
+    labels = np.array([0, 0, 0, 1])
+    weights = example_weights(labels, 2, "balanced", ("a", "b"))
+    np.testing.assert_allclose(weights, [4 / 6, 4 / 6, 4 / 6, 2])
+    np.testing.assert_allclose(
+        example_weights(labels, 2, {"a": 1.0, "b": 5.0}, ("a", "b")), [1, 1, 1, 5]
+    )
+    with pytest.raises(ConfigurationError, match="a weight for each of the classes a, b"):
+        example_weights(labels, 2, {"a": 1.0}, ("a", "b"))
+
+
+def test_user_callbacks_are_called(small_recipe, colours):
+    seen = []
+
+    class Count(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append(epoch)
+
+    small_recipe().fit(colours, callbacks=[Count()], **QUIET)
+    assert seen == [0, 1, 2, 0, 1]
+
+
+def test_a_loss_that_is_no_number_is_an_error(small_recipe, colours):
+    class Poison(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            weights = self.model.trainable_variables[0]
+            weights.assign(np.full(weights.shape, np.nan, np.float32))
+
+    with pytest.raises(TrainingError, match="became nan in epoch 1"):
+        small_recipe().fit(colours, callbacks=[Poison()], **QUIET)
+
+
+def test_random_layers_cannot_be_cached():
+    from kerastl.errors import GraphError
+    from kerastl.graph import find_cuts
+    from kerastl.training.activations import check_cacheable
+
+    inputs = keras.Input((8, 8, 3))
+    x = keras.layers.RandomFlip(name="flip")(inputs)
+    model = keras.Model(inputs, keras.layers.Conv2D(2, 3)(x))
+    with pytest.raises(GraphError, match="'flip'.*is random"):
+        check_cacheable(model, find_cuts(model)[-1])

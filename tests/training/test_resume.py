@@ -1,0 +1,105 @@
+import keras
+import numpy as np
+import pytest
+
+import kerastl
+from kerastl.errors import ConfigurationError, RunError
+from kerastl.training import SilentReporter, checkpoint
+
+
+class Stop(keras.callbacks.Callback):
+    """Interrupts at a batch, counted over all phases, as Ctrl-C would."""
+
+    def __init__(self, at):
+        super().__init__()
+        self.left = at
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture(scope="module")
+def fit(small_recipe):
+    def run(folder, **options):
+        return small_recipe().fit(folder, seed=2, reporter=SilentReporter(), **options)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def whole(fit, colour_folder):
+    return fit(colour_folder)
+
+
+# Phases of 3 and 2 epochs with 5 batches each: within and between epochs and phases.
+@pytest.mark.parametrize("at", [2, 4, 5, 11, 15, 19, 23])
+def test_an_interrupted_run_ends_with_the_same_weights(
+    fit, small_recipe, colour_folder, tmp_path, whole, at
+):
+    with pytest.raises(KeyboardInterrupt):
+        fit(colour_folder, out=tmp_path / "run", callbacks=[Stop(at)])
+    model = fit(colour_folder, out=tmp_path / "run", resume=True)
+    for one, other in zip(whole.network.get_weights(), model.network.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert [p["best_epoch"] for p in model.history] == [p["best_epoch"] for p in whole.history]
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_an_unfinished_run_is_not_started_over_by_mistake(
+    fit, small_recipe, colour_folder, tmp_path
+):
+    with pytest.raises(KeyboardInterrupt):
+        fit(colour_folder, out=tmp_path, callbacks=[Stop(7)])
+    with pytest.raises(ConfigurationError, match="holds an unfinished run.*--resume"):
+        fit(colour_folder, out=tmp_path)
+    with pytest.raises(RunError, match="not a complete run.*resume"):
+        kerastl.load(tmp_path)
+
+
+def test_a_run_goes_on_only_under_the_same_settings(fit, small_recipe, colour_folder, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        fit(colour_folder, out=tmp_path, callbacks=[Stop(7)])
+    with pytest.raises(ConfigurationError, match="started with another recipe, seed"):
+        small_recipe().fit(
+            colour_folder, seed=3, out=tmp_path, resume=True, reporter=SilentReporter()
+        )
+
+
+def test_resuming_a_finished_run_returns_it(fit, colour_folder, trained):
+    model, run = trained
+    again = fit(colour_folder, out=run, resume=True)
+    for one, other in zip(model.network.get_weights(), again.network.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_damaged_checkpoint_is_an_error(tmp_path):
+    store = checkpoint.CheckpointStore(tmp_path)
+    store.write(checkpoint.State("x", 0, network=[np.arange(3.0)]))
+    path = tmp_path / checkpoint.FILE
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(RunError, match="is damaged"):
+        store.read()
+
+
+def test_a_checkpoint_keeps_everything(tmp_path):
+    store = checkpoint.CheckpointStore(tmp_path)
+    state = checkpoint.State(
+        "x",
+        1,
+        epoch=2,
+        step=3,
+        records=[{"name": "head"}],
+        history={"loss": [1.0]},
+        best={"score": [0.5, -1.0], "epoch": 1, "waited": 0},
+        network=[np.arange(3.0, dtype=np.float32)],
+        optimizer=[np.array(7)],
+        best_values=[np.ones((2, 2))],
+        seconds=1.5,
+    )
+    store.write(state)
+    back = store.read()
+    assert (back.phase, back.epoch, back.step, back.history) == (1, 2, 3, {"loss": [1.0]})
+    np.testing.assert_array_equal(back.network[0], state.network[0])
+    assert back.optimizer[0] == 7
