@@ -98,10 +98,10 @@ def test_one_class(make_folder):
 
 
 def test_folders_of_nothing(tmp_path):
-    with pytest.raises(DataError, match="no folders of images.*photos/cat/1.jpg"):
+    with pytest.raises(DataError, match=r"no folders of images.*photos/cat/1.jpg"):
         from_folder(tmp_path)
     save(tmp_path / "1.png")
-    with pytest.raises(DataError, match="holds 1 images but no folders.*photos/cat/1.jpg"):
+    with pytest.raises(DataError, match=r"holds 1 images but no folders.*photos/cat/1.jpg"):
         from_folder(tmp_path)
     with pytest.raises(DataError, match="cannot be read: No such file"):
         from_folder(tmp_path / "none")
@@ -124,7 +124,7 @@ def test_class_names_given(make_folder):
     folder = make_folder(["a", "b"])
     dataset = from_folder(folder, class_names=["b", "a"])
     assert dataset.labels.tolist() == [1, 1, 1, 0, 0, 0]
-    with pytest.raises(DataError, match="it has 'b', which is not expected.*no example of 'bb'"):
+    with pytest.raises(DataError, match=r"it has 'b', which is not expected.*no example of 'bb'"):
         from_folder(folder, class_names=["a", "bb"])
     with pytest.raises(DataError, match="no example of 'c'"):
         from_folder(folder, class_names=["a", "b", "c"])

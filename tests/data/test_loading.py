@@ -72,7 +72,7 @@ def test_folders_as_text_and_path(make_folder):
 
 def test_parts_have_to_be_named(divided):
     assert [len(load(divided, split=s)) for s in ("train", "validation", "test")] == [8, 6, 4]
-    with pytest.raises(DataError, match="divided into .*'train'.*split='train', or give"):
+    with pytest.raises(DataError, match=r"divided into .*'train'.*split='train', or give"):
         load(divided)
     with pytest.raises(ConfigurationError, match="Did you mean 'validation'"):
         load(divided, split="validate")
@@ -83,7 +83,7 @@ def test_parts_have_to_be_named(divided):
 def test_a_part_that_is_missing(make_folder):
     make_folder(root="all/val")
     root = make_folder(root="all/test").parent
-    with pytest.raises(DataError, match="no train part. It has: "):
+    with pytest.raises(DataError, match=r"no train part. It has: "):
         load_pair(root)
 
 
@@ -115,7 +115,7 @@ def test_real_divided_folders(trashnet):
 def test_classes_that_differ(make_folder):
     make_folder(["cat", "dog", "eel"], root="all/train")
     root = make_folder(["cat", "dog", "elk"], root="all/val").parent
-    with pytest.raises(DataError, match="'elk', which is not expected.*no example of 'eel'"):
+    with pytest.raises(DataError, match=r"'elk', which is not expected.*no example of 'eel'"):
         load_pair(root)
     with pytest.raises(DataError, match="no example of 'eel'"):
         load_pair(root / "train", make_folder(["cat", "dog"], root="third"))
@@ -167,11 +167,11 @@ def test_datasets_pass_through():
 
 def test_paths_that_do_not_exist(make_folder):
     folder = make_folder()
-    with pytest.raises(DataError, match="no file or folder .*photo'.*Did you mean 'photos'"):
+    with pytest.raises(DataError, match=r"no file or folder .*photo'.*Did you mean 'photos'"):
         load(folder.parent / "photo")
-    with pytest.raises(DataError, match="Its folder .*none does not exist either"):
+    with pytest.raises(DataError, match=r"Its folder .*none does not exist either"):
         load(folder / "none" / "x")
-    with pytest.raises(DataError, match="null"):
+    with pytest.raises(DataError, match="no file or folder"):
         load("a\0b")
 
 

@@ -155,7 +155,7 @@ def test_streams_need_class_names():
 def test_streams_without_end():
     with pytest.raises(DataError, match=r"grain MapDataset never ends.*take\(n\)"):
         load(as_grain().repeat(), class_names=NAMES)
-    with pytest.raises(DataError, match="tf.data.Dataset never ends"):
+    with pytest.raises(DataError, match=r"tf.data.Dataset never ends"):
         load(as_tf().repeat(), class_names=NAMES)
 
 

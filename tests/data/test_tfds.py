@@ -45,9 +45,9 @@ def test_random_access():
 
 def test_parts_of_builders():
     assert len(load(FakeBuilder(), split="test")) == 4
-    with pytest.raises(DataError, match="divided into 'train', 'test'. Name the part"):
+    with pytest.raises(DataError, match=r"divided into 'train', 'test'. Name the part"):
         load(FakeBuilder())
-    with pytest.raises(DataError, match="no validation part. It has: 'train', 'test'"):
+    with pytest.raises(DataError, match=r"no validation part. It has: 'train', 'test'"):
         load(FakeBuilder(), split="validation")
     train, validation = load_pair(FakeBuilder())
     assert (len(train), len(validation)) == (8, 2)
@@ -74,7 +74,7 @@ def test_data_that_cannot_be_read():
         def as_data_source(self, split):
             raise AssertionError("Dataset fakes: could not find data in /nowhere")
 
-    with pytest.raises(DataError, match="could not find data.*Other ways: prepare"):
+    with pytest.raises(DataError, match=r"could not find data.*Other ways: prepare"):
         from_builder(Unprepared(), split="train")
 
 
@@ -98,5 +98,5 @@ def test_names_of_data_sets(monkeypatch):
         raise ConnectionError("no network")
 
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", SimpleNamespace(builder=unreachable))
-    with pytest.raises(DataError, match="no network. Other ways: .*TFDS_DATA_DIR"):
+    with pytest.raises(DataError, match=r"no network. Other ways: .*TFDS_DATA_DIR"):
         builder_of("tfds:tf_flowers")
