@@ -62,7 +62,7 @@ def split_folders(root: Path) -> dict[Split, Path]:
     others = [folder.name for folder in folders if folder not in found.values()]
     if others and len(found) < 2:
         return {}
-    return found
+    return {split: found[split] for split in SPLIT_FOLDERS if split in found}
 
 
 def warn_of_ignored(root: Path, parts: dict[Split, Path]) -> None:

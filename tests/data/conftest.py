@@ -42,9 +42,7 @@ def truncate(path: Path, keep: float = 0.5) -> Path:
 
 @pytest.fixture
 def make_folder(tmp_path: Path) -> Callable[..., Path]:
-    def make(
-        classes: Iterable[str] = ("cat", "dog"), each: int = 3, root: str = "photos"
-    ) -> Path:
+    def make(classes: Iterable[str] = ("cat", "dog"), each: int = 3, root: str = "photos") -> Path:
         base = tmp_path / root
         for k, name in enumerate(classes):
             for i in range(each):

@@ -71,7 +71,7 @@ def test_a_class_of_one():
 
 
 def test_a_class_in_one_group():
-    with pytest.raises(DataError, match="one group.*: 1"):
+    with pytest.raises(DataError, match=r"one group.*: 1"):
         stratified_split([0, 0, 1, 1], 0.5, seed=0, groups=["a", "b", "c", "c"])
 
 
