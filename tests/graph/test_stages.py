@@ -29,7 +29,7 @@ def test_a_stage_begins_at_the_last_cut_before_its_first_layer(model):
 
 
 def test_groups_of_a_pattern_are_joined(model):
-    assert [s.name for s in find_stages(model, r"(block)_(\d)_")][0] == "block_1"
+    assert next(s.name for s in find_stages(model, r"(block)_(\d)_")) == "block_1"
 
 
 def test_without_a_pattern_stages_end_where_branches_merge(model):
