@@ -70,7 +70,7 @@ class SaveState(keras.callbacks.Callback):
         self._interruption.check()
 
     def save(self) -> None:
-        """Writes the state as it is now, unless that is between an epoch's last batch and its end."""
+        """Writes the state, unless it is between an epoch's last batch and its end."""
         state = self._state
         if self._store is None or state.step == self._steps:
             return
