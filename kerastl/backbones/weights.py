@@ -224,9 +224,7 @@ def _load_by_name(model: keras.Model, path: Path, backbone: str) -> None:
         with h5py.File(path, "r") as file:
             found = _collect(file)
     except OSError as error:
-        raise WeightsError(
-            f"{path} cannot be read as an HDF5 file: {first_line(error)}"
-        ) from error
+        raise WeightsError(f"{path} cannot be read as an HDF5 file: {first_line(error)}") from error
     missing: list[str] = []
     values: list[Any] = []
     for layer in model.layers:

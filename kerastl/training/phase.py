@@ -73,9 +73,7 @@ class Phase:
             problems.append(f"label_smoothing={self.label_smoothing!r} (in [0, 1))")
         if not _is_number(self.weight_decay) or not 0 <= self.weight_decay < math.inf:
             problems.append(f"weight_decay={self.weight_decay!r} (0 or above)")
-        if self.patience is not None and (
-            not isinstance(self.patience, int) or self.patience < 1
-        ):
+        if self.patience is not None and (not isinstance(self.patience, int) or self.patience < 1):
             problems.append(f"patience={self.patience!r} (at least 1, or None)")
         if problems:
             raise ConfigurationError(f"Phase {self.title!r}: not allowed: {'; '.join(problems)}.")
