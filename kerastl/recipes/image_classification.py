@@ -210,9 +210,8 @@ class ImageClassification:
     def resolved_plan(self) -> Plan:
         """The plan, or the default one."""
         if self.plan is not None:
-            plan = tuple(self.plan) if isinstance(self.plan, list) else self.plan
-            check_plan(plan)
-            return plan
+            check_plan(self.plan)
+            return self.plan
         if self._weights is None or self._weights == "none":
             return full(batch_norm=True)
         return two_phase()
