@@ -297,10 +297,11 @@ def _tensorboard_folder(
 ) -> Path | None:
     if tensorboard is False:
         return None
-    require("tensorflow", extra="tensorflow", purpose="TensorBoard")
-    if tensorboard is True:
-        if out is None:
-            raise ConfigurationError("tensorboard=True needs out=; or give it a folder.")
+    if tensorboard is True and out is None:
+        raise ConfigurationError("tensorboard=True needs out=; or give it a folder.")
+    require("tensorflow", extra="tensorflow", purpose="Writing TensorBoard's logs")
+    require("tensorboard", extra="report", purpose="Writing TensorBoard's logs")
+    if tensorboard is True and out is not None:
         return out / "tensorboard"
     return Path(tensorboard)
 
