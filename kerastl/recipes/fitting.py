@@ -297,12 +297,12 @@ def _tensorboard_folder(
 ) -> Path | None:
     if tensorboard is False:
         return None
-    if tensorboard is True and out is None:
-        raise ConfigurationError("tensorboard=True needs out=; or give it a folder.")
-    require("tensorflow", extra="tensorflow", purpose="Writing TensorBoard's logs")
-    require("tensorboard", extra="report", purpose="Writing TensorBoard's logs")
-    if tensorboard is True and out is not None:
-        return out / "tensorboard"
+    if tensorboard is True:
+        if out is None:
+            raise ConfigurationError("tensorboard=True needs out=; or give it a folder.")
+        tensorboard = out / "tensorboard"
+    for module, extra in (("tensorflow", "tensorflow"), ("tensorboard", "report")):
+        require(module, extra=extra, purpose="Writing TensorBoard's logs")
     return Path(tensorboard)
 
 
