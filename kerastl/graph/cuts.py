@@ -170,7 +170,15 @@ def split(model: keras.Model, cut: Cut) -> tuple[keras.Model, keras.Model]:
 
     Returns:
         The prefix (model's inputs to the cut) and the suffix (the cut to model's outputs).
+
+    Raises:
+        GraphError: the cut is one of another model.
     """
+    if not any(cut.tensor is own.tensor for own in find_cuts(model)):
+        raise GraphError(
+            f"The cut at {cut.name!r} is not one of the model {model.name!r}. Find cuts and stages "
+            "in the very model that is split; nested models are laid open by inline()."
+        )
     inputs = model.inputs if len(model.inputs) > 1 else model.inputs[0]
     outputs = model.outputs if len(model.outputs) > 1 else model.outputs[0]
     prefix = keras.Model(inputs, cut.tensor, name=f"{model.name}_prefix")

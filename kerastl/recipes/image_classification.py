@@ -21,6 +21,7 @@ from kerastl.backbones import (
     split_name,
 )
 from kerastl.errors import ConfigurationError
+from kerastl.graph import inline
 from kerastl.heads import Head
 from kerastl.model import TrainedModel
 from kerastl.recipes import fitting
@@ -160,7 +161,8 @@ class ImageClassification:
             raise ConfigurationError(f"{num_classes} class; a classifier needs at least 2.")
         built = build_backbone(self.record, self.weights_source, self.size)
         outputs = self.head.attach(built.model.output, num_classes, seed=seed)
-        network = keras.Model(built.model.input, outputs, name="kerastl_network")
+        # Some backbones nest small models; laid open, every stage can be cut.
+        network = inline(keras.Model(built.model.input, outputs, name="kerastl_network"))
         assert network.inputs[0].name == INPUT
         return network, built.weights_sha256
 
