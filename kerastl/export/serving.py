@@ -119,12 +119,6 @@ def _decode_png(data: Any) -> Any:
         deep = tf.cast(tf.io.decode_png(data, channels=1, dtype=tf.uint16), tf.int32)
         return tf.repeat(tf.cast((deep + 128) // 257, tf.uint8), 3, axis=2)
 
-    def grey_below_8() -> Any:
-        # TensorFlow leaves 1, 2 and 4 bits as they are; Pillow spreads them over 0 to 255.
-        shallow = tf.cast(tf.io.decode_png(data, channels=1), tf.int32)
-        spread = shallow * (255 // (tf.bitwise.left_shift(1, depth) - 1))
-        return tf.repeat(tf.cast(spread, tf.uint8), 3, axis=2)
-
     def on_white() -> Any:
         rgba = tf.cast(tf.io.decode_png(data, channels=4), tf.int32)
         alpha = rgba[..., 3:]
@@ -134,8 +128,9 @@ def _decode_png(data: Any) -> Any:
         return tf.cast(quotient, tf.uint8)
 
     image = tf.cond(
-        grey & (depth < 8),
-        grey_below_8,
+        # Asked for alpha below 8 bits a sample, TensorFlow fills it with a wrong value.
+        depth < 8,
+        lambda: tf.io.decode_png(data, channels=3),
         lambda: tf.cond(grey & tf.equal(depth, 16), grey16, on_white),
     )
     return orient(image, png_orientation(data))
