@@ -64,7 +64,7 @@ class SavedModelRuntime(Runtime):
 
     def class_names(self) -> list[str]:
         """The lines of the asset labels.txt."""
-        return (self._path / "assets" / "labels.txt").read_text(encoding="utf-8").splitlines()
+        return (self._path / "assets" / "labels.txt").read_text(encoding="utf-8").split("\n")[:-1]
 
     def serve_bytes(self, encoded: Sequence[bytes]) -> tuple[Array, list[str]]:
         """Runs ``serve_bytes``."""
@@ -146,7 +146,7 @@ class LiteRTRuntime(Runtime):
     def class_names(self) -> list[str]:
         """labels.txt in the zip archive at the file's end."""
         with zipfile.ZipFile(self._path) as archive:
-            return archive.read("labels.txt").decode("utf-8").splitlines()
+            return archive.read("labels.txt").decode("utf-8").split("\n")[:-1]
 
 
 def open_artifact(format: str, path: Path) -> Runtime:

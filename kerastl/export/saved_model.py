@@ -14,6 +14,7 @@ from typing import Any
 import tensorflow as tf
 
 from kerastl.export import serving
+from kerastl.export.decode import vertical_pass_may_lead
 
 
 class _PlainFunctions:
@@ -84,7 +85,7 @@ def write(
     """
     height, width, _ = shape
     names = tf.constant(class_names)
-    vertical_may_lead = serving.vertical_pass_may_lead()
+    vertical_may_lead = vertical_pass_may_lead()
 
     def infer(image: Any) -> Any:
         return tf.nest.flatten(frozen(image))[0]
@@ -117,7 +118,4 @@ def write(
             signatures={"serving_default": serving_default, "serve_bytes": serve_bytes},
         )
     fingerprint = tf.saved_model.experimental.read_fingerprint(str(path))
-    return {
-        "fingerprint": f"{fingerprint.saved_model_checksum:016x}",
-        "pillow_vertical_may_lead": vertical_may_lead,
-    }
+    return {"fingerprint": f"{fingerprint.saved_model_checksum:016x}"}

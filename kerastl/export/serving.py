@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
-from PIL import Image
+
+from kerastl.export.decode import vertical_pass_may_lead
 
 # Pillow resamples 8-bit images in fixed point with this many fractional bits.
 PRECISION_BITS = 32 - 8 - 2
@@ -43,17 +43,6 @@ def coefficients(size_in: Any, size_out: int) -> Any:
     weights = tf.where(inside, tf.maximum(1.0 - tf.abs(offset), 0.0), tf.zeros_like(offset))
     weights = weights / tf.reduce_sum(weights, axis=1, keepdims=True)
     return tf.floor(0.5 + weights * float(1 << PRECISION_BITS))
-
-
-def vertical_pass_may_lead() -> bool:
-    """Whether the Pillow installed filters columns first where that is cheaper.
-
-    Up to Pillow 12 the horizontal pass always came first; the order shows in the rounding.
-    """
-    pixels = np.random.default_rng(0).integers(0, 256, (64, 5, 3), dtype=np.uint8)
-    image, bilinear = Image.fromarray(pixels), Image.Resampling.BILINEAR
-    horizontal_first = image.resize((33, 64), bilinear).resize((33, 7), bilinear)
-    return image.resize((33, 7), bilinear).tobytes() != horizontal_first.tobytes()
 
 
 def resize(image: Any, height: int, width: int, vertical_may_lead: bool | None = None) -> Any:

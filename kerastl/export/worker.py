@@ -43,7 +43,7 @@ class Steps:
 
 
 def convert(job: dict[str, Any], folder: Path, steps: Steps) -> dict[str, Any]:
-    """Writes every artifact of a job to ``folder / "out"``."""
+    """Writes every artifact of a job to the folder it names."""
     with steps.step("loading the network"):
         import keras
 
@@ -52,8 +52,7 @@ def convert(job: dict[str, Any], folder: Path, steps: Steps) -> dict[str, Any]:
         for module in job["modules"]:
             importlib.import_module(module)
         network = keras.saving.load_model(folder / "network.keras", compile=False)
-    out, facts = folder / "out", {}
-    out.mkdir(exist_ok=True)
+    out, facts = Path(job["out"]), {}
     with steps.step("tracing the network"):
         frozen = saved_model.freeze(network, tuple(job["shape"]))
     # LiteRT converts from a SavedModel even where none was asked for.
