@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -127,7 +128,10 @@ def save_network(network: keras.Model, path: Path) -> None:
         ExportError: Keras cannot save it.
     """
     try:
-        network.save(path)
+        with warnings.catch_warnings():
+            # Keras hands its variables to NumPy without the keyword that NumPy 2 asks for.
+            warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+            network.save(path)
     except Exception as error:
         raise ExportError(
             f"Keras cannot save this network, so it cannot be exported: {error}. Custom layers "

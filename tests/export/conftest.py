@@ -80,7 +80,7 @@ def trained(tmp_path_factory) -> Trained:
     x_train, y_train = coloured_images(384, seed=1)
     x_val, y_val = coloured_images(90, seed=2)
     network = build_network()
-    network.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy", ["accuracy"])
+    network.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
     network.fit(x_train.astype("float32"), y_train, epochs=6, batch_size=32, verbose=0)
     files = write_photos(tmp_path_factory.mktemp("photos"), x_val)
     return Trained(network, x_train, x_val, y_val, files)

@@ -120,6 +120,6 @@ def test_synthetic_images_are_varied_and_repeatable():
 def test_wilson_interval_at_the_ends():
     assert wilson_interval(1.0, 10)[1] == 1.0
     assert wilson_interval(0.0, 10)[0] == 0.0
-    low, high = wilson_interval(0.5, 4)
-    assert low == pytest.approx(0.1500, abs=1e-4)
-    assert high == pytest.approx(0.8500, abs=1e-4)
+    low, high = wilson_interval(0.5, 100)
+    assert low == pytest.approx(0.4038, abs=1e-4)
+    assert high == pytest.approx(0.5962, abs=1e-4)
