@@ -1,7 +1,7 @@
 """Classifies images with a LiteRT file of a kerastl bundle.
 
-    pip install ai-edge-litert pillow numpy
-    python run_litert.py BUNDLE photo.jpg [more.png ...] [--quantization int8] [--json]
+pip install ai-edge-litert pillow numpy
+python run_litert.py BUNDLE photo.jpg [more.png ...] [--quantization int8] [--json]
 """
 
 from __future__ import annotations

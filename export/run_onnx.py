@@ -1,7 +1,7 @@
 """Classifies images with the ONNX file of a kerastl bundle.
 
-    pip install onnxruntime pillow numpy
-    python run_onnx.py BUNDLE photo.jpg [more.png ...] [--json]
+pip install onnxruntime pillow numpy
+python run_onnx.py BUNDLE photo.jpg [more.png ...] [--json]
 """
 
 from __future__ import annotations

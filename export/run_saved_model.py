@@ -1,7 +1,7 @@
 """Classifies images with the SavedModel of a kerastl bundle.
 
-    pip install tensorflow pillow numpy
-    python run_saved_model.py BUNDLE photo.jpg [more.png ...] [--json]
+pip install tensorflow pillow numpy
+python run_saved_model.py BUNDLE photo.jpg [more.png ...] [--json]
 """
 
 from __future__ import annotations

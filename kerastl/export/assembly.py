@@ -141,7 +141,8 @@ def write_bundle(
         "versions": {**versions(), **{f"training:{k}": v for k, v in training_versions.items()}},
     }
     (folder / "README.md").write_text(card.render(content), encoding="utf-8")
-    listed = ["README.md", "labels.txt"]
+    # Not the card: it is there for people to complete.
+    listed = ["labels.txt"]
     listed += [
         item.relative_to(folder).as_posix()
         for item in sorted((folder / "golden").rglob("*"))

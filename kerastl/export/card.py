@@ -86,8 +86,11 @@ def _running(manifest: dict[str, Any]) -> str:
         lines += [f"pip install {packages}", f"python {script} BUNDLE photo.jpg"]
     lines.append("```")
     if "saved_model" in formats:
-        lines += ["", "The SavedModel's signature `serve_bytes` takes encoded JPEG or PNG strings "
-                  "as `image_bytes` and returns `probabilities` and `label`."]
+        lines += [
+            "",
+            "The SavedModel's signature `serve_bytes` takes encoded JPEG or PNG strings "
+            "as `image_bytes` and returns `probabilities` and `label`.",
+        ]
     lines += ["", "`kerastl verify BUNDLE` proves every file again, by hash and by answer."]
     return "\n".join(lines)
 

@@ -18,7 +18,7 @@ from kerastl.export.assembly import artifact_of, step_of, write_bundle
 from kerastl.export.bundle import FORMATS, Bundle, Gate, artifact_path
 from kerastl.export.decode import vertical_pass_may_lead
 from kerastl.export.examples import synthetic_images
-from kerastl.export.jobs import run_worker
+from kerastl.export.jobs import check_installed, run_worker
 from kerastl.export.running import file_faults, held_names_faults, run_artifacts
 from kerastl.files import atomic_folder
 
@@ -103,10 +103,12 @@ def export(
         ConfigurationError: an argument cannot be.
         ExportError: a conversion failed or crashed; the message names the step.
         ParityError: an artifact did not pass the gate; nothing is written.
+        MissingExtraError: a converter or runtime is not installed.
     """
     gate.validate()
     names = arguments.check_class_names(class_names)
     chosen, quantized = arguments.check_formats(formats, quantize, calibration)
+    check_installed(chosen, to_convert=True)
     shape = networks.check_network(network, names, examples)
     arguments.check_images("calibration", calibration, shape)
     arguments.check_images("examples", examples, shape)
@@ -147,16 +149,20 @@ def _export_to(
     n = len(request.inputs)
     artifacts = [
         artifact_of(
-            folder, format, kind, reference[:n], answers.outputs[artifact_path(format, kind)][:n],
-            request.labels, request.gate, facts["seconds"].get(step_of(format, kind)),
+            folder,
+            format,
+            kind,
+            reference[:n],
+            answers.outputs[artifact_path(format, kind)][:n],
+            request.labels,
+            request.gate,
+            facts["seconds"].get(step_of(format, kind)),
         )
         for format, kind in request.planned
     ]
     expected = [request.class_names[row.argmax()] for row in reference[n:]]
     faults = held_names_faults(answers, request.class_names)
-    faults += file_faults(
-        answers, artifacts, len(expected), expected, {}, request.class_names
-    )
+    faults += file_faults(answers, artifacts, len(expected), expected, {}, request.class_names)
     faults += _serving_faults(request, answers.served, reference[n:])
     if faults or not all(artifact.passed for artifact in artifacts):
         report = [

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from kerastl.errors import ExportError
+from kerastl.errors import ExportError, MissingExtraError
 
 STDERR_LINES = 12
 _POLL_SECONDS = 0.05
@@ -61,6 +62,37 @@ def run_worker(
     facts: dict[str, Any] = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
     facts["seconds"] = {item["step"]: item["seconds"] for item in seen if "seconds" in item}
     return facts
+
+
+_CONVERTERS = {
+    "saved_model": ("tensorflow",),
+    "onnx": ("tensorflow", "tf2onnx", "onnx"),
+    "litert": ("tensorflow",),
+}
+_RUNTIMES = {"saved_model": "tensorflow", "onnx": "onnxruntime", "litert": "ai_edge_litert"}
+_EXTRAS = {"saved_model": "tensorflow", "onnx": "onnx", "litert": "litert"}
+
+
+def check_installed(formats: Iterable[str], *, to_convert: bool) -> None:
+    """Refuses formats whose packages are missing, before any work is done.
+
+    Args:
+        formats: what will be run, and where asked converted.
+        to_convert: whether the converters are needed as well.
+
+    Raises:
+        MissingExtraError: a package is not installed; the message names the extra.
+    """
+    for format in formats:
+        needed = (_RUNTIMES[format], *(_CONVERTERS[format] if to_convert else ()))
+        for module in needed:
+            # Finding a module does not import it: TensorFlow stays out of this process.
+            if module not in sys.modules and importlib.util.find_spec(module) is None:
+                raise MissingExtraError(
+                    f"{'Exporting to' if to_convert else 'Running'} {format} needs {module!r}, "
+                    f"which is not installed. Install it with: "
+                    f"pip install 'kerastl[{_EXTRAS[format]}]'"
+                )
 
 
 def _environment() -> dict[str, str]:

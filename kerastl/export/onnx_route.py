@@ -128,8 +128,12 @@ def _register_erfc() -> None:
             ctx.remove_node(node.name)
             erf = ctx.make_node("Erf", [source], dtypes=[dtype], shapes=[shape])
             ctx.make_node(
-                "Sub", [one.output[0], erf.output[0]], outputs=[target], name=node.name,
-                dtypes=[dtype], shapes=[shape],
+                "Sub",
+                [one.output[0], erf.output[0]],
+                outputs=[target],
+                name=node.name,
+                dtypes=[dtype],
+                shapes=[shape],
             )
 
     tf_op("Erfc")(Erfc)

@@ -61,8 +61,10 @@ def describe(artifacts: Iterable[Artifact], gate: Gate) -> str:
             f"label agreement {artifact.label_agreement:.4f} on {artifact.n} examples, largest "
             f"difference {'not finite, or of another shape' if diff is None else f'{diff:.2e}'}"
         )
-        lines.append(f"  {'passed' if artifact.passed else 'FAILED'}  {name}: {figures}"
-                     + "".join(f"; {reason}" for reason in _shortfalls(artifact, gate)))
+        lines.append(
+            f"  {'passed' if artifact.passed else 'FAILED'}  {name}: {figures}"
+            + "".join(f"; {reason}" for reason in _shortfalls(artifact, gate))
+        )
     return "\n".join(lines)
 
 

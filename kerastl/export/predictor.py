@@ -30,8 +30,12 @@ class Predictor:
     """
 
     def __init__(
-        self, runtime: Runtime, class_names: Sequence[str], size: tuple[int, int],
-        format: str, path: str,
+        self,
+        runtime: Runtime,
+        class_names: Sequence[str],
+        size: tuple[int, int],
+        format: str,
+        path: str,
     ) -> None:
         self.class_names = tuple(class_names)
         self.format = format
@@ -49,7 +53,7 @@ class Predictor:
             float32 ``(n, classes)``.
         """
         if isinstance(sources, str | os.PathLike | bytes):
-            sources = [sources]  # type: ignore[list-item]
+            sources = [sources]
         outputs = [
             self._runtime.predict(
                 np.stack([decode_image(item, self._size) for item in sources[at : at + BATCH_SIZE]])

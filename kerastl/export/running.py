@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from kerastl.export.bundle import Artifact
-from kerastl.export.jobs import run_worker
+from kerastl.export.jobs import check_installed, run_worker
 
 Array = np.ndarray[Any, Any]
 
@@ -51,7 +51,9 @@ def run_artifacts(
 
     Raises:
         ExportError: an artifact cannot be loaded or run.
+        MissingExtraError: a runtime is not installed.
     """
+    check_installed([format for format, _ in artifacts], to_convert=False)
     with tempfile.TemporaryDirectory(prefix="kerastl-run-") as temporary:
         work = Path(temporary)
         np.save(work / "images.npy", images)
@@ -67,7 +69,7 @@ def run_artifacts(
             for index, (_, path) in enumerate(artifacts)
         }
         served = work / "serve_bytes.npy"
-        labels = next(
+        labels: list[str] = next(
             (fact["serve_bytes_labels"] for fact in facts.values() if "serve_bytes_labels" in fact),
             [],
         )
@@ -79,7 +81,7 @@ def file_faults(
     artifacts: Sequence[Artifact],
     count: int,
     expected: Sequence[str],
-    expected_quantized: dict[str, Sequence[str]],
+    expected_quantized: Mapping[str, Sequence[str]],
     class_names: Sequence[str],
 ) -> list[str]:
     """Compares labels of golden source files.

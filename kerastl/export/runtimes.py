@@ -136,7 +136,7 @@ class LiteRTRuntime(Runtime):
         if self._output["dtype"] == np.float32:
             return np.asarray(outputs)
         scale, zero_point = self._output["quantization"]
-        return ((outputs.astype(np.float32) - zero_point) * scale).astype(np.float32)
+        return np.asarray((outputs.astype(np.float32) - zero_point) * scale, dtype=np.float32)
 
     def batch(self, images: Array) -> str:
         """Tries a batch of a size that no run before had."""

@@ -62,17 +62,21 @@ def freeze(network: Any, shape: tuple[int, int, int]) -> Any:
 
     dtype = network.inputs[0].dtype
 
-    @tf.function(input_signature=[tf.TensorSpec((None, *shape), tf.float32, name="image")])
     def forward(image: Any) -> Any:
         outputs = network(tf.cast(image, dtype), training=False)
         outputs = tf.nest.flatten(outputs)[0]
         return tf.identity(tf.cast(outputs, tf.float32), name="probabilities")
 
     with without_xla():
-        traced = forward.get_concrete_function()
+        traced = _function(forward, "image", tf.float32, shape).get_concrete_function()
     return convert_to_constants.convert_variables_to_constants_v2(
         traced, lower_control_flow=False, aggressive_inlining=True
     )
+
+
+def _function(function: Any, name: str, dtype: Any, shape: tuple[int, ...]) -> Any:
+    """A TensorFlow function of one named argument with a batch of any size."""
+    return tf.function(function, input_signature=[tf.TensorSpec((None, *shape), dtype, name=name)])
 
 
 def write(
@@ -90,24 +94,21 @@ def write(
     def infer(image: Any) -> Any:
         return tf.nest.flatten(frozen(image))[0]
 
-    @tf.function(input_signature=[tf.TensorSpec((None, *shape), tf.float32, name="image")])
     def serving_default(image: Any) -> dict[str, Any]:
         return {"probabilities": infer(image)}
 
     def read(data: Any) -> Any:
         return serving.resize(serving.decode(data), height, width, vertical_may_lead)
 
-    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, name="image_bytes")])
     def serve_bytes(image_bytes: Any) -> dict[str, Any]:
-        pixels = tf.map_fn(
-            read, image_bytes, fn_output_signature=tf.TensorSpec(shape, tf.uint8)
-        )
+        pixels = tf.map_fn(read, image_bytes, fn_output_signature=tf.TensorSpec(shape, tf.uint8))
         outputs = infer(tf.cast(pixels, tf.float32))
         labels = tf.gather(names, tf.argmax(outputs, axis=-1))
         return {"probabilities": outputs, "label": labels}
 
     module = tf.Module()
-    module.serving_default, module.serve_bytes = serving_default, serve_bytes
+    module.serving_default = _function(serving_default, "image", tf.float32, shape)
+    module.serve_bytes = _function(serve_bytes, "image_bytes", tf.string, ())
     with tempfile.TemporaryDirectory() as folder:
         labels = Path(folder) / "labels.txt"
         labels.write_text("".join(f"{name}\n" for name in class_names), encoding="utf-8")
@@ -115,7 +116,10 @@ def write(
         tf.saved_model.save(
             module,
             str(path),
-            signatures={"serving_default": serving_default, "serve_bytes": serve_bytes},
+            signatures={
+                "serving_default": module.serving_default,
+                "serve_bytes": module.serve_bytes,
+            },
         )
     fingerprint = tf.saved_model.experimental.read_fingerprint(str(path))
     return {"fingerprint": f"{fingerprint.saved_model_checksum:016x}"}

@@ -205,9 +205,7 @@ def _tiff_orientation(byte: Any, tiff: Any) -> Any:
 
     directory = tiff + long(tiff + 4)
     entries = directory + 2 + 12 * tf.range(short(directory))
-    values = tf.where(
-        tf.equal(short(entries + 2), _SHORT), short(entries + 8), long(entries + 8)
-    )
+    values = tf.where(tf.equal(short(entries + 2), _SHORT), short(entries + 8), long(entries + 8))
     usable = tf.equal(short(entries), ORIENTATION_TAG) & (
         tf.equal(short(entries + 2), _SHORT) | tf.equal(short(entries + 2), _LONG)
     )

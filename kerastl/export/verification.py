@@ -27,9 +27,7 @@ Array = np.ndarray[Any, Any]
 QUANTIZED_REPEAT = 0.05
 
 
-def verify(
-    path: str | os.PathLike[str], progress: Callable[[str], None] | None = None
-) -> Bundle:
+def verify(path: str | os.PathLike[str], progress: Callable[[str], None] | None = None) -> Bundle:
     """Checks that a bundle is whole, unchanged, and answers as it did when it was exported.
 
     Args:
@@ -77,12 +75,14 @@ def verify(
     ]
     if faults or not all(artifact.passed for artifact in artifacts):
         raise ParityError(
-            "\n".join([
-                f"{folder} does not give its golden answers on this machine "
-                f"({len(inputs)} inputs, {len(sources)} files).",
-                parity.describe(artifacts, gate),
-                *(f"  FAILED  {fault}" for fault in faults),
-            ]),
+            "\n".join(
+                [
+                    f"{folder} does not give its golden answers on this machine "
+                    f"({len(inputs)} inputs, {len(sources)} files).",
+                    parity.describe(artifacts, gate),
+                    *(f"  FAILED  {fault}" for fault in faults),
+                ]
+            ),
             [vars(artifact) for artifact in artifacts],
         )
     return replace(bundle, artifacts=tuple(artifacts))
@@ -131,7 +131,11 @@ def _measure(
         repeated = parity.max_abs_diff(own, answered)
         passed = repeated is not None and repeated <= QUANTIZED_REPEAT * max(1.0, np.ptp(own))
     return replace(
-        artifact, max_abs_diff=diff, label_agreement=agreement, n=len(reference), passed=passed,
+        artifact,
+        max_abs_diff=diff,
+        label_agreement=agreement,
+        n=len(reference),
+        passed=passed,
     )
 
 

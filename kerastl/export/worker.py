@@ -91,7 +91,8 @@ def run(job: dict[str, Any], folder: Path, steps: Steps) -> dict[str, Any]:
             runtime = open_artifact(artifact["format"], bundle / artifact["path"])
             np.save(folder / f"outputs_{index}.npy", runtime.predict(images))
             facts[artifact["path"]] = {
-                "class_names": runtime.class_names(), "batch": runtime.batch(images[:3])
+                "class_names": runtime.class_names(),
+                "batch": runtime.batch(images[:3]),
             }
             if artifact["format"] == "saved_model" and job["encoded"]:
                 encoded = [(bundle / file).read_bytes() for file in job["encoded"]]

@@ -61,9 +61,7 @@ def write_photos(folder: Path, images: np.ndarray) -> tuple[Path, ...]:
     large = Image.fromarray(images[0]).resize((301, 177))
     exif = Image.Exif()
     exif[0x0112] = 6
-    large.transpose(Image.Transpose.ROTATE_90).save(
-        folder / "turned.jpg", quality=90, exif=exif
-    )
+    large.transpose(Image.Transpose.ROTATE_90).save(folder / "turned.jpg", quality=90, exif=exif)
     alpha = np.full((HEIGHT, WIDTH, 1), 255, np.uint8)
     alpha[:5] = 100
     Image.fromarray(np.concatenate([images[1], alpha], 2)).save(folder / "alpha.png")

@@ -16,7 +16,11 @@ from kerastl.export.runtimes import open_artifact
 from .conftest import CLASS_NAMES, HEIGHT, WIDTH, build_network
 
 PATHS = [
-    "saved_model", "model.onnx", "model.tflite", "model_float16.tflite", "model_dynamic.tflite",
+    "saved_model",
+    "model.onnx",
+    "model.tflite",
+    "model_float16.tflite",
+    "model_dynamic.tflite",
     "model_int8.tflite",
 ]
 
@@ -163,7 +167,11 @@ def test_plain_model_without_examples_that_gives_scores(tmp_path):
     # A lowered gate is recorded, and a bundle is replaced on request.
     gate = Gate(max_abs_diff=0.5, label_agreement=0.5)
     again = export(
-        network, tmp_path / "b", class_names=list("wxyz"), formats=["litert"], gate=gate,
+        network,
+        tmp_path / "b",
+        class_names=list("wxyz"),
+        formats=["litert"],
+        gate=gate,
         overwrite=True,
     )
     assert again.manifest["artifacts"][0]["parity"]["threshold"]["max_abs_diff"] == 0.5

@@ -103,7 +103,11 @@ def test_every_float_format_passes(name, photos, tmp_path, capsys):
     network = build(name, x_train, y_train, len(names))
     start = time.monotonic()
     bundle = export(
-        network, tmp_path / "bundle", class_names=names, examples=x_val, labels=y_val,
+        network,
+        tmp_path / "bundle",
+        class_names=names,
+        examples=x_val,
+        labels=y_val,
         details={"backbone": name},
     )
     seconds = time.monotonic() - start

@@ -19,7 +19,9 @@ RUNNERS = Path(__file__).resolve().parents[2] / "export"
 def run(script, *arguments, cwd):
     return subprocess.run(
         [sys.executable, str(RUNNERS / script), *map(str, arguments)],
-        capture_output=True, text=True, cwd=cwd,
+        capture_output=True,
+        text=True,
+        cwd=cwd,
     )
 
 
@@ -34,9 +36,7 @@ def run(script, *arguments, cwd):
         ("run_litert.py", ("--quantization", "int8"), 0.2),
     ],
 )
-def test_a_runner_gives_the_networks_label(
-    exported, trained, tmp_path, script, options, tolerance
-):
+def test_a_runner_gives_the_networks_label(exported, trained, tmp_path, script, options, tolerance):
     done = run(script, exported.bundle.path, *trained.files, "--json", *options, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     predictions = json.loads(done.stdout)["predictions"]
