@@ -14,8 +14,9 @@ from kerastl.provenance import sha256_file
 def sha256_path(path: Path) -> str:
     """SHA-256 of a file's bytes, or of a folder's ``"<sha256>  <path>"`` lines.
 
-    The lines, each with a line end, name every file below the folder, relative to it, with forward slashes, sorted
-    by path: the output of ``sha256sum`` over the sorted files, hashed once more.
+    The lines, each with a line end, name every file below the folder, relative to it, with
+    forward slashes, sorted by path: the output of ``sha256sum`` over the sorted files, hashed
+    once more.
     """
     if not path.is_dir():
         return sha256_file(path)

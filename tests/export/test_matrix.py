@@ -17,7 +17,7 @@ from kerastl.export import export
 from kerastl.export.decode import decode_image
 
 SIZE = 96
-RIDGE = 1e-2
+RIDGE = 1.0
 
 # The rescaling that the weights of each expect; None where the backbone rescales inside.
 BACKBONES = {
