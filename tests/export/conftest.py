@@ -27,7 +27,7 @@ def coloured_images(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def build_network():
-    """Grouped and depthwise convolutions, BatchNorm, a pad before pooling, exact GELU."""
+    """Grouped and depthwise convolutions, BatchNorm, a pad before pooling, exact GELU, swish."""
     import keras
     from keras import layers
 
@@ -40,6 +40,7 @@ def build_network():
     x = layers.Conv2D(16, 3, groups=4, padding="same")(x)
     x = layers.Activation("gelu")(x)
     x = layers.DepthwiseConv2D(3, padding="same", activation="relu6")(x)
+    x = layers.Conv2D(16, 1, activation="swish")(x)
     x = layers.GlobalAveragePooling2D()(x)
     return keras.Model(inputs, layers.Dense(3, activation="softmax")(x))
 
