@@ -95,6 +95,8 @@ def test_onnx_is_named_checked_and_labelled(exported):
     assert [value.name for value in model.graph.input] == ["image"]
     assert [value.name for value in model.graph.output] == ["probabilities"]
     assert model.graph.input[0].type.tensor_type.shape.dim[0].dim_param == "batch"
+    # The pad before the pooling, which ONNX Runtime would fold wrongly.
+    assert exported.bundle.manifest["artifacts"][1]["pads_guarded"] == 1
     assert {item.domain for item in model.opset_import} <= {"", "ai.onnx", "ai.onnx.ml"}
     metadata = {item.key: item.value for item in model.metadata_props}
     assert json.loads(metadata["class_names"]) == CLASS_NAMES
