@@ -81,8 +81,10 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     console.print(artifacts_table(bundle.as_dict()))
-    print(f"accuracy on {model.metrics['examples']} validation images: "
-          f"{model.metrics['accuracy']:.3f}")
+    print(
+        f"accuracy on {model.metrics['examples']} validation images: "
+        f"{model.metrics['accuracy']:.3f}"
+    )
     print(f"run:    {out / 'run'}")
     print(f"bundle: {out / 'bundle'}")
     print(f"done in {time.perf_counter() - started:.0f} s")

@@ -8,5 +8,7 @@ project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
 wanted = [*project["dependencies"]]
 for extra in ("tensorflow", "onnx", "litert"):
     wanted += project["optional-dependencies"][extra]
-for name, version in sorted({re.fullmatch(r"([\w-]+)>=([\w.]+)", item).groups() for item in wanted}):
+for name, version in sorted(
+    {re.fullmatch(r"([\w-]+)>=([\w.]+)", item).groups() for item in wanted}
+):
     print(f"{name}=={version}")

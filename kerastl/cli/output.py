@@ -153,7 +153,7 @@ def artifacts_table(result: dict[str, Any]) -> Table:
         table.add_row(
             artifact["path"],
             f"{artifact['bytes'] / 1e6:.1f} MB",
-            f"{artifact['max_abs_diff']:.1e}",
+            "-" if artifact["max_abs_diff"] is None else f"{artifact['max_abs_diff']:.1e}",
             f"{artifact['label_agreement']:.1%}",
             "-" if artifact.get("accuracy") is None else f"{artifact['accuracy']:.3f}",
             "[green]passed[/]" if artifact["passed"] else "[red]failed[/]",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import Any
+
+from kerastl.metrics import wilson_interval
 
 _RUNNERS = {
     "saved_model": ("run_saved_model.py", "tensorflow pillow numpy"),
@@ -13,21 +14,6 @@ _RUNNERS = {
 }
 _TITLES = {"saved_model": "SavedModel", "onnx": "ONNX", "litert": "LiteRT"}
 _HUB_LIBRARIES = {"saved_model": "tensorflow", "onnx": "onnx", "litert": "tflite"}
-
-
-def wilson_interval(share: float, n: int, z: float = 1.959964) -> tuple[float, float]:
-    """Wilson's score interval of a share measured on n examples, at 95 %.
-
-    References:
-        E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
-        JASA 22 (1927), 209-212.
-
-    >>> [round(bound, 3) for bound in wilson_interval(0.9, 100)]
-    [0.826, 0.945]
-    """
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def render(manifest: dict[str, Any]) -> str:
@@ -122,7 +108,7 @@ def _metrics(manifest: dict[str, Any]) -> str:
     lines = ["## Metrics", ""]
     accuracy = examples["network_accuracy"]
     if accuracy is not None:
-        low, high = wilson_interval(accuracy, examples["n"])
+        low, high = wilson_interval(round(accuracy * examples["n"]), examples["n"])
         lines.append(
             f"Accuracy of the network on the {examples['n']} {examples['kind']} images: "
             f"{accuracy:.4f} (95 % Wilson interval {low:.4f} to {high:.4f})."

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kerastl.export.decode import decode_image
+from kerastl.data import decode_image
 
 from .conftest import CLASS_NAMES, HEIGHT, WIDTH
 

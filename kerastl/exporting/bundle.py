@@ -76,7 +76,7 @@ class Artifact:
         format: ``"saved_model"``, ``"onnx"`` or ``"litert"``.
         path: relative to the bundle, with forward slashes.
         bytes: size; of a folder, the sum over its files.
-        sha256: of the file; of a folder, see :func:`kerastl.export.hashing.sha256_path`.
+        sha256: of the file; of a folder, see :func:`kerastl.exporting.hashing.sha256_path`.
         quantization: None, ``"float16"``, ``"dynamic"`` or ``"int8"``.
         max_abs_diff: largest difference from the model over all examples and outputs;
             None where a value was not finite.

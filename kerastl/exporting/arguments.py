@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kerastl.errors import ConfigurationError, did_you_mean
-from kerastl.export.bundle import FORMATS, QUANTIZATIONS
+from kerastl.exporting.bundle import FORMATS, QUANTIZATIONS
 
 Array = np.ndarray[Any, Any]
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kerastl.export import export
-from kerastl.export.decode import decode_image
+from kerastl.data import decode_image
+from kerastl.exporting import export
 
 SIZE = 96
 RIDGE = 1.0

@@ -9,17 +9,16 @@ import numpy as np
 import pytest
 
 from kerastl.errors import ConfigurationError
-from kerastl.export import Gate, export
-from kerastl.export.bundle import Artifact
-from kerastl.export.card import wilson_interval
-from kerastl.export.examples import synthetic_images
-from kerastl.export.parity import agreeing, describe, max_abs_diff, passes
+from kerastl.exporting import Gate, export
+from kerastl.exporting.bundle import Artifact
+from kerastl.exporting.examples import synthetic_images
+from kerastl.exporting.parity import agreeing, describe, max_abs_diff, passes
 
 from .conftest import CLASS_NAMES, HEIGHT, WIDTH
 
 
 def test_importing_the_export_layer_imports_neither_tensorflow_nor_keras():
-    code = "import sys, kerastl.export; print({'tensorflow', 'keras'} & set(sys.modules))"
+    code = "import sys, kerastl.exporting; print({'tensorflow', 'keras'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 
@@ -119,11 +118,3 @@ def test_synthetic_images_are_varied_and_repeatable():
     assert images.dtype == np.uint8
     assert np.array_equal(images, synthetic_images(6, (20, 30), seed=3))
     assert len({image.tobytes() for image in images}) == 6
-
-
-def test_wilson_interval_at_the_ends():
-    assert wilson_interval(1.0, 10)[1] == pytest.approx(1)
-    assert wilson_interval(0.0, 10)[0] == pytest.approx(0)
-    low, high = wilson_interval(0.5, 100)
-    assert low == pytest.approx(0.4038, abs=1e-4)
-    assert high == pytest.approx(0.5962, abs=1e-4)

@@ -7,17 +7,17 @@ import itertools
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image
 
+from kerastl.data import decode_full_size, decode_image
 from kerastl.errors import ImageError
-from kerastl.export.decode import decode_image, to_rgb
 
 GENERATOR = np.random.default_rng(0)
 
 
 @pytest.fixture(scope="module")
 def serving():
-    from kerastl.export import serving
+    from kerastl.exporting import serving
 
     return serving
 
@@ -42,7 +42,7 @@ def encoded(image, format, **options):
 
 
 def pillow(data):
-    return np.asarray(to_rgb(ImageOps.exif_transpose(Image.open(io.BytesIO(data)))))
+    return decode_full_size(data)
 
 
 SIZES_IN = (1, 2, 3, 5, 17, 64, 96, 131, 333, 500)

@@ -21,9 +21,9 @@ from kerastl.errors import (
     MissingExtraError,
     ParityError,
 )
-from kerastl.export import exporter, jobs, load_bundle, verify
-from kerastl.export.hashing import sha256_manifest, sha256_path
-from kerastl.export.litert_route import append_labels
+from kerastl.exporting import exporter, jobs, load_bundle, verify
+from kerastl.exporting.hashing import sha256_manifest, sha256_path
+from kerastl.exporting.litert_route import append_labels
 
 from .conftest import CLASS_NAMES
 
@@ -187,12 +187,12 @@ def test_a_damaged_network_file_is_an_export_error(tmp_path):
 def test_layers_of_the_main_script(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
-        "import keras, kerastl.export\n"
+        "import keras, kerastl.exporting\n"
         "class Mine(keras.layers.Layer):\n"
         "    def call(self, x): return x\n"
         "i = keras.Input((8, 8, 3))\n"
         "m = keras.Model(i, keras.layers.GlobalAveragePooling2D()(Mine()(i)))\n"
-        "try: kerastl.export.export(m, 'b', class_names=list('abc'))\n"
+        "try: kerastl.exporting.export(m, 'b', class_names=list('abc'))\n"
         "except ValueError as e: print(e)\n"
     )
     root = Path(__file__).resolve().parents[2]

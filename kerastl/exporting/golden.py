@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from kerastl.data import decode_image
 from kerastl.errors import ConfigurationError
-from kerastl.export.decode import decode_image
 from kerastl.files import write_json
 
 Array = np.ndarray[Any, Any]

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from kerastl.data import ImageSource, decode_image
 from kerastl.errors import BundleError, ConfigurationError, MissingExtraError, did_you_mean
-from kerastl.export.bundle import FORMATS
-from kerastl.export.decode import Source, decode_image
-from kerastl.export.hashing import sha256_path
-from kerastl.export.manifest import read_manifest
-from kerastl.export.runtimes import BATCH_SIZE, Runtime, open_artifact
+from kerastl.exporting.bundle import FORMATS
+from kerastl.exporting.hashing import sha256_path
+from kerastl.exporting.manifest import read_manifest
+from kerastl.exporting.runtimes import BATCH_SIZE, Runtime, open_artifact
 
 # The quickest to start and to run first.
 _PREFERENCE = ("onnx", "litert", "saved_model")
@@ -43,7 +43,9 @@ class Predictor:
         self._runtime = runtime
         self._size = size
 
-    def predict(self, sources: Sequence[Source] | np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    def predict(
+        self, sources: Sequence[ImageSource] | np.ndarray[Any, Any]
+    ) -> np.ndarray[Any, Any]:
         """Predicts from image files, their bytes, or pixels.
 
         Args:

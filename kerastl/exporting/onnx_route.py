@@ -24,7 +24,7 @@ def convert(frozen: Any, path: Path, metadata: dict[str, Any]) -> dict[str, Any]
     """Writes an ONNX file with named input and output and a dynamic batch dimension.
 
     Args:
-        frozen: the concrete function of :func:`kerastl.export.saved_model.freeze`.
+        frozen: the concrete function of :func:`kerastl.exporting.saved_model.freeze`.
         path: the file to write.
         metadata: goes into ``metadata_props``; what is not a string, as JSON.
 

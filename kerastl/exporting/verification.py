@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from kerastl.data import decode_image
 from kerastl.errors import BundleError, ExportError, ParityError
-from kerastl.export import golden, parity
-from kerastl.export.bundle import Artifact, Bundle, Gate
-from kerastl.export.decode import decode_image
-from kerastl.export.hashing import sha256_path
-from kerastl.export.manifest import bundle_of, read_manifest
-from kerastl.export.running import Answers, file_faults, held_names_faults, run_artifacts
+from kerastl.exporting import golden, parity
+from kerastl.exporting.bundle import Artifact, Bundle, Gate
+from kerastl.exporting.hashing import sha256_path
+from kerastl.exporting.manifest import bundle_of, read_manifest
+from kerastl.exporting.running import Answers, file_faults, held_names_faults, run_artifacts
 
 Array = np.ndarray[Any, Any]
 

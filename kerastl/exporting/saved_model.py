@@ -13,8 +13,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from kerastl.export import serving
-from kerastl.export.decode import vertical_pass_may_lead
+from kerastl.exporting import serving
+from kerastl.exporting.resizing import vertical_pass_may_lead
 
 
 class _PlainFunctions:

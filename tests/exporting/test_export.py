@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from kerastl.errors import ConfigurationError
-from kerastl.export import Gate, export, load_bundle, verify
-from kerastl.export.hashing import sha256_path
-from kerastl.export.runtimes import open_artifact
+from kerastl.exporting import Gate, export, load_bundle, verify
+from kerastl.exporting.hashing import sha256_path
+from kerastl.exporting.runtimes import open_artifact
 
 from .conftest import CLASS_NAMES, HEIGHT, WIDTH, build_network
 

@@ -41,7 +41,7 @@ def run_worker(
     seen: list[dict[str, Any]] = []
     with (folder / "worker.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "kerastl.export.worker", str(folder / "job.json")],
+            [sys.executable, "-m", "kerastl.exporting.worker", str(folder / "job.json")],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

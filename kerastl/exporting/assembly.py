@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from kerastl.export import card, golden, manifest, parity
-from kerastl.export.bundle import Artifact, Gate, artifact_path
-from kerastl.export.decode import vertical_pass_may_lead
-from kerastl.export.hashing import sha256_manifest, sha256_path, size_of
+from kerastl.exporting import card, golden, manifest, parity
+from kerastl.exporting.bundle import Artifact, Gate, artifact_path
+from kerastl.exporting.hashing import sha256_manifest, sha256_path, size_of
+from kerastl.exporting.resizing import vertical_pass_may_lead
 from kerastl.files import write_json
 from kerastl.provenance import sha256_file, versions
 

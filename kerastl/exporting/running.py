@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from kerastl.export.bundle import Artifact
-from kerastl.export.jobs import check_installed, run_worker
+from kerastl.exporting.bundle import Artifact
+from kerastl.exporting.jobs import check_installed, run_worker
 
 Array = np.ndarray[Any, Any]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kerastl.export.bundle import Artifact, Gate
+from kerastl.exporting.bundle import Artifact, Gate
 
 Array = np.ndarray[Any, Any]
 

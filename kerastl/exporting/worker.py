@@ -1,4 +1,4 @@
-"""The subprocess that converts artifacts, or runs them: ``python -m kerastl.export.worker JOB``.
+"""The subprocess that converts artifacts, or runs them: ``python -m kerastl.exporting.worker JOB``.
 
 A converter can crash the process it runs in, and artifacts are proved in a process that never
 saw the network. The worker notes every step in ``progress.jsonl`` beside its job, so that the
@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from kerastl.export.bundle import artifact_path
+from kerastl.exporting.bundle import artifact_path
 
 
 class Steps:
@@ -47,7 +47,7 @@ def convert(job: dict[str, Any], folder: Path, steps: Steps) -> dict[str, Any]:
     with steps.step("loading the network"):
         import keras
 
-        from kerastl.export import saved_model
+        from kerastl.exporting import saved_model
 
         for module in job["modules"]:
             importlib.import_module(module)
@@ -63,11 +63,11 @@ def convert(job: dict[str, Any], folder: Path, steps: Steps) -> dict[str, Any]:
         )
     if "onnx" in job["formats"]:
         with steps.step("converting to onnx"):
-            from kerastl.export import onnx_route
+            from kerastl.exporting import onnx_route
 
             facts["model.onnx"] = onnx_route.convert(frozen, out / "model.onnx", job["metadata"])
     if "litert" in job["formats"]:
-        from kerastl.export import litert_route
+        from kerastl.exporting import litert_route
 
         calibration = folder / "calibration.npy"
         images = np.load(calibration, mmap_mode="r") if calibration.exists() else None
@@ -82,7 +82,7 @@ def convert(job: dict[str, Any], folder: Path, steps: Steps) -> dict[str, Any]:
 
 def run(job: dict[str, Any], folder: Path, steps: Steps) -> dict[str, Any]:
     """Runs every artifact of a job in its own runtime and saves what it answers."""
-    from kerastl.export.runtimes import open_artifact
+    from kerastl.exporting.runtimes import open_artifact
 
     bundle, facts = Path(job["bundle"]), {}
     images = np.load(folder / "images.npy", mmap_mode="r")

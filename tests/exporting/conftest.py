@@ -93,7 +93,7 @@ class Exported:
 
 @pytest.fixture(scope="session")
 def exported(trained, tmp_path_factory) -> Exported:
-    from kerastl.export import export
+    from kerastl.exporting import export
 
     steps: list[str] = []
     bundle = export(

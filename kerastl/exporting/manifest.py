@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from kerastl.errors import BundleError, ConfigurationError
-from kerastl.export.bundle import FORMATS, QUANTIZATIONS, Artifact, Bundle, Gate
-from kerastl.export.hashing import sha256_manifest
+from kerastl.exporting.bundle import FORMATS, QUANTIZATIONS, Artifact, Bundle, Gate
+from kerastl.exporting.hashing import sha256_manifest
 
 SCHEMA_VERSION = 1
 TASK = "image_classification"

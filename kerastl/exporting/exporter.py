@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kerastl.errors import ExportError, ParityError
-from kerastl.export import arguments, golden, manifest, parity
-from kerastl.export import network as networks
-from kerastl.export.assembly import artifact_of, step_of, write_bundle
-from kerastl.export.bundle import FORMATS, Bundle, Gate, artifact_path
-from kerastl.export.decode import vertical_pass_may_lead
-from kerastl.export.examples import synthetic_images
-from kerastl.export.jobs import check_installed, run_worker
-from kerastl.export.running import file_faults, held_names_faults, run_artifacts
+from kerastl.exporting import arguments, golden, manifest, parity
+from kerastl.exporting import network as networks
+from kerastl.exporting.assembly import artifact_of, step_of, write_bundle
+from kerastl.exporting.bundle import FORMATS, Bundle, Gate, artifact_path
+from kerastl.exporting.examples import synthetic_images
+from kerastl.exporting.jobs import check_installed, run_worker
+from kerastl.exporting.resizing import vertical_pass_may_lead
+from kerastl.exporting.running import file_faults, held_names_faults, run_artifacts
 from kerastl.files import atomic_folder
 
 if TYPE_CHECKING:
