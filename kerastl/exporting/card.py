@@ -122,14 +122,26 @@ def _metrics(manifest: dict[str, Any]) -> str:
 def _provenance(manifest: dict[str, Any]) -> str:
     rows = {
         "Backbone": manifest.get("backbone"),
-        "Licence": manifest.get("licence"),
-        "SHA-256 of the weights": manifest.get("weights_sha256"),
+        "Licence of its weights": manifest.get("licence"),
+        "SHA-256 of its weights": manifest.get("weights_sha256"),
         "Fingerprint of the data": manifest.get("data_fingerprint"),
-        "Training": manifest.get("training"),
         **manifest.get("details", {}),
     }
     lines = [f"- {name}: {_value(value)}" for name, value in rows.items() if value is not None]
-    names = ", ".join(f"{name} {version}" for name, version in manifest["versions"].items())
+    versions = manifest["versions"]
+    # What training used is told only where it is not what exported.
+    names = ", ".join(
+        f"{name} {version}"
+        for name, version in versions.items()
+        if versions.get(name.removeprefix("training:")) != version or ":" not in name
+    )
+    training = manifest.get("training") or {}
+    for phase in training.get("phases", ()):
+        lines.append(
+            f"- Phase {_value(phase.get('name'))}: from {_value(phase.get('boundary'))} on, "
+            f"{phase.get('epochs')} epochs, learning rate {phase.get('learning_rate')}, "
+            f"{phase.get('trainable_parameters')} parameters, {phase.get('train_examples')} examples"
+        )
     return "\n".join(["## Data and provenance", "", *lines, f"- Versions: {names}"])
 
 

@@ -241,7 +241,8 @@ def _run_phase(
                 state.best_values,
                 state.best["waited"],
             )
-    elif validation is not None:
+    elif validation is not None and state.phase > 0:
+        # What the phase before learned is a candidate; an untrained head is none.
         keep.set_model(model)
         scores = model.evaluate(validation, verbose=0, return_dict=True)
         keep.consider((scores["accuracy"], -scores["loss"]), 0)
