@@ -140,7 +140,8 @@ def _provenance(manifest: dict[str, Any]) -> str:
         lines.append(
             f"- Phase {_value(phase.get('name'))}: from {_value(phase.get('boundary'))} on, "
             f"{phase.get('epochs')} epochs, learning rate {phase.get('learning_rate')}, "
-            f"{phase.get('trainable_parameters')} parameters, {phase.get('train_examples')} examples"
+            f"{phase.get('trainable_parameters')} parameters, "
+            f"{phase.get('train_examples')} examples"
         )
     return "\n".join(["## Data and provenance", "", *lines, f"- Versions: {names}"])
 
