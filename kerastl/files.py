@@ -61,8 +61,13 @@ def atomic_folder(path: str | os.PathLike[str], *, overwrite: bool = False) -> I
             # Folders cannot be exchanged in one step everywhere: move the old one aside first.
             aside = Path(tempfile.mkdtemp(prefix=f".old-{target.name}-", dir=target.parent))
             target.replace(aside / "old")
-            temporary.replace(target)
-            shutil.rmtree(aside, ignore_errors=True)
+            try:
+                temporary.replace(target)
+            except BaseException:
+                (aside / "old").replace(target)
+                raise
+            finally:
+                shutil.rmtree(aside, ignore_errors=True)
         else:
             temporary.replace(target)
     finally:

@@ -16,6 +16,7 @@ from kerastl.backbones.weights import (
     OTHER_WAYS,
     WeightsSource,
     arrays_sha256,
+    first_line,
     load_weights,
 )
 from kerastl.errors import ConfigurationError, WeightsError
@@ -82,7 +83,7 @@ def _construct(record: Backbone, image: Any, weights: str | None) -> keras.Model
         if weights is None:
             raise
         # Keras raises a bare Exception for a failed download.
-        reason = str(error).splitlines()[0]
+        reason = first_line(error).rstrip(".")
         raise WeightsError(
             f"The ImageNet weights of {record.name} could not be downloaded: {reason}. "
             f"Check the network connection. {OTHER_WAYS}"

@@ -123,5 +123,7 @@ def get_backbone(name: str) -> Backbone:
 
 def split_name(text: str) -> tuple[str, str | None]:
     """Splits ``NAME@WEIGHTS`` into its two parts; the second is None where there is no ``@``."""
+    if not isinstance(text, str):
+        raise ConfigurationError(f"backbone={text!r}; give a name, as in 'mobilenet_v2'.")
     name, separator, weights = text.partition("@")
     return name, weights if separator else None

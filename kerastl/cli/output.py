@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from kerastl.errors import KerastlError, ParityError
+from kerastl.errors import KerastlError, MissingExtraError, ParityError
 
 BAD_INPUT = 2
 PARITY_FAILED = 3
@@ -107,6 +107,12 @@ def _import_quietly() -> None:
     try:
         os.dup2(silent, 2)
         import keras  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError(
+            f"Keras cannot start with its backend: {error}. Install a backend, as in "
+            "pip install 'kerastl[tensorflow]', or name the one that is installed, as in "
+            "KERAS_BACKEND=jax."
+        ) from error
     finally:
         os.dup2(kept, 2)
         os.close(kept)

@@ -42,7 +42,7 @@ class Head:
         Raises:
             ConfigurationError: a setting that cannot be.
         """
-        self._check()
+        self.check()
         pooling = {
             "avg": keras.layers.GlobalAveragePooling2D,
             "max": keras.layers.GlobalMaxPooling2D,
@@ -66,10 +66,11 @@ class Head:
             kernel_initializer=keras.initializers.GlorotUniform(seed=seed),
         )(features)
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Raises ConfigurationError where a setting cannot be."""
         if self.pooling not in ("avg", "max"):
             raise ConfigurationError(f"pooling={self.pooling!r}; allowed are 'avg' and 'max'.")
-        if not 0 <= self.dropout < 1:
-            raise ConfigurationError(f"dropout={self.dropout}; allowed is 0 <= dropout < 1.")
-        if self.hidden is not None and self.hidden < 1:
-            raise ConfigurationError(f"hidden={self.hidden}; give a number of units, or None.")
+        if not isinstance(self.dropout, (int, float)) or not 0 <= self.dropout < 1:
+            raise ConfigurationError(f"dropout={self.dropout!r}; allowed is 0 <= dropout < 1.")
+        if self.hidden is not None and (not isinstance(self.hidden, int) or self.hidden < 1):
+            raise ConfigurationError(f"hidden={self.hidden!r}; give a number of units, or None.")

@@ -6,7 +6,6 @@ Layout: ``recipe.json``, ``model.keras``, ``class_names.json``, ``history.json``
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ import keras
 
 from kerastl.errors import RunError
 from kerastl.files import atomic_file, read_json, write_json
+from kerastl.model.samples import FOLDER as SAMPLES
 from kerastl.model.samples import Samples
 
 MODEL = "model.keras"
@@ -46,9 +46,13 @@ def write(
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
+        # Without its last file a run is incomplete: a kill cannot leave a mixture of two runs.
+        (path / LAST).unlink(missing_ok=True)
         with atomic_file(path / MODEL) as temporary:
             network.save(temporary)
-        if samples is not None:
+        if samples is None:
+            shutil.rmtree(path / SAMPLES, ignore_errors=True)
+        else:
             samples.save(path)
         for name in DOCUMENTS:
             write_json(path / f"{name}.json", documents[name])
@@ -74,17 +78,18 @@ def read(path: Path) -> dict[str, Any]:
         raise RunError(f"{path} is not a complete run directory: {LAST} is missing.{hint}")
     try:
         values = {name: read_json(path / f"{name}.json") for name in DOCUMENTS}
+        values["class_names"] = tuple(values["class_names"])
         # Safe mode refuses Lambda layers and all else that would run code out of the file.
         network = keras.saving.load_model(path / MODEL, compile=False, safe_mode=True)
         samples = Samples.load(path)
     except RunError:
         raise
-    except (OSError, json.JSONDecodeError, ValueError, TypeError, KeyError) as error:
+    except Exception as error:
+        # Keras, HDF5 and zipfile have an error each for every way in which a file is damaged.
         reason = str(error).strip().splitlines()
         raise RunError(
             f"The run directory {path} is damaged: {reason[0] if reason else error!r}"
         ) from error
-    values["class_names"] = tuple(values["class_names"])
     if network.output_shape[-1] != len(values["class_names"]):
         raise RunError(
             f"The run directory {path} is damaged: the network has {network.output_shape[-1]} "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,6 @@ class Samples:
             files = tuple(
                 (path.name, path.read_bytes()) for path in sorted((folder / "files").iterdir())
             )
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise RunError(f"The samples in {folder} are damaged: {error}.") from error
         return Samples(validation, labels, calibration, files)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -217,8 +217,14 @@ def _as_list(inputs: Any) -> list[Any]:
             f"An array of shape {inputs.shape} is no image: give (height, width, 3) or "
             "(n, height, width, 3)."
         )
-    if isinstance(inputs, (str, bytes, os.PathLike)) or hasattr(inputs, "getbands"):
+    single = (str, bytes, bytearray, memoryview, os.PathLike)
+    if isinstance(inputs, single) or hasattr(inputs, "getbands"):
         return [inputs]
+    if not isinstance(inputs, Iterable) or isinstance(inputs, Mapping):
+        raise ConfigurationError(
+            f"Images cannot be read from {type(inputs).__name__}: give a path, a PIL image, "
+            "encoded bytes, an array, or a list of these."
+        )
     return list(inputs)
 
 

@@ -17,11 +17,16 @@ import numpy as np
 from kerastl.backbones import describe_preprocessing, stages_of
 from kerastl.data import Dataset, ImageDataset, load_pair, stratified_sample
 from kerastl.errors import ConfigurationError, DataError
+from kerastl.graph import ALL, HEAD, resolve_boundary
+from kerastl.heads import Head
 from kerastl.metrics import classification_metrics
 from kerastl.model import Samples, TrainedModel, load_run, predict_images, run_directory
 from kerastl.model.samples import CALIBRATION_EXAMPLES, SOURCE_FILES, VALIDATION_EXAMPLES
+from kerastl.optional import require
 from kerastl.provenance import command_line, versions
 from kerastl.training import (
+    RECOMMENDED,
+    Augment,
     CheckpointStore,
     ConsoleReporter,
     Examples,
@@ -29,8 +34,11 @@ from kerastl.training import (
     Reporter,
     State,
     decode,
+    example_weights,
     run_plan,
 )
+
+MAX_SEED = 2**31 - 2  # Initialisers take int32, and one of them takes seed + 1.
 
 if TYPE_CHECKING:
     from kerastl.recipes.image_classification import ImageClassification
@@ -55,8 +63,16 @@ def fit(
     """Trains a model; see ``ImageClassification.fit`` for the arguments."""
     reporter = reporter or ConsoleReporter()
     _check(recipe, seed)
-    if out is not None and _ready(out, resume=resume, overwrite=overwrite):
-        return load_run(out)
+    logs = _tensorboard_folder(tensorboard, out)
+    if out is None and (resume or overwrite):
+        raise ConfigurationError("resume and overwrite are of a run directory: give out=.")
+    if out is not None and _is_finished(out, resume=resume, overwrite=overwrite):
+        return _finished(out, recipe, seed)
+    # Keras draws initial weights and dropout from global generators.
+    keras.utils.set_random_seed(seed)
+    # Built before the data are read, which may take long: weights may not fit, stages not exist.
+    base = recipe.build_base()
+    _check_stages(recipe, base.model)
 
     options: dict[str, Any] = (
         {} if columns is None else {"image_column": columns[0], "label_column": columns[1]}
@@ -65,9 +81,12 @@ def fit(
         data, validation, seed=seed, class_names=class_names, on_error=on_error, **options
     )
     names = tuple(train_data.class_names)
-    # Keras draws initial weights and dropout from global generators.
+    class_weight = _plain(recipe.class_weight)
+    example_weights(np.arange(len(names)), len(names), class_weight, names)
     keras.utils.set_random_seed(seed)
-    network, weights_sha256 = recipe.assemble(len(names), seed=seed)
+    network, weights_sha256 = recipe.assemble(len(names), seed=seed, base=base)
+    if out is not None:
+        _prepare(out, clear=overwrite and not resume)
     checkpoints = None if out is None else CheckpointStore(out / run_directory.CHECKPOINTS)
 
     with tempfile.TemporaryDirectory(dir=out, prefix=".tmp-") as scratch:
@@ -89,10 +108,10 @@ def fit(
                 batch_size=recipe.batch_size,
                 seed=seed,
                 augment=recipe.augment,
-                class_weight=_plain(recipe.class_weight),
+                class_weight=class_weight,
                 cache=recipe.cache is not False,
                 callbacks=callbacks,
-                tensorboard=_tensorboard_folder(tensorboard, out),
+                tensorboard=logs,
                 scratch=Path(scratch),
                 reporter=reporter,
                 checkpoints=checkpoints,
@@ -141,10 +160,20 @@ def fit(
 
 def _check(recipe: ImageClassification, seed: int) -> None:
     """Finds bad settings before the data are read, which may take long."""
-    if not isinstance(seed, int) or seed < 0:
-        raise ConfigurationError(f"seed={seed!r}; give a whole number of at least 0.")
+    if not isinstance(seed, int) or not 0 <= seed <= MAX_SEED:
+        raise ConfigurationError(f"seed={seed!r}; give a whole number from 0 to {MAX_SEED}.")
     if not isinstance(recipe.batch_size, int) or recipe.batch_size < 1:
         raise ConfigurationError(f"batch_size={recipe.batch_size!r}; give at least 1.")
+    for name, kind in (("head", Head), ("augment", Augment)):
+        value = getattr(recipe, name)
+        if not isinstance(value, kind) and not (name == "augment" and value is None):
+            raise ConfigurationError(f"{name}={value!r}; give a kerastl.{kind.__name__}.")
+    recipe.head.check()
+    if recipe.class_weight != "balanced" and isinstance(recipe.class_weight, str):
+        raise ConfigurationError(
+            f"class_weight={recipe.class_weight!r}; give 'balanced', None, or a dict with a "
+            "weight for each class name."
+        )
     if recipe.cache not in ("auto", True, False):
         raise ConfigurationError(f"cache={recipe.cache!r}; allowed are 'auto', True and False.")
     if recipe.augment is not None:
@@ -152,8 +181,16 @@ def _check(recipe: ImageClassification, seed: int) -> None:
     _ = recipe.record, recipe.size, recipe.resolved_plan, recipe.weights_source
 
 
-def _ready(out: Path, *, resume: bool, overwrite: bool) -> bool:
-    """Makes the run directory; says whether a finished run is there to be taken up."""
+def _check_stages(recipe: ImageClassification, base: keras.Model) -> None:
+    """Raises where a phase begins at a stage that the backbone does not have."""
+    stages = stages_of(base)
+    for phase in recipe.resolved_plan:
+        if phase.train_from not in (HEAD, ALL, RECOMMENDED):
+            resolve_boundary(base, phase.train_from, stages)
+
+
+def _is_finished(out: Path, *, resume: bool, overwrite: bool) -> bool:
+    """Whether a finished run is there to be taken up; raises where nothing may be written."""
     if run_directory.is_complete(out):
         if resume:
             return True
@@ -169,15 +206,42 @@ def _ready(out: Path, *, resume: bool, overwrite: bool) -> bool:
         )
     if out.exists() and not out.is_dir():
         raise ConfigurationError(f"{out} is a file; a run directory is wanted.")
+    nearest = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        raise ConfigurationError(f"{out} cannot be made: {nearest} is not a folder to write into.")
+    return False
+
+
+def _finished(out: Path, recipe: ImageClassification, seed: int) -> TrainedModel:
+    """Loads a finished run, if it is what this recipe would have led to."""
+    model = load_run(out)
+    here = json.loads(json.dumps([recipe.get_config(), seed]))
+    there = [dict(model.recipe), model.provenance.get("seed")]
+    for config in (here[0], there[0]):
+        config.pop("weights", None)
+    if here != there:
+        raise ConfigurationError(
+            f"{out} holds a finished run of another recipe or seed. Choose another folder, or ask "
+            "for overwriting (overwrite=True, --overwrite) instead of resuming."
+        )
+    return model
+
+
+def _prepare(out: Path, *, clear: bool) -> None:
+    """Makes the run directory, and removes what an earlier run left unfinished."""
     try:
         out.mkdir(parents=True, exist_ok=True)
+        if clear:
+            # The old model stays until the new one replaces it; the marker of completeness goes.
+            (out / run_directory.LAST).unlink(missing_ok=True)
+            shutil.rmtree(out / run_directory.CHECKPOINTS, ignore_errors=True)
+        for leftover in (*out.glob(".tmp-*"), *out.glob(".old-*")):
+            if leftover.is_dir():
+                shutil.rmtree(leftover, ignore_errors=True)
+            else:
+                leftover.unlink(missing_ok=True)
     except OSError as error:
-        raise ConfigurationError(f"{out} cannot be made: {error.strerror}.") from error
-    if overwrite and not resume:
-        # The old model stays until the new one replaces it; the marker of completeness goes.
-        (out / run_directory.LAST).unlink(missing_ok=True)
-        shutil.rmtree(out / run_directory.CHECKPOINTS, ignore_errors=True)
-    return False
+        raise ConfigurationError(f"{out} cannot be written: {error.strerror}.") from error
 
 
 def _decode(
@@ -234,6 +298,7 @@ def _tensorboard_folder(
 ) -> Path | None:
     if tensorboard is False:
         return None
+    require("tensorflow", extra="tensorflow", purpose="TensorBoard")
     if tensorboard is True:
         if out is None:
             raise ConfigurationError("tensorboard=True needs out=; or give it a folder.")

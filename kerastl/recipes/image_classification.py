@@ -13,6 +13,7 @@ import keras
 from kerastl.backbones import (
     INPUT,
     Backbone,
+    BuiltBackbone,
     WeightsSource,
     build_backbone,
     find_weights,
@@ -151,15 +152,26 @@ class ImageClassification:
         )
         return network
 
-    def assemble(self, num_classes: int, *, seed: int) -> tuple[keras.Model, str | None]:
+    def build_base(self) -> BuiltBackbone:
+        """Builds the backbone with its weights; raises where they do not fit."""
+        return build_backbone(self.record, self.weights_source, self.size)
+
+    def assemble(
+        self, num_classes: int, *, seed: int, base: BuiltBackbone | None = None
+    ) -> tuple[keras.Model, str | None]:
         """Builds the whole network and says what weights it has.
+
+        Args:
+            num_classes: outputs, at least 2.
+            seed: of the initial weights of the head.
+            base: what ``build_base`` returned; None builds it.
 
         Returns:
             The network, and the SHA-256 of the weights (None: random).
         """
         if num_classes < 2:
             raise ConfigurationError(f"{num_classes} class; a classifier needs at least 2.")
-        built = build_backbone(self.record, self.weights_source, self.size)
+        built = base or self.build_base()
         outputs = self.head.attach(built.model.output, num_classes, seed=seed)
         # Some backbones nest small models; laid open, every stage can be cut.
         network = inline(keras.Model(built.model.input, outputs, name="kerastl_network"))
@@ -187,16 +199,20 @@ class ImageClassification:
         if self.image_size is None:
             return self.record.image_size, self.record.image_size
         size = self.image_size
-        height, width = (size, size) if isinstance(size, int) else size
-        if not all(isinstance(side, int) and side > 0 for side in (height, width)):
+        sides = (size, size) if isinstance(size, int) else size
+        if (
+            not isinstance(sides, (tuple, list))
+            or len(sides) != 2
+            or not all(isinstance(side, int) and side > 0 for side in sides)
+        ):
             raise ConfigurationError(f"image_size={size!r}; give pixels, as in 224 or (224, 160).")
-        return height, width
+        return sides[0], sides[1]
 
     @property
     def resolved_plan(self) -> Plan:
         """The plan, or the default one."""
         if self.plan is not None:
-            plan = tuple(self.plan)
+            plan = tuple(self.plan) if isinstance(self.plan, list) else self.plan
             check_plan(plan)
             return plan
         if self._weights is None or self._weights == "none":
@@ -210,6 +226,10 @@ class ImageClassification:
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> ImageClassification:
         """A recipe out of what ``get_config`` returned."""
+        if config.get("recipe", NAME) != NAME:
+            raise ConfigurationError(
+                f"The settings are of the recipe {config['recipe']!r}, not of {NAME!r}."
+            )
         try:
             return cls(**from_json(config))
         except TypeError as error:

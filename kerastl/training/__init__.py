@@ -4,7 +4,9 @@ from kerastl.training.augment import Augment
 from kerastl.training.checkpoint import CheckpointStore, State
 from kerastl.training.examples import Examples, decode
 from kerastl.training.loop import Job, run_plan
+from kerastl.training.optimization import example_weights
 from kerastl.training.phase import (
+    RECOMMENDED,
     Phase,
     Plan,
     check_plan,
@@ -16,6 +18,7 @@ from kerastl.training.phase import (
 from kerastl.training.progress import ConsoleReporter, Reporter, SilentReporter
 
 __all__ = [
+    "RECOMMENDED",
     "Augment",
     "CheckpointStore",
     "ConsoleReporter",
@@ -28,6 +31,7 @@ __all__ = [
     "State",
     "check_plan",
     "decode",
+    "example_weights",
     "full",
     "gradual",
     "head_only",

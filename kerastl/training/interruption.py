@@ -14,10 +14,12 @@ class Interruption:
 
     Attributes:
         asked: true after the first Ctrl-C.
+        abrupt: true after the second one, which may have broken off a step in its middle.
     """
 
     def __init__(self) -> None:
         self.asked = False
+        self.abrupt = False
 
     def check(self) -> None:
         """Raises KeyboardInterrupt where a stop was asked for."""
@@ -37,6 +39,7 @@ class Interruption:
 
         def handle(number: int, frame: Any) -> None:
             if self.asked:
+                self.abrupt = True
                 raise KeyboardInterrupt
             self.asked = True
 

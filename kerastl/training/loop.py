@@ -141,6 +141,7 @@ def _run(job: Job, plan: Plan, state: State) -> list[dict[str, Any]]:
         if job.checkpoints:
             state.network = read_variables(network_variables(job.network))
             job.checkpoints.write(state)
+        job.interruption.check()
     return state.records
 
 
@@ -289,7 +290,8 @@ def _run_phase(
                     callbacks=callbacks,
                 )
     except KeyboardInterrupt:
-        saver.save()
+        if not job.interruption.abrupt:
+            saver.save()
         raise
     keep.restore()
     best = keep.best

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any, Literal
 
 from kerastl.errors import ConfigurationError
@@ -60,20 +61,26 @@ class Phase:
         problems = []
         if not isinstance(self.epochs, int) or self.epochs < 1:
             problems.append(f"epochs={self.epochs!r} (a whole number of at least 1)")
-        if not self.learning_rate > 0:
+        if isinstance(self.train_from, bool) or not isinstance(self.train_from, (str, int)):
+            problems.append(f"train_from={self.train_from!r} (a name, or a negative number)")
+        if not _is_number(self.learning_rate) or not 0 < self.learning_rate < math.inf:
             problems.append(f"learning_rate={self.learning_rate!r} (above 0)")
         if self.schedule not in ("cosine", "constant"):
             problems.append(f"schedule={self.schedule!r} ('cosine' or 'constant')")
-        if not 0 <= self.warmup < 1:
+        if not _is_number(self.warmup) or not 0 <= self.warmup < 1:
             problems.append(f"warmup={self.warmup!r} (in [0, 1))")
-        if not 0 <= self.label_smoothing < 1:
+        if not _is_number(self.label_smoothing) or not 0 <= self.label_smoothing < 1:
             problems.append(f"label_smoothing={self.label_smoothing!r} (in [0, 1))")
-        if self.weight_decay < 0:
+        if not _is_number(self.weight_decay) or not 0 <= self.weight_decay < math.inf:
             problems.append(f"weight_decay={self.weight_decay!r} (0 or above)")
-        if self.patience is not None and self.patience < 1:
+        if self.patience is not None and (not isinstance(self.patience, int) or self.patience < 1):
             problems.append(f"patience={self.patience!r} (at least 1, or None)")
         if problems:
             raise ConfigurationError(f"Phase {self.title!r}: not allowed: {'; '.join(problems)}.")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 Plan = tuple[Phase, ...]
