@@ -1,7 +1,7 @@
 """The graph of a model: where it can be cut, its stages, what is frozen."""
 
 from kerastl.graph.cuts import Cut, find_cuts, inline, operations, split
-from kerastl.graph.freezing import apply_boundary, trainable_layers
+from kerastl.graph.freezing import apply_boundary, settle_momentum, trainable_layers
 from kerastl.graph.stages import (
     ALL,
     HEAD,
@@ -25,6 +25,7 @@ __all__ = [
     "inline",
     "operations",
     "resolve_boundary",
+    "settle_momentum",
     "split",
     "trainable_layers",
 ]

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from kerastl.errors import TrainingError
-from kerastl.graph import Cut, Stage, apply_boundary, resolve_boundary, split
+from kerastl.graph import Cut, Stage, apply_boundary, resolve_boundary, settle_momentum, split
 from kerastl.training import activations
 from kerastl.training.augment import Augment
 from kerastl.training.batches import FixedBatches, ImageBatches, ViewBatches
@@ -71,6 +71,11 @@ class Job:
     checkpoints: CheckpointStore | None
     settings: str
     interruption: Interruption = dataclasses.field(default_factory=Interruption)
+
+    @property
+    def steps(self) -> int:
+        """Batches an epoch."""
+        return -(-len(self.train) // self.batch_size)
 
     def boundary(self, phase: Phase) -> Cut:
         """The cut at which a phase begins to train."""
@@ -135,6 +140,7 @@ def _run(job: Job, plan: Plan, state: State) -> list[dict[str, Any]]:
         if index not in filled:
             filled.update(_fill(job, plan, cuts, index))
         apply_boundary(job.network, cuts[index], batch_norm=plan[index].batch_norm)
+        settle_momentum(job.network, plan[index].epochs * job.steps)
         record = _run_phase(job, plan[index], cuts[index], filled.pop(index), state)
         state.records.append(record)
         state = State(job.settings, index + 1, records=state.records)
@@ -220,7 +226,7 @@ def _run_phase(
     num_classes = len(job.class_names)
     targets = np.eye(num_classes, dtype=np.float32)[job.train.labels]
     weights = example_weights(job.train.labels, num_classes, job.class_weight, job.class_names)
-    steps = -(-len(job.train) // job.batch_size)
+    steps = job.steps
     model.compile(
         optimizer=make_optimizer(phase, steps), loss=make_loss(phase), metrics=["accuracy"]
     )
