@@ -1,11 +1,11 @@
 """The head phase: plain Keras, kerastl, and one predict pass of the frozen base.
 
-    python benchmarks/head_phase.py [--backbones mobilenet_v2 efficientnet_b0 resnet50] [--repeats 3]
+    python benchmarks/head_phase.py [--backbones mobilenet_v2 efficientnet_b0 resnet50]
 
-Plain Keras is the transfer-learning guide's loop done well: decoded images cached in memory, prefetch,
-frozen base, the same batch size, steps, optimizer and head. All three work on the same decoded
-images (random pixels: time does not depend on them), with random weights, each in a process of its
-own, so that every one pays for its own tracing. Prints medians and ratios.
+Plain Keras is the transfer-learning guide's loop done well: decoded images cached in memory,
+prefetch, frozen base, the same batch size, steps, optimizer and head. All three work on the same
+decoded images (random pixels: time does not depend on them), with random weights, each in a
+process of its own, so that every one pays for its own tracing. Prints medians and ratios.
 """
 
 import argparse

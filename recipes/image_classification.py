@@ -43,7 +43,7 @@ recipe = kerastl.ImageClassification(
     backbone=arguments.backbone,
     weights=arguments.weights,
     image_size=arguments.image_size,
-    plan=kerastl.two_phase(3, 2) if arguments.smoke else kerastl.two_phase(),
+    plan=kerastl.full(2, batch_norm=True) if arguments.smoke else kerastl.two_phase(),
 )
 
 # 2. fit does it. A fifth of the photos is held back where there is no val/ folder.

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from kerastl.backbones import describe_preprocessing, stages_of
+from kerastl.backbones import NONE, describe_preprocessing, stages_of
 from kerastl.data import Dataset, ImageDataset, load_pair, stratified_sample
 from kerastl.errors import ConfigurationError, DataError
 from kerastl.graph import ALL, HEAD, resolve_boundary
@@ -158,6 +159,10 @@ def fit(
     return model
 
 
+class RandomBackboneWarning(UserWarning):
+    """A plan that freezes a backbone with random weights."""
+
+
 def _check(recipe: ImageClassification, seed: int) -> None:
     """Finds bad settings before the data are read, which may take long."""
     if not isinstance(seed, int) or not 0 <= seed <= MAX_SEED:
@@ -178,7 +183,17 @@ def _check(recipe: ImageClassification, seed: int) -> None:
         raise ConfigurationError(f"cache={recipe.cache!r}; allowed are 'auto', True and False.")
     if recipe.augment is not None:
         recipe.augment.check()
-    _ = recipe.record, recipe.size, recipe.resolved_plan, recipe.weights_source
+    _ = recipe.record, recipe.size
+    plan = recipe.resolved_plan
+    source = recipe.weights_source
+    if source.kind == NONE and any(p.train_from != ALL or not p.batch_norm for p in plan):
+        warnings.warn(
+            "The backbone has random weights, and the plan freezes a part of it: that part stays "
+            "random. To train from scratch give plan=kerastl.full(batch_norm=True) (command line: "
+            "--plan full).",
+            RandomBackboneWarning,
+            stacklevel=4,
+        )
 
 
 def _check_stages(recipe: ImageClassification, base: keras.Model) -> None:

@@ -27,7 +27,7 @@ from kerastl.heads import Head
 from kerastl.model import TrainedModel
 from kerastl.recipes import fitting
 from kerastl.recipes.settings import from_json, to_json
-from kerastl.training import Augment, Plan, Reporter, check_plan, full, two_phase
+from kerastl.training import Augment, Plan, Reporter, check_plan, two_phase
 
 NAME = "image_classification"
 DEFAULT_BACKBONE = "mobilenet_v2"
@@ -45,8 +45,8 @@ class ImageClassification:
             file inside an installed distribution), or None for random weights.
         image_size: height and width in pixels, as one number or two; None takes the size that
             the backbone's weights were trained at.
-        plan: the phases; None is ``two_phase()``, or, with random weights, ``full()`` with
-            BatchNormalization free, since there is nothing worth freezing.
+        plan: the phases; None is ``two_phase()``. With random weights there is nothing worth
+            freezing: train them with ``full(batch_norm=True)``.
         head: what is trained on top of the backbone.
         augment: how training images are varied; None not at all.
         batch_size: examples a step.
@@ -215,8 +215,6 @@ class ImageClassification:
             plan = tuple(self.plan) if isinstance(self.plan, list) else self.plan
             check_plan(plan)
             return plan
-        if self._weights is None or self._weights == "none":
-            return full(batch_norm=True)
         return two_phase()
 
     def get_config(self) -> dict[str, Any]:
