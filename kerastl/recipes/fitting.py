@@ -230,11 +230,10 @@ def _is_finished(out: Path, *, resume: bool, overwrite: bool) -> bool:
 def _finished(out: Path, recipe: ImageClassification, seed: int) -> TrainedModel:
     """Loads a finished run, if it is what this recipe would have led to."""
     model = load_run(out)
-    here = json.loads(json.dumps([recipe.get_config(), seed]))
-    there = [dict(model.recipe), model.provenance.get("seed")]
-    for config in (here[0], there[0]):
-        config.pop("weights", None)
-    if here != there:
+    here = json.loads(json.dumps(recipe.get_config()))
+    # Files may have moved; their content was what counted.
+    differing = {k for k in {*here, *model.recipe} if here.get(k) != model.recipe.get(k)}
+    if differing - {"weights"} or seed != model.provenance.get("seed"):
         raise ConfigurationError(
             f"{out} holds a finished run of another recipe or seed. Choose another folder, or ask "
             "for overwriting (overwrite=True, --overwrite) instead of resuming."

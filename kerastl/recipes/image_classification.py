@@ -212,9 +212,8 @@ class ImageClassification:
     def resolved_plan(self) -> Plan:
         """The plan, or the default one."""
         if self.plan is not None:
-            plan = tuple(self.plan) if isinstance(self.plan, list) else self.plan
-            check_plan(plan)
-            return plan
+            check_plan(self.plan)
+            return self.plan
         return two_phase()
 
     def get_config(self) -> dict[str, Any]:
