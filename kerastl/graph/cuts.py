@@ -108,10 +108,11 @@ def _call_inlined(layer: Any, *args: Any, **kwargs: Any) -> Any:
 
 def operations(model: keras.Model) -> list[Any]:
     """The operations of a Functional model in the order in which they run, inputs first."""
-    return [node.operation for node in _nodes(model)]
+    return [node.operation for node in nodes_of(model)]
 
 
-def _nodes(model: Any) -> list[Any]:
+def nodes_of(model: Any) -> list[Any]:
+    """The nodes of a Functional model in running order: each one call of an operation."""
     require_functional(model)
     by_depth = model._nodes_by_depth
     return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
@@ -135,7 +136,7 @@ def find_cuts(model: keras.Model) -> tuple[Cut, ...]:
     Raises:
         GraphError: the model is not Functional.
     """
-    nodes = _nodes(model)
+    nodes = nodes_of(model)
     waiting: dict[int, int] = {}
     for node in nodes:
         for tensor in node.input_tensors:

@@ -27,7 +27,7 @@ from kerastl.heads import Head
 from kerastl.model import TrainedModel
 from kerastl.recipes import fitting
 from kerastl.recipes.settings import from_json, to_json
-from kerastl.training import Augment, Plan, Reporter, check_plan, two_phase
+from kerastl.training import MEMORY_LIMIT, Augment, Plan, Reporter, check_plan, two_phase
 
 NAME = "image_classification"
 DEFAULT_BACKBONE = "mobilenet_v2"
@@ -51,8 +51,13 @@ class ImageClassification:
         augment: how training images are varied; None not at all.
         batch_size: examples a step.
         class_weight: ``"balanced"``, a dict of a weight for each class name, or None.
-        cache: False runs the frozen part again at each step, with new variations each epoch;
-            otherwise its activations are computed once for each view.
+        cache: the frozen part's activations are computed once for each view, and kept on disk
+            for later runs: ``"auto"`` where that pays, True always, a path in that folder.
+            False runs the frozen part again at each step, with new variations each epoch. The
+            folder is ``KERASTL_CACHE`` or the user's cache folder (see ``kerastl cache``).
+        cache_dtype: ``"float32"``, or ``"float16"`` or ``"bfloat16"`` to halve the space.
+        memory_limit: bytes of activations that are held in memory; beyond it they are read
+            from disk as they are needed.
 
     Example:
         >>> import kerastl
@@ -69,7 +74,9 @@ class ImageClassification:
     augment: Augment | None = dataclasses.field(default_factory=Augment)
     batch_size: int = 32
     class_weight: str | Mapping[str, float] | None = None
-    cache: str | bool = "auto"
+    cache: str | bool | os.PathLike[str] = "auto"
+    cache_dtype: str = "float32"
+    memory_limit: int = MEMORY_LIMIT
 
     def fit(
         self,
