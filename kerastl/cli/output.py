@@ -107,7 +107,7 @@ def _import_quietly() -> None:
     try:
         os.dup2(silent, 2)
         import keras  # noqa: F401
-    except ImportError as error:
+    except (ImportError, ValueError) as error:
         raise MissingExtraError(
             f"Keras cannot start with its backend: {error}. Install a backend, as in "
             "pip install 'kerastl[tensorflow]', or name the one that is installed, as in "

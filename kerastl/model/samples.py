@@ -58,13 +58,17 @@ class Samples:
         if not folder.is_dir():
             return None
         try:
-            with np.load(folder / "validation.npz", allow_pickle=False) as file:
-                validation, labels = file["images"], file["labels"]
-            with np.load(folder / "calibration.npz", allow_pickle=False) as file:
-                calibration = file["images"]
+            validation, labels = _read(folder / "validation.npz", "images", "labels")
+            [calibration] = _read(folder / "calibration.npz", "images")
             files = tuple(
                 (path.name, path.read_bytes()) for path in sorted((folder / "files").iterdir())
             )
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise RunError(f"The samples in {folder} are damaged: {error}.") from error
         return Samples(validation, labels, calibration, files)
+
+
+def _read(path: Path, *names: str) -> list[Array]:
+    # Opened here, since np.load leaves a damaged file open.
+    with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
+        return [file[name] for name in names]

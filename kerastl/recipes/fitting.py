@@ -332,11 +332,12 @@ def _tensorboard_folder(
 ) -> Path | None:
     if tensorboard is False:
         return None
-    require("tensorflow", extra="tensorflow", purpose="TensorBoard")
     if tensorboard is True:
         if out is None:
             raise ConfigurationError("tensorboard=True needs out=; or give it a folder.")
-        return out / "tensorboard"
+        tensorboard = out / "tensorboard"
+    for module, extra in (("tensorflow", "tensorflow"), ("tensorboard", "report")):
+        require(module, extra=extra, purpose="Writing TensorBoard's logs")
     return Path(tensorboard)
 
 

@@ -180,8 +180,10 @@ class ImageClassification:
             raise ConfigurationError(f"{num_classes} class; a classifier needs at least 2.")
         built = base or self.build_base()
         outputs = self.head.attach(built.model.output, num_classes, seed=seed)
+        # Not model.input, which is a list in some backbones: a call would warn of the structure.
+        network = keras.Model(built.model.inputs[0], outputs, name="kerastl_network")
         # Some backbones nest small models; laid open, every stage can be cut.
-        network = inline(keras.Model(built.model.input, outputs, name="kerastl_network"))
+        network = inline(network)
         assert network.inputs[0].name == INPUT
         return network, built.weights_sha256
 
