@@ -87,7 +87,7 @@ class CacheEntry:
     def write(self, shard: int, values: Array) -> None:
         """Writes a shard; it appears whole or not at all."""
         content = np.ascontiguousarray(values, dtype=self.dtype)
-        data = content.data.cast("B")
+        data = content.reshape(-1).view(np.uint8).data
         with atomic_file(self.path(shard)) as temporary, temporary.open("wb") as file:
             file.write(data)
             file.write(zlib.crc32(data).to_bytes(_CHECKSUM_BYTES, "little"))
