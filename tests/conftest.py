@@ -37,6 +37,15 @@ def shared_weights():
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def activation_cache(tmp_path_factory):
+    """Keeps activations out of the user's own cache; subprocesses inherit it."""
+    folder = tmp_path_factory.mktemp("activations")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KERASTL_CACHE", str(folder))
+        yield folder
+
+
 def coloured_images(count, size=40, seed=0):
     """Noisy images of three colours: uint8 (count, size, size, 3) and labels (count,)."""
     random = np.random.default_rng(seed)

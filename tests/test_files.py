@@ -29,7 +29,7 @@ def test_a_file_is_replaced_as_a_whole(tmp_path):
 def test_an_exception_leaves_the_old_file(tmp_path, error):
     path = tmp_path / "a.json"
     path.write_text("old")
-    with pytest.raises(type(error)), atomic_file(path) as temporary:  # noqa: PT012
+    with pytest.raises(type(error)), atomic_file(path) as temporary:
         temporary.write_text("half of the n")
         raise error
     assert path.read_text() == "old"
@@ -51,7 +51,7 @@ def test_files_have_the_permissions_of_the_umask(tmp_path):
 
 def test_a_folder_appears_whole_or_not_at_all(tmp_path):
     target = tmp_path / "bundle"
-    with pytest.raises(RuntimeError), atomic_folder(target) as temporary:  # noqa: PT012
+    with pytest.raises(RuntimeError), atomic_folder(target) as temporary:
         (temporary / "a").write_text("a")
         raise RuntimeError
     assert names(tmp_path) == []

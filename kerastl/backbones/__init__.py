@@ -5,10 +5,11 @@ from kerastl.backbones.freezing import freeze, stages_of, unfreeze
 from kerastl.backbones.preprocessing import describe as describe_preprocessing
 from kerastl.backbones.record import Backbone
 from kerastl.backbones.registry import get_backbone, list_backbones, split_name
-from kerastl.backbones.weights import WeightsSource, find_weights
+from kerastl.backbones.weights import NONE, WeightsSource, find_weights
 
 __all__ = [
     "INPUT",
+    "NONE",
     "Backbone",
     "BuiltBackbone",
     "WeightsSource",

@@ -71,9 +71,9 @@ def fit_image(
         int | None, typer.Option(help="Height and width in pixels; default: the backbone's own.")
     ] = None,
     plan: Annotated[
-        PlanName | None,
-        typer.Option(help="Default: two-phase, or full where the weights are random."),
-    ] = None,
+        PlanName,
+        typer.Option(help="full trains all weights, from scratch where they are random."),
+    ] = PlanName.TWO_PHASE,
     epochs: Annotated[
         str | None, typer.Option(help="Epochs of the phases, as in 20,15 (or one number).")
     ] = None,
@@ -182,14 +182,12 @@ def _numbers(text: str | None, kind: type, option: str, most: int) -> list[Any]:
 
 
 def _plan(
-    name: PlanName | None,
+    name: PlanName,
     epochs: str | None,
     rates: str | None,
     train_from: str | None,
     random: bool,
 ) -> Any:
-    if name is None:
-        name = PlanName.FULL if random else PlanName.TWO_PHASE
     phases = 2 if name in (PlanName.TWO_PHASE, PlanName.GRADUAL) else 1
     counts = _numbers(epochs, int, "--epochs", 2)
     if phases == 1 and len(counts) == 2:

@@ -75,12 +75,12 @@ def run(
             _import_quietly()
             result = work()
         except ParityError as error:
+            # No bundle was written; the figures say why.
+            result = {"bundle": None, "artifacts": list(error.results), "passed": False}
             if as_json:
-                write(
-                    json.dumps(
-                        {"artifacts": list(error.results), "passed": False, "error": str(error)}
-                    )
-                )
+                write(json.dumps({**result, "error": str(error)}, ensure_ascii=False))
+            else:
+                errors.print(artifacts_table(result))
             errors.print(f"[bold red]error:[/] {_escape(error)}")
             raise typer.Exit(PARITY_FAILED) from None
         except KerastlError as error:
@@ -146,20 +146,15 @@ def phases_table(result: dict[str, Any]) -> Table:
 
 def artifacts_table(result: dict[str, Any]) -> Table:
     """The artifacts of a bundle and how they compare with the model."""
-    table = Table(
-        "artifact",
-        "size",
-        "largest difference",
-        "labels agree",
-        "accuracy",
-        "gate",
-        title="Parity with the Keras model",
-    )
+    examples = max((artifact["n"] for artifact in result["artifacts"]), default=0)
+    table = Table(title=f"Parity with the Keras model, on {examples} images")
+    for heading in ("file", "size", "difference", "same labels", "accuracy", "gate"):
+        table.add_column(heading, no_wrap=True)
     for artifact in result["artifacts"]:
         table.add_row(
             artifact["path"],
             f"{artifact['bytes'] / 1e6:.1f} MB",
-            f"{artifact['max_abs_diff']:.1e}",
+            "-" if artifact["max_abs_diff"] is None else f"{artifact['max_abs_diff']:.1e}",
             f"{artifact['label_agreement']:.1%}",
             "-" if artifact.get("accuracy") is None else f"{artifact['accuracy']:.3f}",
             "[green]passed[/]" if artifact["passed"] else "[red]failed[/]",

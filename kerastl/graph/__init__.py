@@ -1,7 +1,8 @@
 """The graph of a model: where it can be cut, its stages, what is frozen."""
 
 from kerastl.graph.cuts import Cut, find_cuts, inline, operations, split
-from kerastl.graph.freezing import apply_boundary, trainable_layers
+from kerastl.graph.fingerprint import prefix_sha256
+from kerastl.graph.freezing import apply_boundary, settle_momentum, trainable_layers
 from kerastl.graph.stages import (
     ALL,
     HEAD,
@@ -24,7 +25,9 @@ __all__ = [
     "head_cut",
     "inline",
     "operations",
+    "prefix_sha256",
     "resolve_boundary",
+    "settle_momentum",
     "split",
     "trainable_layers",
 ]

@@ -108,10 +108,11 @@ def _call_inlined(layer: Any, *args: Any, **kwargs: Any) -> Any:
 
 def operations(model: keras.Model) -> list[Any]:
     """The operations of a Functional model in the order in which they run, inputs first."""
-    return [node.operation for node in _nodes(model)]
+    return [node.operation for node in nodes_of(model)]
 
 
-def _nodes(model: Any) -> list[Any]:
+def nodes_of(model: Any) -> list[Any]:
+    """The nodes of a Functional model in running order: each one call of an operation."""
     require_functional(model)
     by_depth = model._nodes_by_depth
     return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
@@ -135,7 +136,7 @@ def find_cuts(model: keras.Model) -> tuple[Cut, ...]:
     Raises:
         GraphError: the model is not Functional.
     """
-    nodes = _nodes(model)
+    nodes = nodes_of(model)
     waiting: dict[int, int] = {}
     for node in nodes:
         for tensor in node.input_tensors:
@@ -170,7 +171,15 @@ def split(model: keras.Model, cut: Cut) -> tuple[keras.Model, keras.Model]:
 
     Returns:
         The prefix (model's inputs to the cut) and the suffix (the cut to model's outputs).
+
+    Raises:
+        GraphError: the cut is one of another model.
     """
+    if not any(cut.tensor is own.tensor for own in find_cuts(model)):
+        raise GraphError(
+            f"The cut at {cut.name!r} is not one of the model {model.name!r}. Find cuts and stages "
+            "in the very model that is split; nested models are laid open by inline()."
+        )
     inputs = model.inputs if len(model.inputs) > 1 else model.inputs[0]
     outputs = model.outputs if len(model.outputs) > 1 else model.outputs[0]
     prefix = keras.Model(inputs, cut.tensor, name=f"{model.name}_prefix")

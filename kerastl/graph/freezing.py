@@ -65,6 +65,23 @@ def _with_sublayers(layer: Any) -> list[Any]:
     return list(layer._flatten_layers())
 
 
+def settle_momentum(model: keras.Model, steps: int) -> None:
+    """Makes the moving statistics of trainable BatchNormalization settle within a training.
+
+    Networks made for ImageNet average over thousands of steps (MobileNetV2: 0.999). After a few
+    hundred the averages would still be those of the start, and prediction, which uses them, at
+    chance. A tenth of the steps is the longest memory allowed.
+
+    Args:
+        model: a flat Functional model.
+        steps: how many training steps there will be.
+    """
+    longest = 1 - 1 / max(1.0, steps / 10)
+    for layer in operations(model):
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
+            layer.momentum = min(layer.momentum, max(0.5, longest))
+
+
 def trainable_layers(model: keras.Model) -> list[str]:
     """Names of the layers with weights that would train, in running order."""
     return [

@@ -163,22 +163,34 @@ class TrainedModel:
 
     def _details(self) -> dict[str, Any]:
         backbone = self.provenance.get("backbone", {})
+        recipe = dict(self.recipe)
+        if "weights" in recipe:
+            # A bundle travels: the folders of this machine stay here.
+            recipe["weights"] = _without_folder(recipe["weights"])
         return {
             "backbone": backbone.get("name"),
             "licence": backbone.get("licence"),
-            "preprocessing": backbone.get("preprocessing"),
-            "weights": backbone.get("weights"),
             "weights_sha256": self.provenance.get("weights_sha256"),
             "data_fingerprint": self.provenance.get("data_fingerprint"),
             "metrics": dict(self.metrics),
             "versions": self.provenance.get("versions", {}),
-            "recipe": dict(self.recipe),
-            "seed": self.provenance.get("seed"),
-            "history": [
-                {key: value for key, value in record.items() if key != "history"}
-                for record in self.history
-            ],
+            "training": {
+                "recipe": recipe,
+                "seed": self.provenance.get("seed"),
+                "phases": [
+                    {key: value for key, value in record.items() if key != "history"}
+                    for record in self.history
+                ],
+            },
+            "preprocessing": backbone.get("preprocessing"),
+            "weights": _without_folder(backbone.get("weights")),
         }
+
+
+def _without_folder(weights: str | None) -> str | None:
+    if weights is None or weights.startswith("pkg:"):
+        return weights
+    return Path(weights).name
 
 
 def predict_images(network: keras.Model, images: Array) -> Array:

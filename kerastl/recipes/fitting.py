@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from kerastl.backbones import describe_preprocessing, stages_of
+from kerastl.backbones import NONE, describe_preprocessing, stages_of
 from kerastl.data import Dataset, ImageDataset, load_pair, stratified_sample
 from kerastl.errors import ConfigurationError, DataError
 from kerastl.graph import ALL, HEAD, resolve_boundary
@@ -25,7 +26,9 @@ from kerastl.model.samples import CALIBRATION_EXAMPLES, SOURCE_FILES, VALIDATION
 from kerastl.optional import require
 from kerastl.provenance import command_line, versions
 from kerastl.training import (
+    DTYPES,
     RECOMMENDED,
+    ActivationCache,
     Augment,
     CheckpointStore,
     ConsoleReporter,
@@ -33,7 +36,9 @@ from kerastl.training import (
     Job,
     Reporter,
     State,
+    Storage,
     decode,
+    default_folder,
     example_weights,
     run_plan,
 )
@@ -109,7 +114,8 @@ def fit(
                 seed=seed,
                 augment=recipe.augment,
                 class_weight=class_weight,
-                cache=recipe.cache is not False,
+                cache=recipe.cache if recipe.cache in ("auto", False) else True,
+                storage=_storage(recipe),
                 callbacks=callbacks,
                 tensorboard=logs,
                 scratch=Path(scratch),
@@ -158,6 +164,10 @@ def fit(
     return model
 
 
+class RandomBackboneWarning(UserWarning):
+    """A plan that freezes a backbone with random weights."""
+
+
 def _check(recipe: ImageClassification, seed: int) -> None:
     """Finds bad settings before the data are read, which may take long."""
     if not isinstance(seed, int) or not 0 <= seed <= MAX_SEED:
@@ -174,11 +184,35 @@ def _check(recipe: ImageClassification, seed: int) -> None:
             f"class_weight={recipe.class_weight!r}; give 'balanced', None, or a dict with a "
             "weight for each class name."
         )
-    if recipe.cache not in ("auto", True, False):
-        raise ConfigurationError(f"cache={recipe.cache!r}; allowed are 'auto', True and False.")
+    if not isinstance(recipe.cache, (bool, str, os.PathLike)):
+        raise ConfigurationError(f"cache={recipe.cache!r}; give 'auto', True, False or a folder.")
+    if recipe.cache_dtype not in DTYPES:
+        raise ConfigurationError(
+            f"cache_dtype={recipe.cache_dtype!r}; allowed are {', '.join(DTYPES)}."
+        )
+    if not isinstance(recipe.memory_limit, int) or recipe.memory_limit < 1:
+        raise ConfigurationError(f"memory_limit={recipe.memory_limit!r}; give a count of bytes.")
     if recipe.augment is not None:
         recipe.augment.check()
-    _ = recipe.record, recipe.size, recipe.resolved_plan, recipe.weights_source
+    _ = recipe.record, recipe.size
+    plan = recipe.resolved_plan
+    source = recipe.weights_source
+    if source.kind == NONE and any(p.train_from != ALL or not p.batch_norm for p in plan):
+        warnings.warn(
+            "The backbone has random weights, and the plan freezes a part of it: that part stays "
+            "random. To train from scratch give plan=kerastl.full(batch_norm=True) (command line: "
+            "--plan full).",
+            RandomBackboneWarning,
+            stacklevel=4,
+        )
+
+
+def _storage(recipe: ImageClassification) -> Storage:
+    cache = None
+    if recipe.cache is not False:
+        named = recipe.cache not in ("auto", True)
+        cache = ActivationCache(Path(str(recipe.cache)) if named else default_folder())
+    return Storage(cache, recipe.memory_limit, DTYPES[recipe.cache_dtype])
 
 
 def _check_stages(recipe: ImageClassification, base: keras.Model) -> None:
@@ -274,7 +308,8 @@ def _fingerprint(
 ) -> str:
     config = recipe.get_config()
     # Files may have moved between two starts; their content is what counts.
-    config.pop("weights")
+    for name in ("weights", "cache", "memory_limit"):
+        config.pop(name)
     parts = [config, seed, weights_sha256, fingerprints, keras.__version__]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

@@ -22,11 +22,12 @@ from kerastl.backbones import (
     split_name,
 )
 from kerastl.errors import ConfigurationError
+from kerastl.graph import inline
 from kerastl.heads import Head
 from kerastl.model import TrainedModel
 from kerastl.recipes import fitting
 from kerastl.recipes.settings import from_json, to_json
-from kerastl.training import Augment, Plan, Reporter, check_plan, full, two_phase
+from kerastl.training import MEMORY_LIMIT, Augment, Plan, Reporter, check_plan, two_phase
 
 NAME = "image_classification"
 DEFAULT_BACKBONE = "mobilenet_v2"
@@ -44,14 +45,19 @@ class ImageClassification:
             file inside an installed distribution), or None for random weights.
         image_size: height and width in pixels, as one number or two; None takes the size that
             the backbone's weights were trained at.
-        plan: the phases; None is ``two_phase()``, or, with random weights, ``full()`` with
-            BatchNormalization free, since there is nothing worth freezing.
+        plan: the phases; None is ``two_phase()``. With random weights there is nothing worth
+            freezing: train them with ``full(batch_norm=True)``.
         head: what is trained on top of the backbone.
         augment: how training images are varied; None not at all.
         batch_size: examples a step.
         class_weight: ``"balanced"``, a dict of a weight for each class name, or None.
-        cache: False runs the frozen part again at each step, with new variations each epoch;
-            otherwise its activations are computed once for each view.
+        cache: the frozen part's activations are computed once for each view, and kept on disk
+            for later runs: ``"auto"`` where that pays, True always, a path in that folder.
+            False runs the frozen part again at each step, with new variations each epoch. The
+            folder is ``KERASTL_CACHE`` or the user's cache folder (see ``kerastl cache``).
+        cache_dtype: ``"float32"``, or ``"float16"`` or ``"bfloat16"`` to halve the space.
+        memory_limit: bytes of activations that are held in memory; beyond it they are read
+            from disk as they are needed.
 
     Example:
         >>> import kerastl
@@ -68,7 +74,9 @@ class ImageClassification:
     augment: Augment | None = dataclasses.field(default_factory=Augment)
     batch_size: int = 32
     class_weight: str | Mapping[str, float] | None = None
-    cache: str | bool = "auto"
+    cache: str | bool | os.PathLike[str] = "auto"
+    cache_dtype: str = "float32"
+    memory_limit: int = MEMORY_LIMIT
 
     def fit(
         self,
@@ -174,6 +182,8 @@ class ImageClassification:
         outputs = self.head.attach(built.model.output, num_classes, seed=seed)
         # Not model.input, which is a list in some backbones: a call would warn of the structure.
         network = keras.Model(built.model.inputs[0], outputs, name="kerastl_network")
+        # Some backbones nest small models; laid open, every stage can be cut.
+        network = inline(network)
         assert network.inputs[0].name == INPUT
         return network, built.weights_sha256
 
@@ -213,8 +223,6 @@ class ImageClassification:
         if self.plan is not None:
             check_plan(self.plan)
             return self.plan
-        if self._weights is None or self._weights == "none":
-            return full(batch_norm=True)
         return two_phase()
 
     def get_config(self) -> dict[str, Any]:

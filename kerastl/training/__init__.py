@@ -1,9 +1,12 @@
 """Training: phases, plans, the loop, cached activations, checkpoints."""
 
+from kerastl.training.activations import DTYPES, CacheWarning, Storage
 from kerastl.training.augment import Augment
+from kerastl.training.cache import ActivationCache, default_folder
 from kerastl.training.checkpoint import CheckpointStore, State
-from kerastl.training.examples import Examples, decode
-from kerastl.training.loop import Job, run_plan
+from kerastl.training.examples import MEMORY_LIMIT, Examples, decode
+from kerastl.training.job import Job
+from kerastl.training.loop import run_plan
 from kerastl.training.optimization import example_weights
 from kerastl.training.phase import (
     RECOMMENDED,
@@ -18,8 +21,12 @@ from kerastl.training.phase import (
 from kerastl.training.progress import ConsoleReporter, Reporter, SilentReporter
 
 __all__ = [
+    "DTYPES",
+    "MEMORY_LIMIT",
     "RECOMMENDED",
+    "ActivationCache",
     "Augment",
+    "CacheWarning",
     "CheckpointStore",
     "ConsoleReporter",
     "Examples",
@@ -29,8 +36,10 @@ __all__ = [
     "Reporter",
     "SilentReporter",
     "State",
+    "Storage",
     "check_plan",
     "decode",
+    "default_folder",
     "example_weights",
     "full",
     "gradual",

@@ -1,23 +1,34 @@
-"""The activations of the frozen part of a network, computed once."""
+"""The activations of the frozen part of a network, computed once for each view."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import hashlib
+import json
 import time
+import warnings
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import keras
+import ml_dtypes
 import numpy as np
 
-from kerastl.errors import GraphError
-from kerastl.graph import Cut, operations
+from kerastl.errors import GraphError, TrainingError
+from kerastl.graph import Cut, operations, prefix_sha256
 from kerastl.training.augment import Augment
-from kerastl.training.examples import Examples, allocate
+from kerastl.training.cache import SHARD_ROWS, ActivationCache, CacheEntry, Shards, is_disk_full
+from kerastl.training.examples import Examples
 
 Array = np.ndarray[Any, Any]
 FORWARD_BATCH = 64
+# bfloat16 is a type of ml_dtypes, which Keras brings.
+DTYPES = {
+    "float32": np.dtype(np.float32),
+    "float16": np.dtype(np.float16),
+    "bfloat16": np.dtype(ml_dtypes.bfloat16),
+}
 _RANDOM_LAYERS = (
     keras.layers.RandomFlip,
     keras.layers.RandomRotation,
@@ -29,22 +40,63 @@ _RANDOM_LAYERS = (
 )
 
 
+class CacheWarning(UserWarning):
+    """Activations could not be kept on disk."""
+
+
 @dataclasses.dataclass(frozen=True)
-class Activations:
-    """What the frozen part says of every example, for every view.
+class Storage:
+    """How activations are kept.
 
     Attributes:
-        values: (views, n, ...) of the cut's shape.
-        seconds: how long computing took.
+        cache: on disk, to be found again by later runs; None keeps them in memory alone.
+        memory_limit: bytes beyond which they are read from disk as they are needed.
+        dtype: of the values: float32, float16 or bfloat16.
     """
 
-    values: Array
+    cache: ActivationCache | None
+    memory_limit: int
+    dtype: np.dtype[Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Activations:
+    """What the frozen part says of every example.
+
+    Attributes:
+        views: one array (n, ...) of the cut's shape for each view.
+        seconds: how long it took.
+        computed: how many examples, views counted, went through the frozen part; the others
+            were found in the cache.
+    """
+
+    views: tuple[Any, ...]
     seconds: float
+    computed: int
 
     @property
-    def bytes(self) -> int:
-        """Bytes that the values take."""
-        return int(self.values.nbytes)
+    def nbytes(self) -> int:
+        """Bytes of all values."""
+        return sum(int(values.nbytes) for values in self.views)
+
+
+def is_input(network: keras.Model, cut: Cut) -> bool:
+    """Whether a cut lies at the very input, so that the activations are the images."""
+    return cut.tensor is network.inputs[0]
+
+
+def bytes_per_example(network: keras.Model, cut: Cut, dtype: np.dtype[Any]) -> int:
+    """Bytes that one example takes at a cut.
+
+    Raises:
+        GraphError: the cut has no fixed shape.
+    """
+    if cut.values is None:
+        raise GraphError(
+            f"The activations at {cut.name!r} have no fixed shape: {cut.tensor.shape}."
+        )
+    # Pixels are whole numbers up to 255: stored as such they take a quarter of the space.
+    return cut.values * (1 if is_input(network, cut) else dtype.itemsize)
 
 
 def check_cacheable(network: keras.Model, cut: Cut) -> None:
@@ -67,57 +119,209 @@ def compute(
     network: keras.Model,
     cuts: Sequence[Cut],
     examples: Examples,
+    storage: Storage,
     *,
     views: int,
     augment: Augment | None,
-    seed: int,
-    folder: Path,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[Activations, ...]:
     """Runs the frozen part over all views of the examples, once for all cuts.
 
     Args:
         network: the whole network, flat.
-        cuts: at which the activations are wanted; each pass over the data fills all of them.
+        cuts: at which the activations are wanted; one pass over the data fills all of them.
         examples: decoded images.
+        storage: how they are kept. What a cache holds already is not computed again.
         views: how many views.
         augment: how views differ.
-        seed: of the views.
-        folder: where files are made for what does not fit in memory.
         progress: called with how many examples, views counted, are done.
 
     Returns:
         One ``Activations`` for each cut.
+
+    Raises:
+        GraphError: the part before a cut is random, or trains.
+        TrainingError: the disk is full, and memory would not do.
     """
     started = time.perf_counter()
     for cut in cuts:
         check_cacheable(network, cut)
-    at_input = [len(cut.tensor.shape) == 4 and cut.tensor is network.inputs[0] for cut in cuts]
-    computed = [cut for cut, raw in zip(cuts, at_input, strict=True) if not raw]
-    prefix = keras.Model(network.inputs[0], [cut.tensor for cut in computed]) if computed else None
-    stores = [
-        # Pixels are whole numbers up to 255: stored as such they take a quarter of the space.
-        allocate(
-            (views, len(examples), *cut.tensor.shape[1:]),
-            np.dtype(np.uint8 if raw else np.float32),
-            folder,
-        )
-        for cut, raw in zip(cuts, at_input, strict=True)
-    ]
-    for view in range(views):
-        for start in range(0, len(examples), FORWARD_BATCH):
-            stop = min(start + FORWARD_BATCH, len(examples))
-            images = examples.view(start, stop, view=view, augment=augment, seed=seed)
-            outputs = iter(_forward(prefix, images))
-            for store, raw in zip(stores, at_input, strict=True):
-                store[view, start:stop] = images if raw else next(outputs)
-            if progress:
-                progress(view * len(examples) + stop)
+    pass_ = _Pass(network, cuts, examples, storage, views, augment, progress)
+    filled = [pass_.view(view) for view in range(views)]
     seconds = time.perf_counter() - started
-    return tuple(Activations(store, seconds) for store in stores)
+    return tuple(
+        Activations(tuple(arrays[index] for arrays in filled), seconds, pass_.computed)
+        for index in range(len(cuts))
+    )
 
 
-def _forward(prefix: keras.Model | None, images: Array) -> list[Array]:
+class _Pass:
+    """One pass over all views of the examples."""
+
+    def __init__(
+        self,
+        network: keras.Model,
+        cuts: Sequence[Cut],
+        examples: Examples,
+        storage: Storage,
+        views: int,
+        augment: Augment | None,
+        progress: Callable[[int], None] | None,
+    ) -> None:
+        self.computed = 0
+        self._done = 0
+        self._network = network
+        self._cuts = cuts
+        self._examples = examples
+        self._augment = augment
+        self._progress = progress
+        self._storage = storage
+        self._model = [cut for cut in cuts if not is_input(network, cut)]
+        self._prefix = (
+            keras.Model(network.inputs[0], [cut.tensor for cut in self._model])
+            if self._model
+            else None
+        )
+        total = (
+            views
+            * len(examples)
+            * sum(bytes_per_example(network, cut, storage.dtype) for cut in cuts)
+        )
+        self._in_memory = total <= storage.memory_limit
+        self._cache = storage.cache if self._model else None
+        self._sources = examples.sha256() if self._cache else ""
+        self._prefixes = [prefix_sha256(network, c) for c in self._model] if self._cache else []
+
+    def view(self, view: int) -> list[Any]:
+        """Arrays of one view, in the order of the cuts."""
+        pixels = None
+        if len(self._model) < len(self._cuts):
+            pixels = _LazyView(self._examples, view, self._augment)
+        arrays = iter(self._cached(view) if self._cache is not None else self._plain(view))
+        result = [pixels if is_input(self._network, c) else next(arrays) for c in self._cuts]
+        self._done = (view + 1) * len(self._examples)
+        self._tell()
+        return result
+
+    def _plain(self, view: int) -> list[Array]:
+        stores = [self._empty(cut) for cut in self._model]
+        for start in range(0, len(self._examples), SHARD_ROWS):
+            stop = min(start + SHARD_ROWS, len(self._examples))
+            for store, values in zip(stores, self._forward(view, start, stop), strict=True):
+                store[start:stop] = values
+        return stores
+
+    def _empty(self, cut: Cut) -> Array:
+        return np.empty((len(self._examples), *cut.tensor.shape[1:]), self._storage.dtype)
+
+    def _cached(self, view: int) -> list[Any]:
+        cache = self._cache
+        assert cache is not None
+        keys = [self._key(prefix, view) for prefix in self._prefixes]
+        try:
+            with contextlib.ExitStack() as stack:
+                entries: dict[str, CacheEntry] = {}
+                # One order for all processes, so that no two wait for each other.
+                for key, cut in sorted(zip(keys, self._model, strict=True), key=lambda p: p[0]):
+                    shape = (len(self._examples), *cut.tensor.shape[1:])
+                    described = {"cut": cut.name, "view": view}
+                    entries[key] = stack.enter_context(
+                        cache.entry(key, shape, self._storage.dtype, described)
+                    )
+                self._fill(view, [entries[key] for key in keys])
+                return [self._open(entries[key]) for key in keys]
+        except OSError as error:
+            if not is_disk_full(error):
+                raise
+            if not self._in_memory:
+                raise TrainingError(
+                    f"The disk of the activation cache {cache.folder} is full. Free some space, "
+                    "name another folder (cache=PATH), or run the frozen part at each step "
+                    "(cache=False). Nothing was lost: what is there will be used."
+                ) from error
+            warnings.warn(
+                f"The disk of the activation cache {cache.folder} is full: activations are kept "
+                "in memory and will be computed again by the next run.",
+                CacheWarning,
+                stacklevel=2,
+            )
+            self._cache = None
+            return list(self._plain(view))
+
+    def _key(self, prefix: str, view: int) -> str:
+        varied = None
+        if view and self._augment is not None:
+            varied = {**dataclasses.asdict(self._augment), "views": None, "view": view}
+        parts = [
+            "1",
+            keras.__version__,
+            keras.backend.backend(),
+            prefix,
+            self._sources,
+            self._storage.dtype.name,
+            varied,
+        ]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:40]
+
+    def _fill(self, view: int, entries: list[CacheEntry]) -> None:
+        missing = [
+            {shard for shard in range(entry.shards) if not entry.is_sound(shard)}
+            for entry in entries
+        ]
+        for shard in sorted(set().union(*missing)):
+            start, stop = entries[0].rows(shard)
+            outputs = self._forward(view, start, stop)
+            for entry, lacking, values in zip(entries, missing, outputs, strict=True):
+                if shard in lacking:
+                    entry.write(shard, values)
+
+    def _open(self, entry: CacheEntry) -> Any:
+        if self._in_memory:
+            return np.concatenate([entry.read(shard) for shard in range(entry.shards)])
+        return Shards(entry, self._storage.memory_limit // 4)
+
+    def _forward(self, view: int, start: int, stop: int) -> list[Array]:
+        """Activations of some rows at each cut, batch by batch."""
+        parts: list[list[Array]] = []
+        for first in range(start, stop, FORWARD_BATCH):
+            last = min(first + FORWARD_BATCH, stop)
+            images = self._examples.view(first, last, view=view, augment=self._augment)
+            parts.append(_predict(self._prefix, images))
+            self.computed += last - first
+            self._done += last - first
+            self._tell()
+        return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
+
+    def _tell(self) -> None:
+        if self._progress:
+            self._progress(self._done)
+
+
+class _LazyView:
+    """The images of a view as an array; made when they are asked for.
+
+    Args:
+        examples: decoded images.
+        view: number of the view.
+        augment: how views differ.
+    """
+
+    def __init__(self, examples: Examples, view: int, augment: Augment | None) -> None:
+        self.shape = examples.images.shape
+        self.nbytes = examples.images.nbytes
+        self._examples = examples
+        self._view = view
+        self._augment = augment
+
+    def __len__(self) -> int:
+        return len(self._examples)
+
+    def __getitem__(self, rows: Any) -> Array:
+        numbers = np.arange(len(self))[rows]
+        return self._examples.take(numbers, view=self._view, augment=self._augment)
+
+
+def _predict(prefix: keras.Model | None, images: Array) -> list[Array]:
     if prefix is None:
         return []
     batch = images.astype(np.float32)

@@ -29,12 +29,15 @@ class Augment:
         crop: least and greatest share of the image's area that is kept, then stretched to the
             full size.
         brightness: greatest relative change of all pixel values, in [0, 1).
+        seed: of the views; apart from the run's, so that runs of other seeds share the cached
+            activations of the same views.
     """
 
     views: int = 8
     flip: bool = True
     crop: tuple[float, float] = (0.6, 1.0)
     brightness: float = 0.1
+    seed: int = 0
 
     def check(self) -> None:
         """Raises ConfigurationError where a setting cannot be."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -78,20 +79,22 @@ class ViewBatches(_Shuffled):
     """Batches of cached activations; each epoch takes the next view.
 
     Args:
-        values: (views, n, ...) activations or images.
+        views: one array (n, ...) of activations or images for each view.
         targets: see above, as all further arguments.
         weights: see above.
         **order: see above.
     """
 
-    def __init__(self, values: Array, targets: Array, weights: Array | None, **order: Any) -> None:
+    def __init__(
+        self, views: Sequence[Any], targets: Array, weights: Array | None, **order: Any
+    ) -> None:
         super().__init__(targets, weights, **order)
-        self._values = values
+        self._views = views
 
     def take(self, rows: Array) -> Array:
         """Activations of this epoch's view."""
-        view = self.epoch % len(self._values)
-        return np.asarray(self._values[view, rows], dtype=np.float32)
+        values = self._views[self.epoch % len(self._views)]
+        return np.asarray(values[rows]).astype(np.float32, copy=False)
 
 
 class ImageBatches(_Shuffled):
@@ -140,7 +143,7 @@ class FixedBatches(keras.utils.PyDataset):
         batch_size: examples a batch.
     """
 
-    def __init__(self, values: Array, targets: Array, *, batch_size: int) -> None:
+    def __init__(self, values: Any, targets: Array, *, batch_size: int) -> None:
         super().__init__(workers=1, use_multiprocessing=False)
         self._values = values
         self._targets = targets
@@ -151,4 +154,5 @@ class FixedBatches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[Array, Array]:
         rows = slice(index * self._batch_size, (index + 1) * self._batch_size)
-        return self._values[rows].astype(np.float32, copy=False), self._targets[rows]
+        values = np.asarray(self._values[rows]).astype(np.float32, copy=False)
+        return values, self._targets[rows]

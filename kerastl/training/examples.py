@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,19 +47,28 @@ class Examples:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def view(
-        self, start: int, stop: int, *, view: int, augment: Augment | None, seed: int
-    ) -> Array:
-        """Images ``start`` to ``stop`` of one view, uint8 (stop - start, height, width, 3)."""
-        images = self.images[start:stop]
+    def view(self, start: int, stop: int, *, view: int, augment: Augment | None) -> Array:
+        """Images ``start`` to ``stop`` of a view: uint8 (stop - start, height, width, 3)."""
+        return self.take(np.arange(start, stop), view=view, augment=augment)
+
+    def take(self, rows: Array, *, view: int, augment: Augment | None) -> Array:
+        """Some images of a view: uint8 (len(rows), height, width, 3)."""
+        images = self.images[rows]
         if augment is None or view == 0:
-            return images
+            return np.asarray(images)
         return np.stack(
             [
-                augment.apply(image, seed=seed, view=view, example=start + offset)
-                for offset, image in enumerate(images)
+                augment.apply(image, seed=augment.seed, view=view, example=int(row))
+                for image, row in zip(images, rows, strict=True)
             ]
         )
+
+    def sha256(self) -> str:
+        """SHA-256 of the images."""
+        digest = hashlib.sha256(f"{self.images.shape}".encode())
+        for start in range(0, len(self), DECODE_BATCH):
+            digest.update(np.ascontiguousarray(self.images[start : start + DECODE_BATCH]).data)
+        return digest.hexdigest()
 
 
 def decode(data: Batched, image_size: tuple[int, int], folder: Path) -> Examples:

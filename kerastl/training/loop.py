@@ -2,106 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
 from kerastl.errors import TrainingError
-from kerastl.graph import Cut, Stage, apply_boundary, resolve_boundary, split
-from kerastl.training import activations
-from kerastl.training.augment import Augment
+from kerastl.graph import Cut, apply_boundary, settle_momentum
 from kerastl.training.batches import FixedBatches, ImageBatches, ViewBatches
-from kerastl.training.checkpoint import CheckpointStore, State, network_variables
-from kerastl.training.examples import Examples
-from kerastl.training.interruption import Interruption
+from kerastl.training.checkpoint import State, network_variables
+from kerastl.training.inputs import PhaseInputs, prepare
+from kerastl.training.job import Job
 from kerastl.training.optimization import example_weights, make_loss, make_optimizer
-from kerastl.training.phase import RECOMMENDED, Phase, Plan
-from kerastl.training.progress import EpochProgress, Reporter
+from kerastl.training.phase import Phase, Plan
+from kerastl.training.progress import EpochProgress
 from kerastl.training.saving import SaveState
 from kerastl.training.selection import Best, KeepBest, read_variables, write_variables
 
 Array = np.ndarray[Any, Any]
-
-
-@dataclasses.dataclass(frozen=True)
-class Job:
-    """What a plan is carried out on, and how.
-
-    Attributes:
-        network: flat Functional model, image to probabilities; trained in place.
-        stages: its stages.
-        recommended: what ``Phase(train_from="recommended")`` means.
-        train: decoded training examples.
-        validation: decoded validation examples, or None.
-        class_names: in output order.
-        batch_size: examples a step.
-        seed: of shuffling and augmentation.
-        augment: how training images are varied, or None.
-        class_weight: see ``example_weights``.
-        cache: False runs the frozen part again at each step, with new variations each epoch.
-        callbacks: Keras callbacks of the user; each phase calls them as one ``fit``.
-        tensorboard: folder for TensorBoard's logs, or None.
-        scratch: folder for what does not fit in memory.
-        reporter: hears of the progress.
-        checkpoints: where the state is written, or None.
-        settings: fingerprint that a checkpoint must match.
-        interruption: says whether the user has asked to stop.
-    """
-
-    network: keras.Model
-    stages: tuple[Stage, ...]
-    recommended: str
-    train: Examples
-    validation: Examples | None
-    class_names: tuple[str, ...]
-    batch_size: int
-    seed: int
-    augment: Augment | None
-    class_weight: str | dict[str, float] | None
-    cache: bool
-    callbacks: Sequence[Any]
-    tensorboard: Path | None
-    scratch: Path
-    reporter: Reporter
-    checkpoints: CheckpointStore | None
-    settings: str
-    interruption: Interruption = dataclasses.field(default_factory=Interruption)
-
-    def boundary(self, phase: Phase) -> Cut:
-        """The cut at which a phase begins to train."""
-        wanted = self.recommended if phase.train_from == RECOMMENDED else phase.train_from
-        return resolve_boundary(self.network, wanted, self.stages)
-
-    def advance(self, done: int) -> None:
-        """Tells of progress outside ``fit``, and stops where that was asked for."""
-        self.reporter.advance(done)
-        self.interruption.check()
-
-    def views(self, epochs: int) -> int:
-        """How many views a phase needs at most."""
-        return 1 if self.augment is None else min(self.augment.views, epochs)
-
-
-@dataclasses.dataclass(frozen=True)
-class PhaseInputs:
-    """What a phase trains and validates on.
-
-    Attributes:
-        model: the part that trains, sharing its weights with the network.
-        train: (views, n, ...) activations; None where images go in at each step.
-        validation: (n, ...) activations or images; None without validation data.
-        fill_seconds: time that computing activations took.
-    """
-
-    model: keras.Model
-    train: Array | None
-    validation: Array | None
-    fill_seconds: float
 
 
 def run_plan(job: Job, plan: Plan, state: State | None = None) -> list[dict[str, Any]]:
@@ -133,8 +52,9 @@ def _run(job: Job, plan: Plan, state: State) -> list[dict[str, Any]]:
     while state.phase < len(plan):
         index = state.phase
         if index not in filled:
-            filled.update(_fill(job, plan, cuts, index))
+            filled.update(prepare(job, plan, cuts, index))
         apply_boundary(job.network, cuts[index], batch_norm=plan[index].batch_norm)
+        settle_momentum(job.network, plan[index].epochs * job.steps)
         record = _run_phase(job, plan[index], cuts[index], filled.pop(index), state)
         state.records.append(record)
         state = State(job.settings, index + 1, records=state.records)
@@ -145,73 +65,6 @@ def _run(job: Job, plan: Plan, state: State) -> list[dict[str, Any]]:
     return state.records
 
 
-def _fill(job: Job, plan: Plan, cuts: list[Cut], first: int) -> dict[int, PhaseInputs]:
-    """Computes the activations of a phase, and of all later ones for which they stay true."""
-    phases = [first]
-    for index in range(first + 1, len(plan)):
-        # A later phase that begins behind weights that will have trained by then must wait.
-        if all(cuts[index].position <= cuts[earlier].position for earlier in range(first, index)):
-            phases.append(index)
-        else:
-            break
-    if not job.cache:
-        return {index: _uncached(job) for index in phases}
-
-    for index in reversed(phases):
-        apply_boundary(job.network, cuts[index], batch_norm=plan[index].batch_norm)
-    unique = {cuts[index].position: cuts[index] for index in phases}
-    views = {
-        position: max(job.views(plan[i].epochs) for i in phases if cuts[i].position == position)
-        for position in unique
-    }
-    seconds = 0.0
-    stores: dict[int, list[Array]] = {position: [] for position in unique}
-    for examples, train in ((job.train, True), (job.validation, False)):
-        if examples is None:
-            continue
-        most = max(views.values()) if train else 1
-        job.reporter.start(
-            "frozen part, training" if train else "frozen part, validation", most * len(examples)
-        )
-        results = activations.compute(
-            job.network,
-            list(unique.values()),
-            examples,
-            views=most,
-            augment=job.augment if train else None,
-            seed=job.seed,
-            folder=job.scratch,
-            progress=job.advance,
-        )
-        job.reporter.finish(f"{len(examples)} examples, {most} view{'s' if most > 1 else ''}")
-        for position, result in zip(unique, results, strict=True):
-            stores[position].append(result.values)
-        seconds += results[0].seconds
-
-    inputs = {}
-    for index in phases:
-        values = stores[cuts[index].position]
-        inputs[index] = PhaseInputs(
-            model=_part(job.network, cuts[index]),
-            train=values[0][: views[cuts[index].position]],
-            validation=values[1][0] if job.validation is not None else None,
-            # The first phase paid; the others find their activations ready.
-            fill_seconds=seconds if index == first else 0.0,
-        )
-    return inputs
-
-
-def _uncached(job: Job) -> PhaseInputs:
-    validation = job.validation.images if job.validation is not None else None
-    return PhaseInputs(job.network, None, validation, 0.0)
-
-
-def _part(network: keras.Model, cut: Cut) -> keras.Model:
-    if cut.tensor is network.inputs[0]:
-        return network
-    return split(network, cut)[1]
-
-
 def _run_phase(
     job: Job, phase: Phase, cut: Cut, inputs: PhaseInputs, state: State
 ) -> dict[str, Any]:
@@ -220,7 +73,7 @@ def _run_phase(
     num_classes = len(job.class_names)
     targets = np.eye(num_classes, dtype=np.float32)[job.train.labels]
     weights = example_weights(job.train.labels, num_classes, job.class_weight, job.class_names)
-    steps = -(-len(job.train) // job.batch_size)
+    steps = job.steps
     model.compile(
         optimizer=make_optimizer(phase, steps), loss=make_loss(phase), metrics=["accuracy"]
     )
@@ -242,7 +95,8 @@ def _run_phase(
                 state.best_values,
                 state.best["waited"],
             )
-    elif validation is not None:
+    elif validation is not None and state.phase > 0:
+        # What the phase before learned is a candidate; an untrained head is none.
         keep.set_model(model)
         scores = model.evaluate(validation, verbose=0, return_dict=True)
         keep.consider((scores["accuracy"], -scores["loss"]), 0)
@@ -304,10 +158,11 @@ def _run_phase(
         "seconds": round(time.perf_counter() - started + inputs.fill_seconds, 3),
         "fill_seconds": round(inputs.fill_seconds, 3),
         "train_examples": len(job.train),
+        "computed_examples": inputs.computed,
         "trainable_parameters": int(
             sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
         ),
-        "cached_bytes": 0 if inputs.train is None else int(inputs.train.nbytes),
+        "cached_bytes": inputs.cached_bytes,
         "learning_rate": phase.learning_rate,
         "best_epoch": None if best is None else best.epoch,
         "accuracy": None if best is None else round(best.score[0], 6),

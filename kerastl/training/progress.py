@@ -22,9 +22,15 @@ class Reporter(Protocol):
     def finish(self, note: str = "") -> None:
         """The part is done."""
 
+    def note(self, text: str) -> None:
+        """Something worth knowing, between two parts."""
+
 
 class SilentReporter:
     """Says nothing."""
+
+    def note(self, text: str) -> None:
+        """Says nothing."""
 
     def start(self, title: str, total: int) -> None:
         """Says nothing."""
@@ -66,6 +72,10 @@ class ConsoleReporter:
             )
             self._bar.start()
             self._task = self._bar.add_task(title, total=total, note="")
+
+    def note(self, text: str) -> None:
+        """Prints a line."""
+        self._console.print(text, style="dim", highlight=False, soft_wrap=True, markup=False)
 
     def advance(self, done: int, note: str = "") -> None:
         """Moves the bar."""

@@ -74,8 +74,10 @@ class SaveState(keras.callbacks.Callback):
         state = self._state
         if self._store is None or state.step == self._steps:
             return
+        # On JAX the variables are empty within an epoch; asking for the model fills them.
+        optimizer = self.model.optimizer
         state.network = read_variables(self._variables)
-        state.optimizer = read_variables(self.model.optimizer.variables)
+        state.optimizer = read_variables(optimizer.variables)
         state.seconds = time.perf_counter() - self._started
         best = self._keep.best
         if best is not None:

@@ -75,3 +75,8 @@ def test_models_without_a_graph_are_refused():
         find_cuts(Hidden())
     with pytest.raises(GraphError, match="no input shape yet"):
         inline(keras.Sequential([keras.layers.Dense(2)]))
+
+
+def test_a_cut_of_another_model_is_refused():
+    with pytest.raises(GraphError, match="is not one of the model"):
+        split(branched(), find_cuts(branched())[1])

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 import kerastl
-from kerastl.graph import trainable_layers
+from kerastl.graph import settle_momentum, trainable_layers
 
 
 def base(name="base"):
@@ -96,3 +96,13 @@ def test_a_compiled_model_must_be_compiled_again():
 def test_freezing_everything():
     model, _ = network(nested=False)
     assert kerastl.freeze(model, head=False).trainable_weights == []
+
+
+def test_moving_statistics_settle_within_a_training():
+    model, inside = network(nested=False)
+    frozen, free = inside.get_layer("block_1_bn"), inside.get_layer("block_2_bn")
+    free.momentum = frozen.momentum = 0.999
+    kerastl.unfreeze(model, from_stage=-1, batch_norm=True)
+    settle_momentum(model, 200)
+    assert free.momentum == pytest.approx(0.95)
+    assert frozen.momentum == 0.999

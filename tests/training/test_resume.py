@@ -69,7 +69,9 @@ def test_a_run_goes_on_only_under_the_same_settings(fit, small_recipe, colour_fo
 
 def test_resuming_a_finished_run_returns_it(small_recipe, colour_folder, trained):
     model, run = trained
-    again = small_recipe().fit(colour_folder, out=run, resume=True, reporter=SilentReporter())
+    again = small_recipe().fit(
+        colour_folder, seed=0, out=run, resume=True, reporter=SilentReporter()
+    )
     for one, other in zip(model.network.get_weights(), again.network.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 

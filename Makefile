@@ -1,0 +1,63 @@
+# make quickstart            train, fine-tune, export and prove on handwritten digits
+# make quickstart DATA=dir   the same on your photos, one folder a class
+# make test                  lint, types, layers and all tests
+
+PYTHON ?= python3
+VENV ?= .venv
+OUT ?= quickstart-out
+DATA ?=
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: quickstart test lint quick matrix lowest jax clean
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "kerastl needs Python 3.11 or newer; choose one: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.all: pyproject.toml $(VENV)/bin/python
+	$(PIP) --editable ".[all]"
+	@touch $@
+
+$(VENV)/.quickstart: recipes/quickstart-requirements.txt $(VENV)/.all
+	$(PIP) --no-deps --require-hashes --requirement recipes/quickstart-requirements.txt
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml $(VENV)/.quickstart
+	$(PIP) --editable ".[dev]"
+	@touch $@
+
+quickstart: $(VENV)/.quickstart
+	$(BIN)/python recipes/quickstart.py $(if $(DATA),"$(DATA)") --out "$(OUT)"
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# Quick tests first: what is wrong shows soon.
+test: lint
+	$(BIN)/python -m pytest -m "not slow and not matrix"
+	$(BIN)/python -m pytest -m "slow and not matrix"
+
+matrix: $(VENV)/.dev
+	$(BIN)/python -m pytest -m matrix -s
+
+# The oldest dependencies that pyproject.toml allows, in an environment of their own.
+lowest: $(VENV)/bin/python
+	$(PYTHON) -m venv .venvs/lowest
+	$(BIN)/python tests/lowest.py > .venvs/lowest/pins.txt
+	.venvs/lowest/bin/python -m pip install --quiet --requirement .venvs/lowest/pins.txt pytest pytest-timeout hypothesis
+	.venvs/lowest/bin/python -m pip install --quiet --no-deps --editable .
+	.venvs/lowest/bin/python -m pytest -m "not slow and not matrix" -W default
+
+# JAX without TensorFlow.
+jax: $(VENV)/bin/python
+	$(PYTHON) -m venv .venvs/jax
+	.venvs/jax/bin/python -m pip install --quiet --editable ".[jax]" pytest pytest-timeout hypothesis scikit-learn
+	KERAS_BACKEND=jax .venvs/jax/bin/python -m pytest tests/data tests/graph tests/training tests/model -m "not slow and not matrix"
+
+clean:
+	rm -rf $(VENV) .venvs $(OUT)

@@ -1,0 +1,71 @@
+"""Classifies images with the SavedModel of a kerastl bundle.
+
+pip install tensorflow pillow numpy
+python run_saved_model.py BUNDLE photo.jpg [more.png ...] [--json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image, ImageOps
+
+
+def decode(path: str, height: int, width: int) -> np.ndarray:
+    """Upright RGB on white, stretched to the input size: float32, 0 to 255."""
+    image = ImageOps.exif_transpose(Image.open(path))
+    if image.mode.startswith("I"):
+        # 16 bits to 8; Pillow itself would cut everything above 255.
+        deep = np.asarray(image).astype(np.int64).clip(0, 65535)
+        image = Image.fromarray(((deep + 128) // 257).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    image = image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
+    return np.asarray(image, dtype=np.float32)
+
+
+class Classifier:
+    """A SavedModel that turns an image file into a label."""
+
+    def __init__(self, folder: Path) -> None:
+        # Its signatures work only as long as the loaded model is referenced.
+        self.model = tf.saved_model.load(str(folder))
+        self.serve = self.model.signatures["serving_default"]
+        names = (folder / "assets" / "labels.txt").read_text(encoding="utf-8")
+        self.class_names = names.split("\n")[:-1]
+        _, self.height, self.width, _ = self.serve.structured_input_signature[1]["image"].shape
+
+    def __call__(self, path: str) -> dict[str, str | float]:
+        """Classifies one image file."""
+        pixels = decode(path, self.height, self.width)
+        probabilities = self.serve(image=tf.constant(pixels[None]))["probabilities"].numpy()[0]
+        best = int(probabilities.argmax())
+        return {"label": self.class_names[best], "probability": float(probabilities[best])}
+
+
+def main() -> None:
+    """Reads the command line and prints one line, or one JSON object, per image."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("bundle", type=Path, help="the bundle's folder")
+    parser.add_argument("images", nargs="+", help="image files")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    args = parser.parse_args()
+    classify = Classifier(args.bundle / "saved_model")
+    try:
+        answers = [{"input": path, **classify(path)} for path in args.images]
+    except OSError as error:
+        parser.exit(2, f"Cannot read an image: {error}\n")
+    if args.json:
+        print(json.dumps({"predictions": answers}, ensure_ascii=False))
+    else:
+        for answer in answers:
+            print(f"{answer['input']}\t{answer['label']}\t{answer['probability']:.4f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""What an export yields: artifacts, their parity, and the gate they had to pass."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from kerastl.errors import ConfigurationError
+
+FORMATS = ("saved_model", "onnx", "litert")
+QUANTIZATIONS = ("float16", "dynamic", "int8")
+
+_LITERT_NAMES: dict[str | None, str] = {
+    None: "model.tflite",
+    "float16": "model_float16.tflite",
+    "dynamic": "model_dynamic.tflite",
+    "int8": "model_int8.tflite",
+}
+
+
+def artifact_path(format: str, quantization: str | None = None) -> str:
+    """Path of an artifact inside its bundle.
+
+    >>> artifact_path("litert", "int8")
+    'model_int8.tflite'
+    """
+    if format == "litert":
+        return _LITERT_NAMES[quantization]
+    return {"saved_model": "saved_model", "onnx": "model.onnx"}[format]
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The parity gate: how closely an artifact must answer like the Keras model.
+
+    Args:
+        max_abs_diff: largest difference of any output value that a float artifact may show
+            (SavedModel, ONNX, LiteRT float32).
+        label_agreement: share of examples, in 0..1, on which a float artifact must give the
+            model's label.
+        quantized_label_agreement: the same for float16, dynamic-range and int8 artifacts,
+            whose values are not held to ``max_abs_diff``.
+    """
+
+    max_abs_diff: float = 1e-3
+    label_agreement: float = 1.0
+    quantized_label_agreement: float = 0.98
+
+    def validate(self) -> None:
+        """Raises ConfigurationError where a threshold cannot be."""
+        # Written so that NaN fails too.
+        if not self.max_abs_diff >= 0:
+            raise ConfigurationError(
+                f"Gate.max_abs_diff must be 0 or more; received {self.max_abs_diff!r}."
+            )
+        for name in ("label_agreement", "quantized_label_agreement"):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise ConfigurationError(
+                    f"Gate.{name} is a share of examples from 0 to 1; received {value!r}."
+                )
+
+    def threshold(self, quantization: str | None) -> dict[str, float | None]:
+        """The two thresholds that an artifact is held to; None where it is not held."""
+        if quantization is None:
+            return {"max_abs_diff": self.max_abs_diff, "label_agreement": self.label_agreement}
+        return {"max_abs_diff": None, "label_agreement": self.quantized_label_agreement}
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One exported file (or folder) and how closely it answers like the Keras model.
+
+    Attributes:
+        format: ``"saved_model"``, ``"onnx"`` or ``"litert"``.
+        path: relative to the bundle, with forward slashes.
+        bytes: size; of a folder, the sum over its files.
+        sha256: of the file; of a folder, see :func:`kerastl.exporting.hashing.sha256_path`.
+        quantization: None, ``"float16"``, ``"dynamic"`` or ``"int8"``.
+        max_abs_diff: largest difference from the model over all examples and outputs;
+            None where a value was not finite.
+        label_agreement: share of examples with the model's label.
+        n: number of examples compared.
+        passed: whether the gate let it through.
+        accuracy: share of examples with the true label, where true labels were given.
+        seconds: time the conversion took.
+    """
+
+    format: str
+    path: str
+    bytes: int
+    sha256: str
+    quantization: str | None
+    max_abs_diff: float | None
+    label_agreement: float
+    n: int
+    passed: bool
+    accuracy: float | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle on disk.
+
+    Attributes:
+        path: the folder.
+        manifest: the content of its manifest.json.
+        artifacts: one entry per artifact, in the order of the manifest.
+        passed: whether every artifact passed.
+    """
+
+    path: Path
+    manifest: dict[str, Any]
+    artifacts: tuple[Artifact, ...]
+    passed: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """The bundle as JSON-ready data, as ``kerastl export --json`` prints it."""
+        return {
+            "bundle": str(self.path),
+            "artifacts": [asdict(artifact) for artifact in self.artifacts],
+            "passed": self.passed,
+        }

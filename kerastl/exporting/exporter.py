@@ -1,0 +1,258 @@
+"""``export``: a network in, a proved bundle out, or nothing at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kerastl.errors import ExportError, ParityError
+from kerastl.exporting import arguments, golden, manifest, parity
+from kerastl.exporting import network as networks
+from kerastl.exporting.assembly import artifact_of, step_of, write_bundle
+from kerastl.exporting.bundle import FORMATS, Bundle, Gate, artifact_path
+from kerastl.exporting.examples import synthetic_images
+from kerastl.exporting.jobs import check_installed, run_worker
+from kerastl.exporting.resizing import vertical_pass_may_lead
+from kerastl.exporting.running import file_faults, held_names_faults, run_artifacts
+from kerastl.files import atomic_folder
+
+if TYPE_CHECKING:
+    import keras
+
+Array = np.ndarray[Any, Any]
+
+SYNTHETIC_EXAMPLES = 48
+_CHUNK = 256
+_DEFAULT_GATE = Gate()
+
+
+@dataclass(frozen=True)
+class _Request:
+    """The checked arguments of one export."""
+
+    class_names: list[str]
+    formats: list[str]
+    quantize: list[str]
+    shape: tuple[int, int, int]
+    inputs: Array
+    examples: str
+    labels: Array | None
+    calibration: Array | None
+    files: dict[str, Path]
+    file_pixels: Array
+    gate: Gate
+    provenance: dict[str, Any]
+    versions: dict[str, str]
+
+    @property
+    def planned(self) -> list[tuple[str, str | None]]:
+        """Format and quantisation of every artifact."""
+        plan: list[tuple[str, str | None]] = [(name, None) for name in self.formats]
+        return plan + [("litert", quantization) for quantization in self.quantize]
+
+
+def export(
+    network: keras.Model,
+    path: str | os.PathLike[str],
+    *,
+    class_names: Sequence[str],
+    formats: Sequence[str] = FORMATS,
+    quantize: Sequence[str] = (),
+    examples: Array | None = None,
+    labels: Array | None = None,
+    calibration: Array | None = None,
+    files: Sequence[str | os.PathLike[str]] = (),
+    gate: Gate = _DEFAULT_GATE,
+    overwrite: bool = False,
+    details: Mapping[str, Any] | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Bundle:
+    """Exports an image classifier and proves that every artifact answers like it.
+
+    Args:
+        network: a Keras model with one input, float32 ``(batch, height, width, 3)`` of pixel
+            values 0 to 255 (preprocessing inside), and one output ``(batch, classes)``.
+        path: the folder to make; it appears whole or not at all.
+        class_names: one name per output, in the order of the outputs.
+        formats: any of ``"saved_model"``, ``"onnx"``, ``"litert"``.
+        quantize: LiteRT artifacts beside the float32 one: ``"float16"``, ``"dynamic"``,
+            ``"int8"``.
+        examples: images to compare on, uint8 ``(n, height, width, 3)``, best the validation
+            images. Without them parity is measured on synthetic images, and the manifest says
+            so.
+        labels: true labels of the examples, integers ``(n,)``: then the manifest holds every
+            artifact's accuracy.
+        calibration: training images for int8, uint8 ``(n, height, width, 3)``.
+        files: a few image files that become golden examples, at most 16.
+        gate: the thresholds.
+        overwrite: replace a folder that is there.
+        details: JSON data for manifest and card; ``backbone``, ``licence``,
+            ``weights_sha256``, ``data_fingerprint``, ``metrics``, ``versions`` and
+            ``training`` have places of their own.
+        progress: called with a short text as each step begins.
+
+    Returns:
+        The bundle.
+
+    Raises:
+        ConfigurationError: an argument cannot be.
+        ExportError: a conversion failed or crashed; the message names the step.
+        ParityError: an artifact did not pass the gate; nothing is written.
+        MissingExtraError: a converter or runtime is not installed.
+    """
+    gate.validate()
+    names = arguments.check_class_names(class_names)
+    chosen, quantized = arguments.check_formats(formats, quantize, calibration)
+    check_installed(chosen, to_convert=True)
+    shape = networks.check_network(network, names, examples)
+    arguments.check_images("calibration", calibration, shape)
+    arguments.check_images("examples", examples, shape)
+    sources, pixels = golden.read_files(files, shape[:2])
+    synthetic = examples is None
+    request = _Request(
+        class_names=names,
+        formats=chosen,
+        quantize=quantized,
+        shape=shape,
+        inputs=synthetic_images(SYNTHETIC_EXAMPLES, shape[:2]) if examples is None else examples,
+        examples="synthetic" if synthetic else "validation",
+        labels=arguments.check_labels(labels, examples, len(names)),
+        calibration=calibration,
+        files=sources,
+        file_pixels=pixels,
+        gate=gate,
+        provenance=manifest.provenance_entries(details or {}),
+        versions=dict((details or {}).get("versions") or {}),
+    )
+    with atomic_folder(path, overwrite=overwrite) as folder:
+        content = _export_to(folder, network, request, progress or (lambda _: None))
+    return manifest.bundle_of(Path(path), content)
+
+
+def _export_to(
+    folder: Path, network: keras.Model, request: _Request, say: Callable[[str], None]
+) -> dict[str, Any]:
+    exported, reduced = networks.in_float32(network)
+    say("predicting with the network")
+    images = np.concatenate([request.inputs, request.file_pixels])
+    reference = _predict(exported, images)
+    facts = _convert(folder, exported, request, say)
+
+    servable = [path for path in request.files.values() if golden.is_servable(path)]
+    paths = [(format, artifact_path(format, kind)) for format, kind in request.planned]
+    answers = run_artifacts(folder, paths, images, servable, say)
+    n = len(request.inputs)
+    artifacts = [
+        artifact_of(
+            folder,
+            format,
+            kind,
+            reference[:n],
+            answers.outputs[artifact_path(format, kind)][:n],
+            request.labels,
+            request.gate,
+            facts["seconds"].get(step_of(format, kind)),
+        )
+        for format, kind in request.planned
+    ]
+    expected = [request.class_names[row.argmax()] for row in reference[n:]]
+    faults = held_names_faults(answers, request.class_names)
+    faults += file_faults(answers, artifacts, len(expected), expected, {}, request.class_names)
+    faults += _serving_faults(request, answers.served, reference[n:])
+    if faults or not all(artifact.passed for artifact in artifacts):
+        report = [
+            "The export was stopped: an artifact does not answer like the network, measured on "
+            f"{n} {request.examples} images. Nothing was written.",
+            parity.describe(artifacts, request.gate),
+            *(f"  FAILED  {fault}" for fault in faults),
+        ]
+        if any(not item.passed and item.quantization for item in artifacts):
+            report.append(
+                "Leave the quantisation out, calibrate on more images, or lower "
+                "Gate.quantized_label_agreement, which the manifest then records."
+            )
+        raise ParityError("\n".join(report), [vars(artifact) for artifact in artifacts])
+
+    say("writing the bundle")
+    return write_bundle(
+        folder,
+        artifacts=artifacts,
+        class_names=request.class_names,
+        shape=request.shape,
+        gate=request.gate,
+        inputs=request.inputs,
+        reference=reference,
+        outputs=answers.outputs,
+        files=request.files,
+        labels=request.labels,
+        examples=request.examples,
+        facts={
+            path: {"batch": answers.facts[path]["batch"], **facts.get(path, {})}
+            for _, path in paths
+        },
+        provenance={**request.provenance, "reduced_precision": reduced},
+        training_versions=request.versions,
+    )
+
+
+def _predict(network: keras.Model, images: Array) -> Array:
+    chunks = [
+        # A chunk at a time, since float32 takes four times the memory of the images.
+        network.predict(images[start : start + _CHUNK].astype(np.float32), verbose=0)
+        for start in range(0, len(images), _CHUNK)
+    ]
+    outputs = np.concatenate(chunks).astype(np.float32)
+    if not np.isfinite(outputs).all():
+        bad = int((~np.isfinite(outputs).all(axis=1)).sum())
+        raise ExportError(
+            f"The network itself answers with values that are not finite, on {bad} of "
+            f"{len(images)} images: a weight is NaN or infinite, or the training diverged."
+        )
+    return outputs
+
+
+def _convert(
+    folder: Path, network: keras.Model, request: _Request, say: Callable[[str], None]
+) -> dict[str, Any]:
+    modules = networks.modules_of(network)
+    with tempfile.TemporaryDirectory(prefix="kerastl-export-") as temporary:
+        work = Path(temporary)
+        networks.save_network(network, work / "network.keras")
+        if "int8" in request.quantize and request.calibration is not None:
+            np.save(work / "calibration.npy", request.calibration)
+        entry = manifest.input_entry(request.shape, vertical_pass_may_lead())
+        job = {
+            "kind": "convert",
+            "out": str(folder.resolve()),
+            "shape": request.shape,
+            "class_names": request.class_names,
+            "formats": request.formats,
+            "quantize": request.quantize,
+            "modules": modules,
+            "metadata": {
+                "class_names": request.class_names,
+                "task": manifest.TASK,
+                "preprocessing": manifest.PREPROCESSING,
+                "input": entry,
+            },
+        }
+        return run_worker(job, work, say)
+
+
+def _serving_faults(request: _Request, served: Array | None, reference: Array) -> list[str]:
+    if served is None:
+        return []
+    names = [name for name, path in request.files.items() if golden.is_servable(path)]
+    rows = reference[[list(request.files).index(name) for name in names]]
+    diffs = np.abs(rows - served).max(axis=1)
+    return [
+        f"serve_bytes differs by {diff:.2e} on {name}, from file to answer"
+        for name, diff in zip(names, diffs, strict=True)
+        if not diff <= request.gate.max_abs_diff
+    ]

@@ -1,0 +1,41 @@
+"""Hashes and sizes of artifacts, which are files or folders."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kerastl.provenance import sha256_file
+
+
+def sha256_path(path: Path) -> str:
+    """SHA-256 of a file's bytes, or of a folder's ``"<sha256>  <path>"`` lines.
+
+    The lines, each with a line end, name every file below the folder, relative to it, with
+    forward slashes, sorted by path: the output of ``sha256sum`` over the sorted files, hashed
+    once more.
+    """
+    if not path.is_dir():
+        return sha256_file(path)
+    digest = hashlib.sha256()
+    files = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file()}
+    for name in sorted(files):
+        digest.update(f"{sha256_file(files[name])}  {name}\n".encode())
+    return digest.hexdigest()
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files below a folder."""
+    if path.is_dir():
+        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    return path.stat().st_size
+
+
+def sha256_manifest(manifest: Mapping[str, Any]) -> str:
+    """SHA-256 of a manifest without its own ``manifest_sha256``, as compact sorted JSON."""
+    content = {key: value for key, value in manifest.items() if key != "manifest_sha256"}
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()

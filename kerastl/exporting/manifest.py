@@ -1,0 +1,177 @@
+"""manifest.json: what a bundle says about itself, written and checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kerastl.errors import BundleError, ConfigurationError
+from kerastl.exporting.bundle import FORMATS, QUANTIZATIONS, Artifact, Bundle, Gate
+from kerastl.exporting.hashing import sha256_manifest
+
+SCHEMA_VERSION = 1
+TASK = "image_classification"
+PREPROCESSING = "in the graph: every artifact takes RGB pixels from 0 to 255 as they are"
+
+_PROVENANCE = ("backbone", "licence", "weights_sha256", "data_fingerprint", "training")
+
+_REQUIRED: dict[str, type | tuple[type, ...]] = {
+    "schema_version": int,
+    "task": str,
+    "class_names": list,
+    "input": dict,
+    "preprocessing": dict,
+    "outputs": list,
+    "artifacts": list,
+    "files": dict,
+    "gate": dict,
+    "metrics": dict,
+    "versions": dict,
+}
+
+SERVE_BYTES_LIMITS = (
+    "JPEG and PNG only",
+    "orientation in XMP metadata is not read, EXIF orientation is",
+    "transparency of PNG files with fewer than 8 bits a sample is ignored",
+)
+
+
+def input_entry(shape: tuple[int, int, int], vertical_may_lead: bool) -> dict[str, Any]:
+    """The manifest's description of the input and of the way from a file to it."""
+    return {
+        "name": "image",
+        "dtype": "float32",
+        "shape": [None, *shape],
+        "layout": "NHWC",
+        "color_order": "RGB",
+        "value_range": [0, 255],
+        "resize": {
+            "size": [shape[0], shape[1]],
+            "aspect_ratio": "stretch",
+            "method": "bilinear",
+            "antialias": True,
+            "library": "Pillow",
+            "rounded_to": "uint8",
+            "passes": (
+                "vertical first where rows removed > 2 x columns removed, else horizontal first"
+                if vertical_may_lead
+                else "horizontal first"
+            ),
+        },
+        "decode": {
+            "exif_orientation": "applied",
+            "transparency": "flattened onto white",
+            "greyscale": "repeated to RGB; 16 bits divided by 257",
+        },
+        "serve_bytes_limits": list(SERVE_BYTES_LIMITS),
+    }
+
+
+def artifact_entry(
+    artifact: Artifact, gate: Gate, examples: str, facts: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The manifest's description of one artifact."""
+    return {
+        "format": artifact.format,
+        "path": artifact.path,
+        "sha256": artifact.sha256,
+        "bytes": artifact.bytes,
+        "quantization": artifact.quantization,
+        "parity": {
+            "max_abs_diff": artifact.max_abs_diff,
+            "label_agreement": artifact.label_agreement,
+            "threshold": gate.threshold(artifact.quantization),
+            "n": artifact.n,
+            "examples": examples,
+        },
+        "accuracy": artifact.accuracy,
+        "seconds": artifact.seconds,
+        **facts,
+    }
+
+
+def provenance_entries(details: Mapping[str, Any]) -> dict[str, Any]:
+    """Splits free details into the manifest's own fields and the rest.
+
+    Raises:
+        ConfigurationError: a detail cannot be written as JSON.
+    """
+    try:
+        json.dumps(dict(details), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(
+            f"details= goes into manifest.json and must be JSON data: {error}."
+        ) from error
+    known = {*_PROVENANCE, "metrics", "versions"}
+    return {
+        **{key: details.get(key) for key in _PROVENANCE},
+        "metrics": dict(details.get("metrics") or {}),
+        "details": {key: value for key, value in details.items() if key not in known},
+    }
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """Reads a bundle's manifest and checks its hash and its schema.
+
+    Raises:
+        BundleError: the folder is no bundle, or its manifest is damaged or was changed.
+    """
+    file = path / "manifest.json"
+    if not file.is_file():
+        raise BundleError(
+            f"{path} is no bundle: it has no manifest.json. Pass the folder that "
+            "`kerastl export` wrote."
+        )
+    try:
+        manifest = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BundleError(f"{file} is damaged: {error}. Export the bundle again.") from error
+    if not isinstance(manifest, dict):
+        raise BundleError(f"{file} is damaged: it holds no JSON object. Export the bundle again.")
+    _check_schema(file, manifest)
+    if manifest.get("manifest_sha256") != sha256_manifest(manifest):
+        raise BundleError(f"{file} was changed after the export. Export the bundle again.")
+    return manifest
+
+
+def _check_schema(file: Path, manifest: Mapping[str, Any]) -> None:
+    for key, kind in _REQUIRED.items():
+        if not isinstance(manifest.get(key), kind):
+            raise BundleError(f"{file} has no valid {key!r}; received {manifest.get(key)!r}.")
+    if manifest["schema_version"] != SCHEMA_VERSION:
+        raise BundleError(
+            f"{file} has schema_version {manifest['schema_version']}; this kerastl reads "
+            f"{SCHEMA_VERSION}. Install the version of kerastl that wrote it."
+        )
+    for entry in manifest["artifacts"]:
+        valid = (
+            isinstance(entry, dict)
+            and entry.get("format") in FORMATS
+            and entry.get("quantization") in (None, *QUANTIZATIONS)
+            and isinstance(entry.get("parity"), dict)
+            and isinstance(entry.get("path"), str)
+        )
+        if not valid:
+            raise BundleError(f"{file} has an invalid artifact entry: {entry!r}.")
+        inside = (file.parent / entry["path"]).resolve()
+        if not inside.is_relative_to(file.parent.resolve()):
+            raise BundleError(f"{file} names an artifact outside the bundle: {entry['path']!r}.")
+
+
+def bundle_of(path: Path, manifest: dict[str, Any]) -> Bundle:
+    """The bundle that a manifest describes, with the figures of its export."""
+    artifacts = tuple(
+        Artifact(
+            **{key: entry[key] for key in ("format", "path", "bytes", "sha256", "quantization")},
+            max_abs_diff=entry["parity"]["max_abs_diff"],
+            label_agreement=entry["parity"]["label_agreement"],
+            n=entry["parity"]["n"],
+            passed=True,
+            accuracy=entry.get("accuracy"),
+            seconds=entry.get("seconds"),
+        )
+        for entry in manifest["artifacts"]
+    )
+    return Bundle(path, manifest, artifacts, True)

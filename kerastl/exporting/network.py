@@ -1,0 +1,139 @@
+"""Makes a network ready for the worker: checked, in float32, saved with what loads it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kerastl.errors import ConfigurationError, ExportError
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+_REDUCED = ("mixed_float16", "mixed_bfloat16", "float16", "bfloat16")
+
+
+def check_network(
+    network: keras.Model, class_names: list[str], examples: np.ndarray[Any, Any] | None
+) -> tuple[int, int, int]:
+    """Checks that a network is an image classifier that can be exported.
+
+    Returns:
+        Its input shape, ``(height, width, 3)``.
+    """
+    inputs, outputs = getattr(network, "inputs", None), getattr(network, "outputs", None)
+    if not inputs or not outputs:
+        raise ConfigurationError(
+            "The network has no symbolic inputs and outputs: build it as a Functional or "
+            "Sequential model with a keras.Input, and export that."
+        )
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise ConfigurationError(
+            "An image classifier has one input and one output; received "
+            f"{len(inputs)} inputs and {len(outputs)} outputs."
+        )
+    shape = tuple(inputs[0].shape[1:])
+    if len(shape) != 3 or shape[2] != 3:
+        raise ConfigurationError(
+            "The input must have the shape (batch, height, width, 3), RGB with channels last; "
+            f"received {tuple(inputs[0].shape)}."
+        )
+    if None in shape:
+        if examples is None:
+            raise ConfigurationError(
+                f"The input has no fixed size: {tuple(inputs[0].shape)}. Pass examples=, whose "
+                "size is then taken, or build the network with keras.Input((height, width, 3))."
+            )
+        shape = tuple(examples.shape[1:])
+    classes = outputs[0].shape
+    if len(classes) != 2:
+        raise ConfigurationError(
+            f"The output must have the shape (batch, classes); received {tuple(classes)}."
+        )
+    if classes[1] != len(class_names):
+        raise ConfigurationError(
+            f"The network has {classes[1]} outputs and class_names has {len(class_names)} "
+            f"entries: {class_names[:5]}. Pass one name per output, in the order of the outputs."
+        )
+    return int(shape[0]), int(shape[1]), 3
+
+
+def in_float32(network: keras.Model) -> tuple[keras.Model, str | None]:
+    """The network itself, or its float32 clone where a layer computes in fewer bits.
+
+    Returns:
+        The network to export and the reduced policy that was found, None where none was.
+    """
+    import keras
+
+    policies = {layer.dtype_policy.name for layer in _layers(network)}
+    reduced = sorted(policies & set(_REDUCED))
+    if not reduced:
+        return network, None
+    config = keras.saving.serialize_keras_object(network)
+    clone = keras.saving.deserialize_keras_object(_with_float32(config))
+    clone.set_weights(network.get_weights())
+    return clone, reduced[0]
+
+
+def _layers(network: Any) -> Iterator[Any]:
+    for layer in network.layers:
+        yield layer
+        if hasattr(layer, "layers"):
+            yield from _layers(layer)
+        elif hasattr(getattr(layer, "layer", None), "dtype_policy"):
+            yield layer.layer
+
+
+def _with_float32(value: Any, key: str = "") -> Any:
+    if isinstance(value, dict):
+        if value.get("class_name") == "DTypePolicy":
+            return {**value, "config": {**value["config"], "name": "float32"}}
+        # The compiled state names an optimizer, which an export has no use for.
+        return {
+            name: _with_float32(item, name)
+            for name, item in value.items()
+            if name not in ("compile_config", "build_config")
+        }
+    if isinstance(value, list | tuple):
+        return type(value)(_with_float32(item, key) for item in value)
+    return "float32" if key == "dtype" and value in _REDUCED else value
+
+
+def modules_of(network: keras.Model) -> list[str]:
+    """Modules that must be imported before the network's own layers can be loaded.
+
+    Raises:
+        ConfigurationError: a layer is defined in the main script, where no worker finds it.
+    """
+    classes = {type(layer) for layer in _layers(network)} | {type(network)}
+    modules = {kind.__module__ for kind in classes if kind.__module__.split(".")[0] != "keras"}
+    if "__main__" in modules:
+        names = sorted(kind.__name__ for kind in classes if kind.__module__ == "__main__")
+        raise ConfigurationError(
+            f"{', '.join(names)} is defined in the main script. Export runs in a process of its "
+            "own: move it to a module that can be imported, decorated with "
+            "@keras.saving.register_keras_serializable()."
+        )
+    return sorted(modules)
+
+
+def save_network(network: keras.Model, path: Path) -> None:
+    """Saves a network for the worker.
+
+    Raises:
+        ExportError: Keras cannot save it.
+    """
+    try:
+        with warnings.catch_warnings():
+            # Keras hands its variables to NumPy without the keyword that NumPy 2 asks for.
+            warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+            network.save(path)
+    except Exception as error:
+        raise ExportError(
+            f"Keras cannot save this network, so it cannot be exported: {error}. Custom layers "
+            "need get_config() and @keras.saving.register_keras_serializable()."
+        ) from error

@@ -1,0 +1,119 @@
+"""Predicts with a bundle's artifact, without the network."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kerastl.data import ImageSource, decode_image
+from kerastl.errors import BundleError, ConfigurationError, MissingExtraError, did_you_mean
+from kerastl.exporting.bundle import FORMATS
+from kerastl.exporting.hashing import sha256_path
+from kerastl.exporting.manifest import read_manifest
+from kerastl.exporting.runtimes import BATCH_SIZE, Runtime, open_artifact
+
+# The quickest to start and to run first.
+_PREFERENCE = ("onnx", "litert", "saved_model")
+
+
+class Predictor:
+    """An artifact of a bundle, ready to predict from image files.
+
+    Attributes:
+        class_names: one name per output.
+        format: the artifact's format.
+        path: the artifact's path inside the bundle.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        class_names: Sequence[str],
+        size: tuple[int, int],
+        format: str,
+        path: str,
+    ) -> None:
+        self.class_names = tuple(class_names)
+        self.format = format
+        self.path = path
+        self._runtime = runtime
+        self._size = size
+
+    def predict(
+        self, sources: Sequence[ImageSource] | np.ndarray[Any, Any]
+    ) -> np.ndarray[Any, Any]:
+        """Predicts from image files, their bytes, or pixels.
+
+        Args:
+            sources: paths, bytes or uint8 arrays ``(height, width, 3)`` of any size.
+
+        Returns:
+            float32 ``(n, classes)``.
+        """
+        if isinstance(sources, str | os.PathLike | bytes):
+            sources = [sources]
+        outputs = [
+            self._runtime.predict(
+                np.stack([decode_image(item, self._size) for item in sources[at : at + BATCH_SIZE]])
+            )
+            for at in range(0, len(sources), BATCH_SIZE)
+        ]
+        empty = np.zeros((0, len(self.class_names)), dtype=np.float32)
+        return np.concatenate(outputs) if outputs else empty
+
+
+def load_bundle(
+    path: str | os.PathLike[str], format: str | None = None, quantization: str | None = None
+) -> Predictor:
+    """Opens one artifact of a bundle for prediction, after checking its hash.
+
+    Args:
+        path: the bundle.
+        format: ``"saved_model"``, ``"onnx"`` or ``"litert"``; None takes the first that is in
+            the bundle and whose runtime is installed.
+        quantization: of a LiteRT artifact, None for float32.
+
+    Raises:
+        BundleError: the folder is no bundle, or the artifact is missing or was changed.
+        ConfigurationError: the bundle has no such artifact.
+        MissingExtraError: its runtime is not installed.
+    """
+    folder = Path(path)
+    if format is not None and format not in FORMATS:
+        raise ConfigurationError(
+            f"format must be one of {FORMATS}; received {format!r}.{did_you_mean(format, FORMATS)}"
+        )
+    manifest = read_manifest(folder)
+    formats = _PREFERENCE if format is None else (format,)
+    entries = [
+        entry
+        for name in formats
+        for entry in manifest["artifacts"]
+        if entry["format"] == name and entry["quantization"] == quantization
+    ]
+    if not entries:
+        held = [(entry["format"], entry["quantization"]) for entry in manifest["artifacts"]]
+        raise ConfigurationError(
+            f"{folder} has no artifact with format={format!r} and quantization="
+            f"{quantization!r}; it has {held}."
+        )
+    missing: MissingExtraError | None = None
+    for entry in entries:
+        file = folder / entry["path"]
+        if not file.exists() or sha256_path(file) != entry["sha256"]:
+            raise BundleError(f"{file} is missing or was changed. Export the bundle again.")
+        try:
+            runtime = open_artifact(entry["format"], file)
+        except MissingExtraError as error:
+            missing = error
+            continue
+        size = manifest["input"]["shape"][1:3]
+        return Predictor(
+            runtime, manifest["class_names"], (size[0], size[1]), entry["format"], entry["path"]
+        )
+    assert missing is not None
+    raise missing

@@ -1,0 +1,127 @@
+"""The SavedModel route, and the frozen graph that every route starts from.
+
+Runs in the export worker, under TensorFlow.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from kerastl.exporting import serving
+from kerastl.exporting.resizing import vertical_pass_may_lead
+
+
+class _PlainFunctions:
+    """TensorFlow, but for ``tf.function(jit_compile=True)``, which leaves functions plain."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(tf, name)
+
+    @staticmethod
+    def function(*args: Any, **options: Any) -> Any:
+        if options.get("jit_compile"):
+            return lambda function: function
+        return tf.function(*args, **options)
+
+
+@contextlib.contextmanager
+def without_xla() -> Iterator[None]:
+    """Keeps Keras from wrapping grouped convolutions in an XLA function while tracing.
+
+    No converter has an operator for such a function. In inference TensorFlow's own kernels
+    carry out grouped convolutions on any device.
+    """
+    from keras.src.backend.tensorflow import nn
+
+    kept = nn.tf
+    nn.tf = _PlainFunctions()
+    try:
+        yield
+    finally:
+        nn.tf = kept
+
+
+def freeze(network: Any, shape: tuple[int, int, int]) -> Any:
+    """Traces a network for inference and turns its variables into constants.
+
+    Args:
+        network: a Keras model with one image input and one output.
+        shape: ``(height, width, 3)``.
+
+    Returns:
+        A concrete function from ``"image"`` float32 ``(batch, height, width, 3)`` to a list
+        with one float32 tensor ``(batch, classes)``.
+    """
+    from tensorflow.python.framework import convert_to_constants
+
+    dtype = network.inputs[0].dtype
+
+    def forward(image: Any) -> Any:
+        outputs = network(tf.cast(image, dtype), training=False)
+        outputs = tf.nest.flatten(outputs)[0]
+        return tf.identity(tf.cast(outputs, tf.float32), name="probabilities")
+
+    with without_xla():
+        traced = _function(forward, "image", tf.float32, shape).get_concrete_function()
+    return convert_to_constants.convert_variables_to_constants_v2(
+        traced, lower_control_flow=False, aggressive_inlining=True
+    )
+
+
+def _function(function: Any, name: str, dtype: Any, shape: tuple[int, ...]) -> Any:
+    """A TensorFlow function of one named argument with a batch of any size."""
+    return tf.function(function, input_signature=[tf.TensorSpec((None, *shape), dtype, name=name)])
+
+
+def write(
+    frozen: Any, path: Path, shape: tuple[int, int, int], class_names: list[str]
+) -> dict[str, Any]:
+    """Writes a SavedModel with ``serving_default`` and ``serve_bytes``.
+
+    Returns:
+        Its ``fingerprint``, the checksum that TensorFlow writes beside the graph.
+    """
+    height, width, _ = shape
+    names = tf.constant(class_names)
+    vertical_may_lead = vertical_pass_may_lead()
+
+    def infer(image: Any) -> Any:
+        return tf.nest.flatten(frozen(image))[0]
+
+    def serving_default(image: Any) -> dict[str, Any]:
+        return {"probabilities": infer(image)}
+
+    def read(data: Any) -> Any:
+        return serving.resize(serving.decode(data), height, width, vertical_may_lead)
+
+    def serve_bytes(image_bytes: Any) -> dict[str, Any]:
+        pixels = tf.map_fn(read, image_bytes, fn_output_signature=tf.TensorSpec(shape, tf.uint8))
+        outputs = infer(tf.cast(pixels, tf.float32))
+        labels = tf.gather(names, tf.argmax(outputs, axis=-1))
+        return {"probabilities": outputs, "label": labels}
+
+    module = tf.Module()
+    module.serving_default = _function(serving_default, "image", tf.float32, shape)
+    module.serve_bytes = _function(serve_bytes, "image_bytes", tf.string, ())
+    with tempfile.TemporaryDirectory() as folder:
+        labels = Path(folder) / "labels.txt"
+        labels.write_text("".join(f"{name}\n" for name in class_names), encoding="utf-8")
+        module.labels = tf.saved_model.Asset(str(labels))
+        tf.saved_model.save(
+            module,
+            str(path),
+            signatures={
+                "serving_default": module.serving_default,
+                "serve_bytes": module.serve_bytes,
+            },
+            # A frozen graph is not trained: swish's own gradient would capture what is gone.
+            options=tf.saved_model.SaveOptions(experimental_custom_gradients=False),
+        )
+    fingerprint = tf.saved_model.experimental.read_fingerprint(str(path))
+    return {"fingerprint": f"{fingerprint.saved_model_checksum:016x}"}

@@ -1,0 +1,151 @@
+"""``verify``: proves a bundle again, from its hashes to its answers."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kerastl.data import decode_image
+from kerastl.errors import BundleError, ExportError, ParityError
+from kerastl.exporting import golden, parity
+from kerastl.exporting.bundle import Artifact, Bundle, Gate
+from kerastl.exporting.hashing import sha256_path
+from kerastl.exporting.manifest import bundle_of, read_manifest
+from kerastl.exporting.running import Answers, file_faults, held_names_faults, run_artifacts
+
+Array = np.ndarray[Any, Any]
+
+# A quantised artifact must repeat its own answers of the export; kernels of another machine
+# may round an integer step or two differently.
+QUANTIZED_REPEAT = 0.05
+
+
+def verify(path: str | os.PathLike[str], progress: Callable[[str], None] | None = None) -> Bundle:
+    """Checks that a bundle is whole, unchanged, and answers as it did when it was exported.
+
+    Args:
+        path: the bundle.
+        progress: called with a short text as each step begins.
+
+    Returns:
+        The bundle; the artifacts' figures are those measured now, on the golden inputs.
+
+    Raises:
+        BundleError: a file is missing, damaged or changed; the message says which.
+        ParityError: an artifact no longer gives the golden answers on this machine.
+    """
+    folder = Path(path)
+    manifest = read_manifest(folder)
+    _check_files(folder, manifest)
+    inputs, outputs, answers_of_files = _read_golden(folder)
+    height, width = manifest["input"]["shape"][1:3]
+    sources = [folder / "golden" / "files" / name for name in answers_of_files]
+    pixels = [decode_image(source, (height, width)) for source in sources]
+    images = np.concatenate([inputs, np.stack(pixels)]) if pixels else inputs
+    servable = [source for source in sources if golden.is_servable(source)]
+    planned = [(entry["format"], entry["path"]) for entry in manifest["artifacts"]]
+    try:
+        answers = run_artifacts(folder, planned, images, servable, progress)
+    except ExportError as error:
+        raise BundleError(
+            f"An artifact of {folder} cannot be run on this machine. {error}"
+        ) from error
+
+    bundle = bundle_of(folder, manifest)
+    gate = Gate(**manifest["gate"])
+    artifacts = [
+        _measure(artifact, gate, answers.outputs[artifact.path][: len(inputs)], outputs)
+        for artifact in bundle.artifacts
+    ]
+    names = manifest["class_names"]
+    faults = held_names_faults(answers, names)
+    faults += _golden_file_faults(answers, artifacts, answers_of_files, names)
+    labels = [answers_of_files[source.name]["label"] for source in servable]
+    faults += [
+        f"serve_bytes calls {source.name} {got!r}; it must be {label!r}"
+        for source, got, label in zip(servable, answers.served_labels, labels, strict=False)
+        if got != label
+    ]
+    if faults or not all(artifact.passed for artifact in artifacts):
+        raise ParityError(
+            "\n".join(
+                [
+                    f"{folder} does not give its golden answers on this machine "
+                    f"({len(inputs)} inputs, {len(sources)} files).",
+                    parity.describe(artifacts, gate),
+                    *(f"  FAILED  {fault}" for fault in faults),
+                ]
+            ),
+            [vars(artifact) for artifact in artifacts],
+        )
+    return replace(bundle, artifacts=tuple(artifacts))
+
+
+def _check_files(folder: Path, manifest: dict[str, Any]) -> None:
+    listed = {entry["path"]: entry["sha256"] for entry in manifest["artifacts"]}
+    for name, sha256 in {**listed, **manifest["files"]}.items():
+        file = folder / name
+        if not file.exists():
+            raise BundleError(f"{folder} is incomplete: {name} is missing. Export it again.")
+        if sha256_path(file) != sha256:
+            raise BundleError(
+                f"{folder} is damaged: {name} is not what was exported (its SHA-256 differs). "
+                "Export it again."
+            )
+    lines = "".join(f"{name}\n" for name in manifest["class_names"])
+    if (folder / "labels.txt").read_text(encoding="utf-8") != lines:
+        raise BundleError(f"{folder}: labels.txt and manifest.json name different classes.")
+
+
+def _read_golden(folder: Path) -> tuple[Array, dict[str, Array], dict[str, Any]]:
+    try:
+        with np.load(folder / "golden" / "inputs.npz") as archive:
+            inputs = archive["image"]
+        with np.load(folder / "golden" / "outputs.npz") as archive:
+            outputs = {key: archive[key] for key in archive.files}
+        files = json.loads((folder / "golden" / "labels.json").read_text(encoding="utf-8"))
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise BundleError(f"{folder}/golden cannot be read: {error}. Export it again.") from error
+    return inputs, outputs, files
+
+
+def _measure(
+    artifact: Artifact, gate: Gate, answered: Array, recorded: dict[str, Array]
+) -> Artifact:
+    reference = recorded["network"]
+    diff = parity.max_abs_diff(reference, answered)
+    agreement = float(parity.agreeing(reference, answered).mean())
+    if artifact.quantization is None:
+        passed = parity.passes(gate, None, diff, agreement)
+    else:
+        # On so few inputs one label weighs more than the gate's slack, which the export
+        # applied to all examples: here the artifact is held to its own answers.
+        own = recorded[artifact.path]
+        repeated = parity.max_abs_diff(own, answered)
+        passed = repeated is not None and repeated <= QUANTIZED_REPEAT * max(1.0, np.ptp(own))
+    return replace(
+        artifact,
+        max_abs_diff=diff,
+        label_agreement=agreement,
+        n=len(reference),
+        passed=passed,
+    )
+
+
+def _golden_file_faults(
+    answers: Answers, artifacts: list[Artifact], files: dict[str, Any], names: list[str]
+) -> list[str]:
+    expected = [answer["label"] for answer in files.values()]
+    own = {
+        artifact.path: [answer["artifacts"][artifact.path] for answer in files.values()]
+        for artifact in artifacts
+        if artifact.quantization is not None
+    }
+    return file_faults(answers, artifacts, len(files), expected, own, names)

@@ -1,0 +1,124 @@
+"""The subprocess that converts artifacts, or runs them: ``python -m kerastl.exporting.worker JOB``.
+
+A converter can crash the process it runs in, and artifacts are proved in a process that never
+saw the network. The worker notes every step in ``progress.jsonl`` beside its job, so that the
+parent can say in which step it died; a Python error goes to ``error.json``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kerastl.exporting.bundle import artifact_path
+
+
+class Steps:
+    """Notes the steps of a job where the parent can read them."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.current = "starting"
+
+    @contextlib.contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Notes that a step begins and, with its duration, that it ended."""
+        self.current = name
+        self._note({"step": name})
+        start = time.monotonic()
+        yield
+        self._note({"step": name, "seconds": round(time.monotonic() - start, 3)})
+
+    def _note(self, entry: dict[str, Any]) -> None:
+        with self._path.open("a", encoding="utf-8") as handle:
+            handle.write(json.dumps(entry) + "\n")
+
+
+def convert(job: dict[str, Any], folder: Path, steps: Steps) -> dict[str, Any]:
+    """Writes every artifact of a job to the folder it names."""
+    with steps.step("loading the network"):
+        import keras
+
+        from kerastl.exporting import saved_model
+
+        for module in job["modules"]:
+            importlib.import_module(module)
+        network = keras.saving.load_model(folder / "network.keras", compile=False)
+    out, facts = Path(job["out"]), {}
+    with steps.step("tracing the network"):
+        frozen = saved_model.freeze(network, tuple(job["shape"]))
+    # LiteRT converts from a SavedModel even where none was asked for.
+    saved = out / "saved_model" if "saved_model" in job["formats"] else folder / "saved_model"
+    with steps.step("writing saved_model"):
+        facts["saved_model"] = saved_model.write(
+            frozen, saved, tuple(job["shape"]), job["class_names"]
+        )
+    if "onnx" in job["formats"]:
+        with steps.step("converting to onnx"):
+            from kerastl.exporting import onnx_route
+
+            facts["model.onnx"] = onnx_route.convert(frozen, out / "model.onnx", job["metadata"])
+    if "litert" in job["formats"]:
+        from kerastl.exporting import litert_route
+
+        calibration = folder / "calibration.npy"
+        images = np.load(calibration, mmap_mode="r") if calibration.exists() else None
+        for quantization in (None, *job["quantize"]):
+            name = artifact_path("litert", quantization)
+            with steps.step(f"converting to litert ({quantization or 'float32'})"):
+                facts[name] = litert_route.convert(
+                    saved, out / name, quantization, job["class_names"], images
+                )
+    return facts
+
+
+def run(job: dict[str, Any], folder: Path, steps: Steps) -> dict[str, Any]:
+    """Runs every artifact of a job in its own runtime and saves what it answers."""
+    from kerastl.exporting.runtimes import open_artifact
+
+    bundle, facts = Path(job["bundle"]), {}
+    images = np.load(folder / "images.npy", mmap_mode="r")
+    for index, artifact in enumerate(job["artifacts"]):
+        with steps.step(f"running {artifact['path']}"):
+            runtime = open_artifact(artifact["format"], bundle / artifact["path"])
+            np.save(folder / f"outputs_{index}.npy", runtime.predict(images))
+            facts[artifact["path"]] = {
+                "class_names": runtime.class_names(),
+                "batch": runtime.batch(images[:3]),
+            }
+            if artifact["format"] == "saved_model" and job["encoded"]:
+                encoded = [(bundle / file).read_bytes() for file in job["encoded"]]
+                outputs, labels = runtime.serve_bytes(encoded)
+                np.save(folder / "serve_bytes.npy", outputs)
+                facts[artifact["path"]]["serve_bytes_labels"] = labels
+    return facts
+
+
+def main(job_path: str) -> int:
+    """Carries out one job; returns the exit status."""
+    folder = Path(job_path).parent
+    job = json.loads(Path(job_path).read_text(encoding="utf-8"))
+    steps = Steps(folder / "progress.jsonl")
+    try:
+        facts = {"convert": convert, "run": run}[job["kind"]](job, folder, steps)
+    except Exception as error:
+        import traceback
+
+        traceback.print_exc()
+        content = {"step": steps.current, "type": type(error).__name__, "message": str(error)}
+        (folder / "error.json").write_text(json.dumps(content), encoding="utf-8")
+        return 1
+    (folder / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

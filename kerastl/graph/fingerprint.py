@@ -1,0 +1,45 @@
+"""What a part of a model computes, as a hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerastl.graph.cuts import Cut, nodes_of
+
+
+def prefix_sha256(model: keras.Model, cut: Cut) -> str:
+    """SHA-256 of what a model computes up to a cut: its operations, their settings, weights.
+
+    Names do not count: Keras numbers layers in the order in which a process makes them.
+
+    Args:
+        model: a flat Functional model.
+        cut: one of its cuts.
+    """
+    digest = hashlib.sha256()
+    producers: dict[int, int] = {}
+    for position, node in enumerate(nodes_of(model)[: cut.position + 1]):
+        operation = node.operation
+        for tensor in node.outputs:
+            producers[id(tensor)] = position
+        config: dict[str, Any] = {}
+        if isinstance(operation, keras.layers.Layer):
+            config = {
+                key: value
+                for key, value in operation.get_config().items()
+                if key not in ("name", "trainable")
+            }
+        inputs = [producers.get(id(tensor), -1) for tensor in node.input_tensors]
+        constants = [repr(a) for a in node.arguments.args if not hasattr(a, "shape")]
+        record = [type(operation).__name__, inputs, config, constants]
+        digest.update(json.dumps(record, sort_keys=True, default=repr).encode())
+        for weight in getattr(operation, "weights", ()):
+            value = np.ascontiguousarray(keras.ops.convert_to_numpy(weight))
+            digest.update(f"{value.dtype.str}{value.shape}".encode())
+            digest.update(value.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,262 @@
+"""Activations on disk: content-keyed, shared between processes, bounded, self-verifying."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import os
+import shutil
+import time
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import filelock
+import numpy as np
+
+from kerastl.errors import ConfigurationError
+from kerastl.files import atomic_file, read_json, write_json
+
+Array = np.ndarray[Any, Any]
+SHARD_ROWS = 256
+DEFAULT_LIMIT = 20 * 1024**3
+_INDEX = "entry.json"
+_CHECKSUM_BYTES = 4
+_BLOCK = 1 << 22
+
+
+def default_folder() -> Path:
+    """Where activations are kept: ``KERASTL_CACHE``, or ``kerastl`` in the user's cache folder."""
+    named = os.environ.get("KERASTL_CACHE")
+    if named:
+        return Path(named)
+    home = os.environ.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path.home() / ".cache") / "kerastl" / "activations"
+
+
+@dataclasses.dataclass(frozen=True)
+class CacheEntry:
+    """One array on disk: the activations of one data set at one cut, for one view.
+
+    Attributes:
+        folder: where its shards lie.
+        shape: (n, ...).
+        dtype: of the values.
+    """
+
+    folder: Path
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    @property
+    def shards(self) -> int:
+        """How many files there are when it is complete."""
+        return -(-self.shape[0] // SHARD_ROWS)
+
+    def rows(self, shard: int) -> tuple[int, int]:
+        """First row of a shard, and the row after its last."""
+        return shard * SHARD_ROWS, min((shard + 1) * SHARD_ROWS, self.shape[0])
+
+    def path(self, shard: int) -> Path:
+        """The file of a shard: the values as they are in memory, then their checksum."""
+        return self.folder / f"{shard:06d}.shard"
+
+    def shard_shape(self, shard: int) -> tuple[int, ...]:
+        """(rows, ...) of a shard."""
+        start, stop = self.rows(shard)
+        return (stop - start, *self.shape[1:])
+
+    def is_sound(self, shard: int) -> bool:
+        """Whether a shard is there, whole, and has the bytes that were written."""
+        expected = int(np.prod(self.shard_shape(shard))) * self.dtype.itemsize
+        checksum, left = 0, expected
+        try:
+            with self.path(shard).open("rb") as file:
+                if os.fstat(file.fileno()).st_size != expected + _CHECKSUM_BYTES:
+                    return False
+                while left:
+                    block = file.read(min(_BLOCK, left))
+                    checksum = zlib.crc32(block, checksum)
+                    left -= len(block)
+                return file.read() == checksum.to_bytes(_CHECKSUM_BYTES, "little")
+        except OSError:
+            return False
+
+    def write(self, shard: int, values: Array) -> None:
+        """Writes a shard; it appears whole or not at all."""
+        content = np.ascontiguousarray(values, dtype=self.dtype)
+        data = content.reshape(-1).view(np.uint8).data
+        with atomic_file(self.path(shard)) as temporary, temporary.open("wb") as file:
+            file.write(data)
+            file.write(zlib.crc32(data).to_bytes(_CHECKSUM_BYTES, "little"))
+
+    def read(self, shard: int) -> Array:
+        """A shard's values, memory-mapped and read-only."""
+        return np.memmap(
+            self.path(shard), dtype=self.dtype, mode="r", shape=self.shard_shape(shard)
+        )
+
+
+class ActivationCache:
+    """A folder of cache entries.
+
+    Args:
+        folder: made where it is missing.
+        limit: bytes that all entries may take together; those used longest ago go first.
+
+    Raises:
+        ConfigurationError: the folder cannot be made.
+    """
+
+    def __init__(self, folder: Path, limit: int = DEFAULT_LIMIT) -> None:
+        self.folder = folder
+        self.limit = limit
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(
+                f"The activation cache {folder} cannot be made: {error.strerror}. Name another "
+                "folder (cache=PATH), or train without one on disk (cache=True)."
+            ) from error
+
+    def room(self) -> int:
+        """Bytes that a new entry may take: what the limit and half of the free disk allow."""
+        free = shutil.disk_usage(self.folder).free
+        return min(self.limit, free // 2 + self.used())
+
+    def used(self) -> int:
+        """Bytes that all entries take."""
+        return sum(int(row["bytes"]) for row in self.list())
+
+    @contextlib.contextmanager
+    def entry(
+        self, key: str, shape: tuple[int, ...], dtype: np.dtype[Any], description: dict[str, Any]
+    ) -> Iterator[CacheEntry]:
+        """Opens an entry for filling; other processes that want the same one wait.
+
+        Args:
+            key: names the content.
+            shape: (n, ...).
+            dtype: of the values.
+            description: is shown in lists.
+        """
+        entry = CacheEntry(self.folder / key, shape, dtype)
+        with self._lock(key):
+            entry.folder.mkdir(exist_ok=True)
+            index = entry.folder / _INDEX
+            if not index.exists():
+                write_json(index, {**description, "shape": list(shape), "dtype": dtype.str})
+            os.utime(index)
+            yield entry
+
+    def _lock(self, key: str, timeout: float = -1) -> filelock.BaseFileLock:
+        return filelock.FileLock(self.folder / f"{key}.lock", timeout=timeout)
+
+    def list(self) -> list[dict[str, Any]]:
+        """The entries, the one used last first: ``key``, ``bytes``, ``used``, and descriptions."""
+        rows = []
+        for index in self.folder.glob(f"*/{_INDEX}"):
+            try:
+                row = read_json(index)
+                row |= {
+                    "key": index.parent.name,
+                    "bytes": sum(path.stat().st_size for path in index.parent.iterdir()),
+                    "used": index.stat().st_mtime,
+                }
+            except (OSError, ValueError):
+                continue  # another process is removing it
+            rows.append(row)
+        return sorted(rows, key=lambda row: -row["used"])
+
+    def clear(self, *, keep_bytes: int = 0, keep: frozenset[str] = frozenset()) -> int:
+        """Removes entries, the one used longest ago first.
+
+        Args:
+            keep_bytes: stop when the rest takes no more than this.
+            keep: keys that stay in any case.
+
+        Returns:
+            How many bytes were freed. Entries that another process is filling stay.
+        """
+        rows = self.list()
+        left = sum(row["bytes"] for row in rows)
+        freed = 0
+        for row in reversed(rows):
+            if left - freed <= keep_bytes:
+                break
+            if row["key"] in keep:
+                continue
+            try:
+                with self._lock(row["key"], timeout=0):
+                    shutil.rmtree(self.folder / row["key"])
+            except (filelock.Timeout, OSError):
+                continue
+            (self.folder / f"{row['key']}.lock").unlink(missing_ok=True)
+            freed += row["bytes"]
+        return freed
+
+
+def is_disk_full(error: OSError) -> bool:
+    """Whether a write failed for want of space, or of permission to use more."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class Shards:
+    """An entry as one array of rows, read from disk as they are asked for.
+
+    Pages that were read count towards the memory of a process until they are given back, which
+    happens each time that ``budget`` bytes were read.
+
+    Args:
+        entry: complete and sound.
+        budget: bytes of pages that may stay in memory.
+    """
+
+    def __init__(self, entry: CacheEntry, budget: int) -> None:
+        self.shape = entry.shape
+        self.dtype = entry.dtype
+        self._entry = entry
+        self._budget = budget
+        self._maps: dict[int, Any] = {}
+        self._touched = 0
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all values."""
+        return int(np.prod(self.shape)) * self.dtype.itemsize
+
+    def __getitem__(self, rows: Any) -> Array:
+        if isinstance(rows, slice):
+            rows = np.arange(*rows.indices(len(self)))
+        rows = np.asarray(rows)
+        values = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        shards = rows // SHARD_ROWS
+        for shard in np.unique(shards):
+            chosen = shards == shard
+            values[chosen] = self._map(int(shard))[rows[chosen] - shard * SHARD_ROWS]
+        self._touched += values.nbytes
+        if self._touched > self._budget:
+            # Dropping a map gives its pages back to the system.
+            self._maps.clear()
+            self._touched = 0
+        return values
+
+    def _map(self, shard: int) -> Array:
+        if shard not in self._maps:
+            self._maps[shard] = self._entry.read(shard)
+        found: Array = self._maps[shard]
+        return found
+
+
+def age(seconds: float) -> str:
+    """How long ago a time is, for lists."""
+    passed = max(0.0, time.time() - seconds)
+    for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if passed >= 2 * size:
+            return f"{passed / size:.0f} {unit} ago"
+    return "just now"

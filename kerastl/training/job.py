@@ -1,0 +1,86 @@
+"""What a plan is carried out on."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from kerastl.graph import Cut, Stage, resolve_boundary
+from kerastl.training.activations import Storage
+from kerastl.training.augment import Augment
+from kerastl.training.checkpoint import CheckpointStore
+from kerastl.training.examples import Examples
+from kerastl.training.interruption import Interruption
+from kerastl.training.phase import RECOMMENDED, Phase
+from kerastl.training.progress import Reporter
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """What a plan is carried out on, and how.
+
+    Attributes:
+        network: flat Functional model, image to probabilities; trained in place.
+        stages: its stages.
+        recommended: what ``Phase(train_from="recommended")`` means.
+        train: decoded training examples.
+        validation: decoded validation examples, or None.
+        class_names: in output order.
+        batch_size: examples a step.
+        seed: of shuffling and augmentation.
+        augment: how training images are varied, or None.
+        class_weight: see ``example_weights``.
+        cache: ``"auto"`` keeps the frozen part's activations where that pays; True always; False
+            runs the frozen part again at each step, with new variations each epoch.
+        storage: how activations are kept.
+        callbacks: Keras callbacks of the user; each phase calls them as one ``fit``.
+        tensorboard: folder for TensorBoard's logs, or None.
+        scratch: folder for what does not fit in memory.
+        reporter: hears of the progress.
+        checkpoints: where the state is written, or None.
+        settings: fingerprint that a checkpoint must match.
+        interruption: says whether the user has asked to stop.
+    """
+
+    network: keras.Model
+    stages: tuple[Stage, ...]
+    recommended: str
+    train: Examples
+    validation: Examples | None
+    class_names: tuple[str, ...]
+    batch_size: int
+    seed: int
+    augment: Augment | None
+    class_weight: str | dict[str, float] | None
+    cache: str | bool
+    storage: Storage
+    callbacks: Sequence[Any]
+    tensorboard: Path | None
+    scratch: Path
+    reporter: Reporter
+    checkpoints: CheckpointStore | None
+    settings: str
+    interruption: Interruption = dataclasses.field(default_factory=Interruption)
+
+    @property
+    def steps(self) -> int:
+        """Batches an epoch."""
+        return -(-len(self.train) // self.batch_size)
+
+    def boundary(self, phase: Phase) -> Cut:
+        """The cut at which a phase begins to train."""
+        wanted = self.recommended if phase.train_from == RECOMMENDED else phase.train_from
+        return resolve_boundary(self.network, wanted, self.stages)
+
+    def advance(self, done: int) -> None:
+        """Tells of progress outside ``fit``, and stops where that was asked for."""
+        self.reporter.advance(done)
+        self.interruption.check()
+
+    def views(self, epochs: int) -> int:
+        """How many views a phase needs at most."""
+        return 1 if self.augment is None else min(self.augment.views, epochs)

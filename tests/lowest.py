@@ -1,0 +1,14 @@
+"""Prints the least versions that pyproject.toml allows, as pins for pip."""
+
+import re
+import tomllib
+from pathlib import Path
+
+project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
+wanted = [*project["dependencies"]]
+for extra in ("tensorflow", "onnx", "litert"):
+    wanted += project["optional-dependencies"][extra]
+for name, version in sorted(
+    {re.fullmatch(r"([\w-]+)>=([\w.]+)", item).groups() for item in wanted}
+):
+    print(f"{name}=={version}")
