@@ -63,9 +63,14 @@ def test_settings_that_this_version_does_not_know(config, message):
 @pytest.mark.parametrize(
     "settings", [{"weights": None}, {"weights": "none"}, {"backbone": "mobilenet@none"}]
 )
-def test_random_weights_are_trained_whole(settings):
-    [phase] = kerastl.ImageClassification(**settings).resolved_plan
-    assert (phase.train_from, phase.batch_norm) == ("all", True)
+def test_freezing_random_weights_is_warned_about(settings):
+    recipe = kerastl.ImageClassification(**settings, image_size=32)
+    assert recipe.resolved_plan == kerastl.two_phase()
+    with (
+        pytest.warns(UserWarning, match="--plan full"),
+        pytest.raises(kerastl.DataError, match="no file or folder"),
+    ):
+        recipe.fit("no/such/data")
 
 
 def test_pretrained_weights_are_trained_in_two_phases():
@@ -129,7 +134,9 @@ class TestBuild:
         ({"image_size": (32, 31)}, "needs at least 32 x 32"),
         ({"batch_size": 0}, "batch_size=0"),
         ({"batch_size": 2.0}, r"batch_size=2\.0"),
-        ({"cache": "yes"}, "cache='yes'"),
+        ({"cache": 3}, "cache=3"),
+        ({"cache_dtype": "int8"}, "cache_dtype='int8'"),
+        ({"memory_limit": 0}, "memory_limit=0"),
         ({"head": None}, r"give a kerastl\.Head"),
         ({"head": kerastl.Head(dropout=2)}, "dropout=2"),
         ({"augment": True}, r"give a kerastl\.Augment"),
@@ -182,5 +189,8 @@ def test_every_stage_that_a_record_recommends_is_accepted():
     recipe = kerastl.ImageClassification(
         backbone="nasnet_mobile@none", image_size=32, plan=kerastl.two_phase()
     )
-    with pytest.raises(kerastl.DataError, match="no file or folder"):
+    with (
+        pytest.warns(UserWarning, match="random weights"),
+        pytest.raises(kerastl.DataError, match="no file or folder"),
+    ):
         recipe.fit("no/such/data")
