@@ -9,7 +9,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -17,6 +17,7 @@ from rich.table import Table
 
 from kerastl.errors import KerastlError, MissingExtraError, ParityError
 
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")]
 BAD_INPUT = 2
 PARITY_FAILED = 3
 INTERRUPTED = 130

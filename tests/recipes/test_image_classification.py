@@ -1,6 +1,7 @@
 import dataclasses
 import json
 
+import keras
 import numpy as np
 import pytest
 
@@ -59,9 +60,21 @@ def test_settings_that_this_version_does_not_know(config, message):
         kerastl.ImageClassification.from_config(config)
 
 
-def test_defaults_do_not_depend_on_the_weights():
-    for settings in ({}, {"weights": None}, {"backbone": "mobilenet@none"}):
-        assert kerastl.ImageClassification(**settings).resolved_plan == kerastl.two_phase()
+@pytest.mark.parametrize(
+    "settings", [{"weights": None}, {"weights": "none"}, {"backbone": "mobilenet@none"}]
+)
+def test_freezing_random_weights_is_warned_about(settings):
+    recipe = kerastl.ImageClassification(**settings, image_size=32)
+    assert recipe.resolved_plan == kerastl.two_phase()
+    with (
+        pytest.warns(UserWarning, match="--plan full"),
+        pytest.raises(kerastl.DataError, match="no file or folder"),
+    ):
+        recipe.fit("no/such/data")
+
+
+def test_pretrained_weights_are_trained_in_two_phases():
+    assert kerastl.ImageClassification().resolved_plan == kerastl.two_phase()
     assert kerastl.ImageClassification(backbone="vgg16", weights="a.h5").size == (224, 224)
 
 
@@ -83,7 +96,7 @@ class TestBuild:
         images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
         answers = [np.asarray(network(x)) for x in (images, images.astype("float32"))]
         np.testing.assert_array_equal(*answers)
-        np.testing.assert_allclose(network.predict(images, verbose=0), answers[0], atol=1e-4)
+        np.testing.assert_allclose(network.predict(images, verbose=0), answers[0], atol=1e-6)
 
     def test_the_seed_decides_the_head(self, network, small_recipe):
         again = small_recipe().build(["a", "b", "c"], seed=1)
@@ -122,6 +135,8 @@ class TestBuild:
         ({"batch_size": 0}, "batch_size=0"),
         ({"batch_size": 2.0}, r"batch_size=2\.0"),
         ({"cache": 3}, "cache=3"),
+        ({"cache_dtype": "int8"}, "cache_dtype='int8'"),
+        ({"memory_limit": 0}, "memory_limit=0"),
         ({"head": None}, r"give a kerastl\.Head"),
         ({"head": kerastl.Head(dropout=2)}, "dropout=2"),
         ({"augment": True}, r"give a kerastl\.Augment"),
@@ -169,7 +184,8 @@ def test_weights_that_do_not_fit_are_found_before_the_data_are_read(small_recipe
         small_recipe(backbone="mobilenet_0.5").fit("no/such/data")
 
 
-def test_recommended_may_mean_all():
+def test_every_stage_that_a_record_recommends_is_accepted():
+    keras.utils.set_random_seed(0)
     recipe = kerastl.ImageClassification(
         backbone="nasnet_mobile@none", image_size=32, plan=kerastl.two_phase()
     )

@@ -1,0 +1,172 @@
+"""One phase of training: plain Keras beside kerastl, and one predict pass of the whole base.
+
+    python benchmarks/phases.py head
+    python benchmarks/phases.py fine-tune
+
+Plain Keras is the transfer-learning guide's loop done well: decoded images in memory, prefetch,
+frozen base, the same batch size, order, steps, optimizer and head. Both work on the same images
+(random pixels: time does not depend on them) with random weights, cold, each in a process of its
+own, so that every one pays for its own tracing. Nothing is read from a cache on disk. Prints
+medians, ratios, and by how much the trained weights differ, relative to the largest.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+import numpy as np
+
+IMAGES, SIZE, BATCH, CLASSES = 512, 160, 32, 6
+PHASES = {
+    "head": {"mobilenet_v2": "head", "efficientnet_b0": "head", "resnet50": "head"},
+    "fine-tune": {"mobilenet_v2": "block_13", "resnet50": "conv5"},
+}
+EPOCHS = {"head": 20, "fine-tune": 10}
+
+
+def data():
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (IMAGES, SIZE, SIZE, 3), dtype=np.uint8)
+    return images, random.integers(0, CLASSES, IMAGES)
+
+
+def network_of(backbone):
+    import keras
+
+    import kerastl
+
+    keras.utils.set_random_seed(0)
+    recipe = kerastl.ImageClassification(
+        backbone=backbone, weights=None, image_size=SIZE, head=kerastl.Head(dropout=0.0)
+    )
+    return recipe.assemble(CLASSES, seed=0)[0]
+
+
+def phase_of(train_from, epochs):
+    import kerastl
+
+    return kerastl.Phase(train_from, epochs, 1e-3)
+
+
+def predict(backbone, train_from, epochs):
+    import keras
+
+    network = network_of(backbone)
+    base = keras.Model(network.input, network.get_layer("head_pooling").output)
+    images = data()[0].astype("float32")
+    started = time.perf_counter()
+    base.predict(images, batch_size=BATCH, verbose=0)
+    return time.perf_counter() - started, network
+
+
+def plain(backbone, train_from, epochs):
+    import tensorflow as tf
+
+    import kerastl
+    from kerastl.training.optimization import make_loss, make_optimizer
+
+    images, labels = data()
+    network = network_of(backbone)
+    started = time.perf_counter()
+    kerastl.unfreeze(network, train_from)
+    steps = IMAGES // BATCH
+    orders = [np.random.default_rng([0, 0, epoch]).permutation(IMAGES) for epoch in range(epochs)]
+    rows = np.sort(np.concatenate(orders).reshape(-1, BATCH), axis=1)
+    pixels = tf.constant(images)
+    targets = tf.constant(np.eye(CLASSES, dtype="float32")[labels])
+    train = (
+        tf.data.Dataset.from_tensor_slices(rows)
+        .map(
+            lambda r: (tf.cast(tf.gather(pixels, r), tf.float32), tf.gather(targets, r)),
+            num_parallel_calls=tf.data.AUTOTUNE,
+        )
+        .prefetch(tf.data.AUTOTUNE)
+    )
+    phase = phase_of(train_from, epochs)
+    network.compile(make_optimizer(phase, steps), make_loss(phase), metrics=["accuracy"])
+    network.fit(train, epochs=epochs, steps_per_epoch=steps, verbose=0, shuffle=False)
+    return time.perf_counter() - started, network
+
+
+def ours(backbone, train_from, epochs):
+    from kerastl.backbones import stages_of
+    from kerastl.training import DTYPES, Examples, Job, SilentReporter, Storage, run_plan
+
+    images, labels = data()
+    network = network_of(backbone)
+    started = time.perf_counter()
+    job = Job(
+        network=network, stages=stages_of(network), recommended="", train=Examples(images, labels),
+        validation=None, class_names=tuple("abcdef"), batch_size=BATCH, seed=0, augment=None,
+        class_weight=None, cache="auto", storage=Storage(None, 4 * 1024**3, DTYPES["float32"]),
+        callbacks=(), tensorboard=None, scratch=Path(tempfile.mkdtemp()),
+        reporter=SilentReporter(), checkpoints=None, settings="",
+    )  # fmt: skip
+    [record] = run_plan(job, (phase_of(train_from, epochs),))
+    print("frozen part", record["fill_seconds"], "of", record["seconds"], "s", file=sys.stderr)
+    return time.perf_counter() - started, network
+
+
+def measure(kind, backbone, train_from, epochs, out):
+    command = [sys.executable, __file__, "one", kind, backbone, train_from, str(epochs), str(out)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def difference(one, other):
+    with np.load(one) as a, np.load(other) as b:
+        return max(
+            float(np.abs(a[k] - b[k]).max() / max(np.abs(a[k]).max(), 1e-12)) for k in a.files
+        )
+
+
+def main():
+    if sys.argv[1:2] == ["one"]:
+        kind, backbone, train_from, epochs, out = sys.argv[2:]
+        way = {"predict": predict, "plain": plain, "ours": ours}[kind]
+        seconds, network = way(backbone, train_from, int(epochs))
+        np.savez(out, *network.get_weights())
+        print(json.dumps(seconds))
+        return
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("phase", choices=PHASES)
+    parser.add_argument("--backbones", nargs="+")
+    parser.add_argument("--repeats", type=int, default=3)
+    arguments = parser.parse_args()
+    epochs = EPOCHS[arguments.phase]
+    folder = Path(tempfile.mkdtemp())
+    print(
+        f"{arguments.phase}: {IMAGES} images of {SIZE} px, {epochs} epochs, batch {BATCH}, "
+        f"medians of {arguments.repeats}"
+    )
+    print(
+        "| backbone | from | predict pass s | kerastl s | plain Keras s | kerastl / predict | "
+        "plain / kerastl | weights differ by |"
+    )
+    print("|---|---|---|---|---|---|---|---|", flush=True)
+    for backbone, train_from in PHASES[arguments.phase].items():
+        if arguments.backbones and backbone not in arguments.backbones:
+            continue
+        times = {kind: [] for kind in ("predict", "ours", "plain")}
+        for _ in range(arguments.repeats):
+            for kind in times:
+                times[kind].append(
+                    measure(kind, backbone, train_from, epochs, folder / f"{kind}.npz")
+                )
+        p, o, k = (float(np.median(times[kind])) for kind in ("predict", "ours", "plain"))
+        apart = difference(folder / "plain.npz", folder / "ours.npz")
+        print(
+            f"| {backbone} | {train_from} | {p:.2f} | {o:.2f} | {k:.2f} | {o / p:.2f} | "
+            f"{k / o:.1f} | {apart:.1e} |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
