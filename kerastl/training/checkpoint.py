@@ -38,6 +38,7 @@ class State:
         network: values of all variables of the network, random states included.
         optimizer: values of the optimizer's variables; empty between phases.
         best_values: trainable variables of the best epoch.
+        start_values: those before the phase, where it will mix them in; else empty.
         seconds: time that the running phase has taken.
     """
 
@@ -51,10 +52,11 @@ class State:
     network: list[Array] = dataclasses.field(default_factory=list)
     optimizer: list[Array] = dataclasses.field(default_factory=list)
     best_values: list[Array] = dataclasses.field(default_factory=list)
+    start_values: list[Array] = dataclasses.field(default_factory=list)
     seconds: float = 0.0
 
 
-_ARRAYS = ("network", "optimizer", "best_values")
+_ARRAYS = ("network", "optimizer", "best_values", "start_values")
 
 
 class CheckpointStore:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from typing import Any
 
 import keras
 import numpy as np
 
-from kerastl.errors import TrainingError
+from kerastl.errors import ConfigurationError, TrainingError
 from kerastl.graph import Cut, apply_boundary, settle_momentum
 from kerastl.training.batches import FixedBatches, ImageBatches, ViewBatches
 from kerastl.training.checkpoint import State, network_variables
@@ -18,7 +19,13 @@ from kerastl.training.optimization import example_weights, make_loss, make_optim
 from kerastl.training.phase import Phase, Plan
 from kerastl.training.progress import EpochProgress
 from kerastl.training.saving import SaveState
-from kerastl.training.selection import Best, KeepBest, read_variables, write_variables
+from kerastl.training.selection import (
+    Best,
+    KeepBest,
+    interpolate,
+    read_variables,
+    write_variables,
+)
 
 Array = np.ndarray[Any, Any]
 
@@ -48,6 +55,11 @@ def _run(job: Job, plan: Plan, state: State) -> list[dict[str, Any]]:
     if state.network:
         write_variables(network_variables(job.network), state.network)
     cuts = [job.boundary(phase) for phase in plan]
+    if job.validation is None and any(phase.interpolate for phase in plan):
+        raise ConfigurationError(
+            "interpolate=True chooses the mixture on validation data, and there are none. Give "
+            "validation data, or leave it out."
+        )
     filled: dict[int, PhaseInputs] = {}
     while state.phase < len(plan):
         index = state.phase
@@ -86,6 +98,8 @@ def _run_phase(
             np.eye(num_classes, dtype=np.float32)[job.validation.labels],
             batch_size=job.batch_size,
         )
+    if phase.interpolate and not state.start_values:
+        state.start_values = read_variables(model.trainable_variables)
     if state.optimizer:
         write_variables(model.optimizer.variables, state.optimizer)
         if state.best is not None:
@@ -148,6 +162,10 @@ def _run_phase(
         raise
     keep.restore()
     best = keep.best
+    mixed = None
+    if phase.interpolate and best is not None:
+        mixed, score = interpolate(model, state.start_values, validation, best.score)
+        best = dataclasses.replace(best, score=score)
     note = "" if best is None else f"val accuracy {best.score[0]:.3f} (epoch {best.epoch})"
     job.reporter.finish(note)
     return {
@@ -165,6 +183,7 @@ def _run_phase(
         "cached_bytes": inputs.cached_bytes,
         "learning_rate": phase.learning_rate,
         "best_epoch": None if best is None else best.epoch,
+        "interpolation": mixed,
         "accuracy": None if best is None else round(best.score[0], 6),
         "loss": None if best is None else round(-best.score[1], 6),
         "history": state.history,

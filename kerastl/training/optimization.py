@@ -38,8 +38,11 @@ def make_optimizer(phase: Phase, steps_per_epoch: int) -> Any:
         Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2019,
         https://arxiv.org/abs/1711.05101.
     """
+    accumulated = phase.gradient_accumulation
     optimizer = keras.optimizers.AdamW(
-        make_schedule(phase, steps_per_epoch), weight_decay=phase.weight_decay or None
+        make_schedule(phase, steps_per_epoch),
+        weight_decay=phase.weight_decay or None,
+        gradient_accumulation_steps=accumulated if accumulated > 1 else None,
     )
     if phase.weight_decay:
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
@@ -47,7 +50,11 @@ def make_optimizer(phase: Phase, steps_per_epoch: int) -> Any:
 
 
 def make_loss(phase: Phase) -> Any:
-    """Cross-entropy of one-hot targets, smoothed as the phase says."""
+    """The loss of one-hot targets, smoothed as the phase says."""
+    if phase.loss == "focal":
+        return keras.losses.CategoricalFocalCrossentropy(
+            alpha=1.0, gamma=2.0, label_smoothing=phase.label_smoothing
+        )
     return keras.losses.CategoricalCrossentropy(label_smoothing=phase.label_smoothing)
 
 

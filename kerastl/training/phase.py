@@ -34,6 +34,13 @@ class Phase:
         label_smoothing: share of the target that is spread over all classes, in [0, 1).
         batch_norm: whether BatchNormalization after the boundary trains. Pretrained statistics
             are better than those of small batches; a network with random weights needs it.
+        loss: ``"cross_entropy"``, or ``"focal"``, which weighs down what is classified well
+            already (gamma 2; Lin et al., https://arxiv.org/abs/1708.02002).
+        gradient_accumulation: steps whose gradients are averaged before the weights change, for
+            larger batches than memory holds.
+        interpolate: after the phase, go back part of the way to the weights that it began with
+            where that does better on the validation data: the best of the mixtures 0, 0.1, ... 1
+            (WiSE-FT; Wortsman et al., https://arxiv.org/abs/2109.01903). Needs validation data.
         patience: stop after that many epochs without improvement on the validation data; None
             never stops early. The best epoch's weights are restored in any case.
     """
@@ -47,6 +54,9 @@ class Phase:
     weight_decay: float = 1e-4
     label_smoothing: float = 0.0
     batch_norm: bool = False
+    loss: Literal["cross_entropy", "focal"] = "cross_entropy"
+    gradient_accumulation: int = 1
+    interpolate: bool = False
     patience: int | None = None
 
     @property
@@ -71,6 +81,10 @@ class Phase:
             problems.append(f"warmup={self.warmup!r} (in [0, 1))")
         if not _is_number(self.label_smoothing) or not 0 <= self.label_smoothing < 1:
             problems.append(f"label_smoothing={self.label_smoothing!r} (in [0, 1))")
+        if self.loss not in ("cross_entropy", "focal"):
+            problems.append(f"loss={self.loss!r} ('cross_entropy' or 'focal')")
+        if not isinstance(self.gradient_accumulation, int) or self.gradient_accumulation < 1:
+            problems.append(f"gradient_accumulation={self.gradient_accumulation!r} (at least 1)")
         if not _is_number(self.weight_decay) or not 0 <= self.weight_decay < math.inf:
             problems.append(f"weight_decay={self.weight_decay!r} (0 or above)")
         if self.patience is not None and (not isinstance(self.patience, int) or self.patience < 1):

@@ -66,6 +66,41 @@ class KeepBest(keras.callbacks.Callback):
             write_variables(self.model.trainable_variables, self.best.values)
 
 
+def interpolate(
+    model: keras.Model, start: list[Array], validation: Any, score: tuple[float, float]
+) -> tuple[float, tuple[float, float]]:
+    """Mixes a model's weights with those that it began with, as does best on validation data.
+
+    Args:
+        model: compiled, with metrics ``accuracy`` and ``loss``; its weights are changed.
+        start: values of its trainable variables before the phase.
+        validation: what ``evaluate`` takes.
+        score: (accuracy, minus loss) of the weights as they are.
+
+    Returns:
+        The share of the new weights that did best, 1.0 where none did better than all of them,
+        and its score.
+    """
+    end = read_variables(model.trainable_variables)
+    best, chosen = score, 1.0
+    for tenth in range(10):
+        share = tenth / 10
+        _mix(model, start, end, share)
+        found = model.evaluate(validation, verbose=0, return_dict=True)
+        if (found["accuracy"], -found["loss"]) > best:
+            best, chosen = (found["accuracy"], -found["loss"]), share
+    _mix(model, start, end, chosen)
+    return chosen, best
+
+
+def _mix(model: keras.Model, start: list[Array], end: list[Array], share: float) -> None:
+    values = [
+        new if share == 1 else old + np.asarray(share, old.dtype) * (new - old)
+        for old, new in zip(start, end, strict=True)
+    ]
+    write_variables(model.trainable_variables, values)
+
+
 def read_variables(variables: Any) -> list[Array]:
     """Copies of the values of variables."""
     return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]

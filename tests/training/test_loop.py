@@ -109,3 +109,77 @@ def test_random_layers_cannot_be_cached():
     model = keras.Model(inputs, keras.layers.Conv2D(2, 3)(x))
     with pytest.raises(GraphError, match="'flip'.*is random"):
         check_cacheable(model, find_cuts(model)[-1])
+
+
+def test_interpolation_never_ends_worse_and_says_what_it_chose(small_recipe, colours):
+    plan = (
+        kerastl.Phase("head", 3, 1e-2),
+        kerastl.Phase("conv_12", 2, 1e-2, interpolate=True),
+    )
+    head, tuned = small_recipe(plan=plan).fit(colours, **QUIET).history
+    assert head["interpolation"] is None
+    assert 0 <= tuned["interpolation"] <= 1
+    assert (tuned["accuracy"], -tuned["loss"]) >= (head["accuracy"], -head["loss"])
+
+
+def test_interpolation_needs_validation_data(small_recipe, colours):
+    plan = (kerastl.Phase("head", 1, interpolate=True),)
+    with pytest.raises(ConfigurationError, match="there are none"):
+        small_recipe(plan=plan).fit(colours, validation=False, **QUIET)
+
+
+def test_mixtures_lie_on_the_line_between_two_states():
+    from kerastl.training.selection import interpolate
+
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2, activation="softmax")])
+    model.compile("sgd", "categorical_crossentropy", metrics=["accuracy"])
+    # Class 1 from x = 0.5 on; the start says from 0.8 on, the end from 0.3 on.
+    x = np.linspace(0.05, 0.95, 10).reshape(-1, 1).astype("float32")
+    y = np.eye(2)[(x[:, 0] > 0.5).astype(int)]
+    start = [np.array([[0.0, 40.0]], np.float32), np.array([0.0, -32.0], np.float32)]
+    end = [np.array([[0.0, 40.0]], np.float32), np.array([0.0, -12.0], np.float32)]
+    model.set_weights(end)
+    scores = model.evaluate(x, y, verbose=0, return_dict=True)
+    share, score = interpolate(model, start, _pair(x, y), (scores["accuracy"], -scores["loss"]))
+    assert share == pytest.approx(0.6)
+    assert score[0] == 1.0
+    np.testing.assert_allclose(model.get_weights()[1], [0.0, -20.0])
+
+
+def _pair(x, y):
+    class Pair(keras.utils.PyDataset):
+        def __len__(self):
+            return 1
+
+        def __getitem__(self, index):
+            return x, y
+
+    return Pair()
+
+
+def test_accumulated_gradients_change_the_weights_less_often(small_recipe, colours):
+    class Watch(keras.callbacks.Callback):
+        def __init__(self):
+            super().__init__()
+            self.seen = []
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.seen.append(self.model.get_layer("probabilities").get_weights()[0].copy())
+
+    watch = Watch()
+    plan = (kerastl.Phase("head", 2, 1e-2, gradient_accumulation=2),)
+    small_recipe(plan=plan).fit(colours, callbacks=[watch], **QUIET)
+    changes = [not np.array_equal(a, b) for a, b in zip(watch.seen, watch.seen[1:], strict=False)]
+    assert changes == [number % 2 == 0 for number in range(len(changes))]
+
+
+def test_focal_loss_weighs_down_what_is_classified_well():
+    from kerastl.training.optimization import make_loss
+
+    target = np.array([[1.0, 0.0]])
+    plain, focal = (make_loss(kerastl.Phase(loss=name)) for name in ("cross_entropy", "focal"))
+    for p in (0.6, 0.9, 0.99):
+        guess = np.array([[p, 1 - p]])
+        assert float(focal(target, guess)) == pytest.approx(
+            (1 - p) ** 2 * float(plain(target, guess)), rel=1e-3
+        )
