@@ -40,6 +40,7 @@ class State:
         best_values: trainable variables of the best epoch.
         start_values: those before the phase, where it will mix them in; else empty.
         seconds: time that the running phase has taken.
+        slowed_at: the epoch at which a divergence was followed by a lower learning rate.
     """
 
     settings: str
@@ -54,6 +55,7 @@ class State:
     best_values: list[Array] = dataclasses.field(default_factory=list)
     start_values: list[Array] = dataclasses.field(default_factory=list)
     seconds: float = 0.0
+    slowed_at: int | None = None
 
 
 _ARRAYS = ("network", "optimizer", "best_values", "start_values")

@@ -89,14 +89,42 @@ def test_user_callbacks_are_called(small_recipe, colours):
     assert seen == [0, 1, 2, 0, 1]
 
 
-def test_a_loss_that_is_no_number_is_an_error(small_recipe, colours):
-    class Poison(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch, logs=None):
+class Poison(keras.callbacks.Callback):
+    """Makes the weights NaN in the epochs of a phase, a few times."""
+
+    def __init__(self, epoch, times):
+        super().__init__()
+        self.epoch, self.left = epoch, times
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == self.epoch and self.left:
+            self.left -= 1
             weights = self.model.trainable_variables[0]
             weights.assign(np.full(weights.shape, np.nan, np.float32))
 
-    with pytest.raises(TrainingError, match="became nan in epoch 1"):
-        small_recipe().fit(colours, callbacks=[Poison()], **QUIET)
+
+@pytest.mark.parametrize("validation", [None, False])
+def test_a_divergence_is_rolled_back_once_at_a_lower_rate(small_recipe, colours, validation):
+    notes = []
+
+    class Notes(SilentReporter):
+        def note(self, text):
+            notes.append(text)
+
+    plan = (kerastl.Phase("head", 4, 1e-2),)
+    model = small_recipe(plan=plan).fit(
+        colours, validation, class_names=CLASSES, reporter=Notes(), callbacks=[Poison(2, 1)]
+    )
+    [record] = model.history
+    assert record["slowed_at"] == 2
+    assert record["epochs"] == 4
+    assert all(np.isfinite(weights).all() for weights in model.network.get_weights())
+    assert any("became nan in epoch 3. Back to the last good weights" in note for note in notes)
+
+
+def test_a_second_divergence_is_an_error(small_recipe, colours):
+    with pytest.raises(TrainingError, match="became nan in epoch 2. It did so before"):
+        small_recipe().fit(colours, callbacks=[Poison(1, 2)], **QUIET)
 
 
 def test_random_layers_cannot_be_cached():

@@ -1,0 +1,255 @@
+"""One phase of a plan, from its first step or from where it was interrupted."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerastl.errors import TrainingError
+from kerastl.graph import Cut
+from kerastl.training.batches import FixedBatches, ImageBatches, ViewBatches
+from kerastl.training.checkpoint import State, network_variables
+from kerastl.training.inputs import PhaseInputs
+from kerastl.training.job import Job
+from kerastl.training.optimization import example_weights, make_loss, make_optimizer
+from kerastl.training.phase import Phase
+from kerastl.training.progress import EpochProgress
+from kerastl.training.saving import SaveState
+from kerastl.training.selection import (
+    Best,
+    KeepBest,
+    interpolate,
+    read_variables,
+    write_variables,
+)
+
+Array = np.ndarray[Any, Any]
+# After a divergence the phase goes on at this fraction of its learning rate.
+_SLOWER = 0.1
+
+
+class _DivergedError(Exception):
+    """The loss is not a number."""
+
+    def __init__(self, epoch: int, loss: float) -> None:
+        super().__init__(f"The training loss became {loss} in epoch {epoch + 1}.")
+        self.epoch = epoch
+
+
+class _Finite(keras.callbacks.Callback):
+    """Ends ``fit`` where the loss is not a number."""
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        loss = (logs or {}).get("loss", 0.0)
+        if not np.isfinite(loss):
+            raise _DivergedError(epoch, loss)
+
+
+class PhaseRun:
+    """Carries out a phase.
+
+    Args:
+        job: network, data and settings.
+        phase: its settings.
+        cut: where training begins.
+        inputs: what it trains on.
+        state: where the run stands; followed, and written to disk from time to time.
+    """
+
+    def __init__(self, job: Job, phase: Phase, cut: Cut, inputs: PhaseInputs, state: State) -> None:
+        self._job = job
+        self._phase = phase
+        self._cut = cut
+        self._inputs = inputs
+        self._state = state
+        self._started = time.perf_counter() - state.seconds
+        self._model = inputs.model
+        self._targets = np.eye(len(job.class_names), dtype=np.float32)[job.train.labels]
+        self._weights = example_weights(
+            job.train.labels, len(job.class_names), job.class_weight, job.class_names
+        )
+        self._validation = self._make_validation()
+        self._keep = KeepBest(phase.patience)
+        self._begin: list[Array] = []
+
+    def run(self) -> dict[str, Any]:
+        """Trains, and leaves the best weights in the network.
+
+        Returns:
+            The phase's record (see ``run_plan``).
+
+        Raises:
+            TrainingError: the loss is not a number, at a tenth of the learning rate too.
+        """
+        self._compile()
+        self._take_up()
+        job, phase = self._job, self._phase
+        saver = SaveState(
+            job.checkpoints,
+            self._state,
+            self._keep,
+            network_variables(job.network),
+            self._started,
+            job.interruption,
+            job.steps,
+        )
+        job.reporter.start(f"{phase.title} ({phase.epochs} epochs)", phase.epochs * job.steps)
+        callbacks = [
+            _Finite(),
+            self._keep,
+            saver,
+            EpochProgress(job.reporter, job.steps),
+            *job.callbacks,
+            *self._tensorboard(),
+        ]
+        while True:
+            try:
+                self._fit(callbacks)
+                break
+            except _DivergedError as error:
+                self._slow_down(error)
+            except KeyboardInterrupt:
+                if not job.interruption.abrupt:
+                    saver.save()
+                raise
+        return self._finish()
+
+    def _compile(self) -> None:
+        """Compiles the part that trains, at the rate that a divergence may have left."""
+        phase = self._phase
+        if self._state.slowed_at is not None:
+            phase = dataclasses.replace(
+                phase,
+                epochs=phase.epochs - self._state.slowed_at,
+                learning_rate=phase.learning_rate * _SLOWER,
+            )
+        self._model.compile(
+            optimizer=make_optimizer(phase, self._job.steps),
+            loss=make_loss(phase),
+            metrics=["accuracy"],
+        )
+        self._model.optimizer.build(self._model.trainable_variables)
+
+    def _take_up(self) -> None:
+        """Puts back what an interrupted run had; else weighs what the phase begins with."""
+        state, keep = self._state, self._keep
+        self._begin = read_variables(self._model.trainable_variables)
+        if self._phase.interpolate and not state.start_values:
+            state.start_values = self._begin
+        if state.optimizer:
+            write_variables(self._model.optimizer.variables, state.optimizer)
+            if state.best is not None:
+                accuracy, loss = state.best["score"]
+                keep.best = Best(
+                    (accuracy, loss),
+                    state.best["epoch"],
+                    state.best_values,
+                    state.best["waited"],
+                )
+        elif self._validation is not None and state.phase > 0:
+            # What the phase before learned is a candidate; an untrained head is none.
+            keep.set_model(self._model)
+            scores = self._model.evaluate(self._validation, verbose=0, return_dict=True)
+            keep.consider((scores["accuracy"], -scores["loss"]), 0)
+
+    def _fit(self, callbacks: list[Any]) -> None:
+        state, patience = self._state, self._phase.patience
+        # After an interruption the rest of the epoch is a fit of its own.
+        spans = [(state.epoch, state.epoch + 1, state.step)] if state.step else []
+        spans.append((state.epoch + len(spans), self._phase.epochs, 0))
+        for first, last, skip in spans:
+            best = self._keep.best
+            stopped = best is not None and patience is not None and best.waited >= patience
+            if first < last and not stopped:
+                self._model.fit(
+                    self._batches(first, skip),
+                    initial_epoch=first,
+                    epochs=last,
+                    verbose=0,
+                    validation_data=self._validation,
+                    shuffle=False,
+                    callbacks=callbacks,
+                )
+
+    def _slow_down(self, error: _DivergedError) -> None:
+        """Goes back to the last good weights, and on at a lower rate; once."""
+        best, state = self._keep.best, self._state
+        good = self._begin if best is None else best.values
+        again = state.slowed_at is not None
+        if again or not all(np.isfinite(value).all() for value in good):
+            before = " It did so before, at a higher learning rate." if again else ""
+            raise TrainingError(
+                f"{error}{before} "
+                "Lower the learning rate, and check that the images are not all one colour."
+            ) from error
+        write_variables(self._model.trainable_variables, good)
+        state.slowed_at, state.epoch, state.step = error.epoch, error.epoch, 0
+        self._job.reporter.note(
+            f"{error} Back to the last good weights, and on at {_SLOWER:g} of the learning rate."
+        )
+        self._compile()
+
+    def _finish(self) -> dict[str, Any]:
+        job, phase, inputs = self._job, self._phase, self._inputs
+        self._keep.restore()
+        best = self._keep.best
+        mixed = None
+        if phase.interpolate and best is not None:
+            mixed, score = interpolate(
+                self._model, self._state.start_values, self._validation, best.score
+            )
+            best = dataclasses.replace(best, score=score)
+        note = "" if best is None else f"val accuracy {best.score[0]:.3f} (epoch {best.epoch})"
+        job.reporter.finish(note)
+        return {
+            "name": phase.title,
+            "train_from": str(phase.train_from),
+            "boundary": self._cut.name,
+            "epochs": len(self._state.history.get("loss", [])),
+            "seconds": round(time.perf_counter() - self._started + inputs.fill_seconds, 3),
+            "fill_seconds": round(inputs.fill_seconds, 3),
+            "train_examples": len(job.train),
+            "computed_examples": inputs.computed,
+            "trainable_parameters": int(
+                sum(int(np.prod(variable.shape)) for variable in self._model.trainable_variables)
+            ),
+            "cached_bytes": inputs.cached_bytes,
+            "learning_rate": phase.learning_rate,
+            "slowed_at": self._state.slowed_at,
+            "best_epoch": None if best is None else best.epoch,
+            "interpolation": mixed,
+            "accuracy": None if best is None else round(best.score[0], 6),
+            "loss": None if best is None else round(-best.score[1], 6),
+            "history": self._state.history,
+        }
+
+    def _make_validation(self) -> FixedBatches | None:
+        job = self._job
+        if self._inputs.validation is None or job.validation is None:
+            return None
+        targets = np.eye(len(job.class_names), dtype=np.float32)[job.validation.labels]
+        return FixedBatches(self._inputs.validation, targets, batch_size=job.batch_size)
+
+    def _batches(self, epoch: int, skip: int) -> Any:
+        order: dict[str, Any] = {
+            "batch_size": self._job.batch_size,
+            "seed": self._job.seed,
+            "phase": self._state.phase,
+            "first_epoch": epoch,
+            "skip": skip,
+        }
+        if self._inputs.train is None:
+            job = self._job
+            return ImageBatches(job.train, job.augment, self._targets, self._weights, **order)
+        return ViewBatches(self._inputs.train, self._targets, self._weights, **order)
+
+    def _tensorboard(self) -> list[Any]:
+        if self._job.tensorboard is None:
+            return []
+        name = f"{self._state.phase}-{self._phase.title.replace(' ', '-')}"
+        folder = self._job.tensorboard / name
+        return [keras.callbacks.TensorBoard(log_dir=str(folder), write_graph=False)]
