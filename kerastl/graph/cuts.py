@@ -61,27 +61,21 @@ def inline(model: keras.Model) -> keras.Model:
     Raises:
         GraphError: the model is neither Functional nor a built Sequential.
     """
-    if isinstance(model, keras.Sequential):
-        if not model.built:
-            raise GraphError(
-                f"The Sequential model {model.name!r} has no input shape yet. "
-                "Start it with keras.Input(shape), or call it on data once."
-            )
-        tensor = keras.Input(
-            batch_shape=model.inputs[0].shape,
-            dtype=model.inputs[0].dtype,
-            name=model.inputs[0].name,
+    if isinstance(model, keras.Sequential) and not model.built:
+        raise GraphError(
+            f"The Sequential model {model.name!r} has no input shape yet. "
+            "Start it with keras.Input(shape), or call it on data once."
         )
-        output = tensor
-        for layer in model.layers:
-            output = layer(output)
-        return inline(keras.Model(tensor, output, name=model.name))
-    require_functional(model)
-    if not any(_is_graph(layer) for layer in model.layers):
-        return model
-    return keras.models.clone_model(
-        model, clone_function=lambda layer: layer, call_function=_call_inlined
-    )
+    if not isinstance(model, keras.Sequential):
+        require_functional(model)
+        if not any(_is_graph(layer) for layer in model.layers):
+            return model
+    inputs = [
+        keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name)
+        for tensor in model.inputs
+    ]
+    outputs = _call_inlined(model, inputs if len(inputs) > 1 else inputs[0])
+    return keras.Model(inputs if len(inputs) > 1 else inputs[0], outputs, name=model.name)
 
 
 def _is_graph(layer: Any) -> bool:
@@ -91,6 +85,7 @@ def _is_graph(layer: Any) -> bool:
 
 
 def _call_inlined(layer: Any, *args: Any, **kwargs: Any) -> Any:
+    """Calls a layer; of a nested model, calls the layers inside, one after another."""
     if not _is_graph(layer):
         return layer(*args, **kwargs)
     if isinstance(layer, keras.Sequential):
@@ -98,12 +93,19 @@ def _call_inlined(layer: Any, *args: Any, **kwargs: Any) -> Any:
         for inner in layer.layers:
             output = _call_inlined(inner, output)
         return output
-    return keras.models.clone_model(
-        layer,
-        input_tensors=args[0],
-        clone_function=lambda inner: inner,
-        call_function=_call_inlined,
-    ).output
+    known = {
+        id(old): new for old, new in zip(layer.inputs, keras.tree.flatten(args[0]), strict=True)
+    }
+    for node in nodes_of(layer):
+        if not node.input_tensors:
+            continue
+        inner_args, inner_kwargs = node.arguments.fill_in(known)
+        made = _call_inlined(node.operation, *inner_args, **inner_kwargs)
+        known |= {
+            id(old): new for old, new in zip(node.outputs, keras.tree.flatten(made), strict=True)
+        }
+    outputs = [known[id(tensor)] for tensor in layer.outputs]
+    return outputs if len(outputs) > 1 else outputs[0]
 
 
 def operations(model: keras.Model) -> list[Any]:

@@ -80,3 +80,22 @@ def test_models_without_a_graph_are_refused():
 def test_a_cut_of_another_model_is_refused():
     with pytest.raises(GraphError, match="is not one of the model"):
         split(branched(), find_cuts(branched())[1])
+
+
+def test_inline_opens_a_base_that_is_called_on_a_computed_tensor():
+    inputs = keras.Input((4,), name="outer")
+    scaled = keras.layers.Rescaling(0.5, name="scale")(inputs)
+    model = keras.Model(inputs, keras.layers.Dense(2, name="e")(branched()(scaled, training=False)))
+    flat = inline(model)
+    assert [cut.name for cut in find_cuts(flat)] == ["outer", "scale", "a", "add", "d", "e"]
+    x = np.random.default_rng(0).normal(size=(5, 4)).astype("float32")
+    np.testing.assert_array_equal(flat.predict(x, verbose=0), model.predict(x, verbose=0))
+
+
+def test_inline_keeps_several_inputs_in_order():
+    x, y = keras.Input((4,), name="x"), keras.Input((4,), name="y")
+    both = keras.Model([x, y], keras.layers.Subtract(name="minus")([x, y]))
+    a, b = keras.Input((4,), name="a"), keras.Input((4,), name="b")
+    model = keras.Model([a, b], keras.layers.ReLU(name="relu")(both([b, a])))
+    values = [np.full((1, 4), 1.0, np.float32), np.full((1, 4), 3.0, np.float32)]
+    np.testing.assert_array_equal(inline(model).predict(values, verbose=0), np.full((1, 4), 2.0))
