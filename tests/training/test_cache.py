@@ -228,3 +228,18 @@ kerastl.ImageClassification(
         _, errors = process.communicate(timeout=300)
         assert process.returncode == 0, errors.decode()
     weights_equal(*(kerastl.load(run) for run in runs))
+
+
+def test_auto_weighs_the_disk_against_computing(small_recipe, colours, tmp_path, monkeypatch):
+    notes = []
+
+    class Notes(SilentReporter):
+        def note(self, text):
+            notes.append(text)
+
+    monkeypatch.setenv("KERASTL_CACHE", str(tmp_path))
+    model = small_recipe(memory_limit=1000).fit(colours, class_names=CLASSES, reporter=Notes())
+    said = [note for note in notes if "predicted" in note]
+    assert len(said) == 2
+    kept = [phase["cached_bytes"] > 0 for phase in model.history]
+    assert kept == [note.endswith(": with it, then") for note in said]
