@@ -62,8 +62,8 @@ class ConsoleReporter:
         self._started = time.perf_counter()
         if self._console.is_terminal:
             self._bar = Progress(
-                TextColumn("{task.description:<28}"),
-                BarColumn(bar_width=30),
+                TextColumn("{task.description:<24}"),
+                BarColumn(bar_width=14),
                 TextColumn("{task.percentage:>3.0f}%"),
                 TimeRemainingColumn(),
                 TextColumn("{task.fields[note]}"),
@@ -120,7 +120,7 @@ class EpochProgress(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Moves on by an epoch and shows its figures."""
         logs = logs or {}
-        note = f"epoch {epoch + 1}  loss {logs.get('loss', float('nan')):.3f}"
+        note = f"loss {logs.get('loss', float('nan')):.2f}"
         if "val_accuracy" in logs:
-            note += f"  val accuracy {logs['val_accuracy']:.3f}"
+            note += f", val {logs['val_accuracy']:.3f}"
         self._reporter.advance((epoch + 1) * self._steps, note)
