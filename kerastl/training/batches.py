@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Sequence
 from typing import Any
 
@@ -65,9 +66,9 @@ class _Shuffled(keras.utils.PyDataset):
             return values, self._targets[rows]
         return values, self._targets[rows], self._weights[rows]
 
+    @abc.abstractmethod
     def take(self, rows: Array) -> Array:
         """The inputs of some examples, float32 (len(rows), ...)."""
-        raise NotImplementedError
 
     def on_epoch_end(self) -> None:
         """Goes on to the next epoch's order."""
