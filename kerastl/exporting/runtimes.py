@@ -43,10 +43,6 @@ class Runtime(ABC):
         """``"dynamic"`` where a batch gives what its images give alone, else ``"1"``."""
         return "dynamic"
 
-    def serve_bytes(self, encoded: Sequence[bytes]) -> tuple[Array, list[str]]:
-        """Outputs and labels of encoded images; a SavedModel alone can do this."""
-        raise NotImplementedError
-
 
 class SavedModelRuntime(Runtime):
     """A SavedModel in TensorFlow."""

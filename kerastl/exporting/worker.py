@@ -82,7 +82,7 @@ def convert(job: dict[str, Any], folder: Path, steps: Steps) -> dict[str, Any]:
 
 def run(job: dict[str, Any], folder: Path, steps: Steps) -> dict[str, Any]:
     """Runs every artifact of a job in its own runtime and saves what it answers."""
-    from kerastl.exporting.runtimes import open_artifact
+    from kerastl.exporting.runtimes import SavedModelRuntime, open_artifact
 
     bundle, facts = Path(job["bundle"]), {}
     images = np.load(folder / "images.npy", mmap_mode="r")
@@ -94,7 +94,7 @@ def run(job: dict[str, Any], folder: Path, steps: Steps) -> dict[str, Any]:
                 "class_names": runtime.class_names(),
                 "batch": runtime.batch(images[:3]),
             }
-            if artifact["format"] == "saved_model" and job["encoded"]:
+            if isinstance(runtime, SavedModelRuntime) and job["encoded"]:
                 encoded = [(bundle / file).read_bytes() for file in job["encoded"]]
                 outputs, labels = runtime.serve_bytes(encoded)
                 np.save(folder / "serve_bytes.npy", outputs)
