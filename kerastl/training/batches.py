@@ -48,6 +48,7 @@ class _Shuffled(keras.utils.PyDataset):
         self._batch_size = batch_size
         self._key = (seed, phase)
         self._skip = skip
+        self._begun = False
         self._order = self._shuffle()
 
     def _shuffle(self) -> Array:
@@ -70,10 +71,13 @@ class _Shuffled(keras.utils.PyDataset):
     def take(self, rows: Array) -> Array:
         """The inputs of some examples, float32 (len(rows), ...)."""
 
-    def on_epoch_end(self) -> None:
-        """Goes on to the next epoch's order."""
-        self.epoch += 1
-        self._order = self._shuffle()
+    def on_epoch_begin(self) -> None:
+        """Goes on to the next epoch's order, but for the first."""
+        # Keras calls on_epoch_end once before the first epoch as well: it is nothing to count by.
+        if self._begun:
+            self.epoch += 1
+            self._order = self._shuffle()
+        self._begun = True
 
 
 class ViewBatches(_Shuffled):
