@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -15,7 +15,7 @@ from kerastl.training.examples import Examples
 Array = np.ndarray[Any, Any]
 
 
-class _Shuffled(keras.utils.PyDataset):
+class Batches(keras.utils.PyDataset):
     """The order of an epoch depends on (seed, phase, epoch) alone.
 
     So an interrupted run goes on with the very batches that it would have seen.
@@ -47,40 +47,54 @@ class _Shuffled(keras.utils.PyDataset):
         self._weights = weights
         self._batch_size = batch_size
         self._key = (seed, phase)
+        self._first = first_epoch
         self._skip = skip
         self._begun = False
-        self._order = self._shuffle()
+        self._shuffled = first_epoch
+        self._order = self._shuffle(first_epoch)
 
-    def _shuffle(self) -> Array:
-        random = np.random.default_rng([*self._key, self.epoch])
+    def _shuffle(self, epoch: int) -> Array:
+        random = np.random.default_rng([*self._key, epoch])
         return random.permutation(len(self._targets))
 
     def __len__(self) -> int:
         return -(-len(self._targets) // self._batch_size) - self._skip
 
     def __getitem__(self, index: int) -> tuple[Array, ...]:
-        start = (index + self._skip) * self._batch_size
+        return self.batch(self.epoch, index + self._skip)
+
+    def batch(self, epoch: int, step: int) -> tuple[Array, ...]:
+        """The inputs, targets and, where there are any, weights of a step of an epoch."""
+        if epoch != self._shuffled:
+            self._shuffled, self._order = epoch, self._shuffle(epoch)
+        start = step * self._batch_size
         # Sorted rows are read from a memory map in one sweep; within a batch order is nothing.
         rows = np.sort(self._order[start : start + self._batch_size])
-        values = self.take(rows)
+        values = self.take(epoch, rows)
         if self._weights is None:
             return values, self._targets[rows]
         return values, self._targets[rows], self._weights[rows]
 
+    def epochs(self, last: int) -> Iterator[tuple[Array, ...]]:
+        """The batches of all epochs before ``last``, one after another."""
+        steps = len(self) + self._skip
+        for epoch in range(self._first, last):
+            for step in range(self._skip if epoch == self._first else 0, steps):
+                yield self.batch(epoch, step)
+
     @abc.abstractmethod
-    def take(self, rows: Array) -> Array:
-        """The inputs of some examples, float32 (len(rows), ...)."""
+    def take(self, epoch: int, rows: Array) -> Array:
+        """The inputs of some examples in an epoch, float32 (len(rows), ...)."""
 
     def on_epoch_begin(self) -> None:
-        """Goes on to the next epoch's order, but for the first."""
+        """Goes on to the next epoch, but for the first."""
         # Keras calls on_epoch_end once before the first epoch as well: it is nothing to count by.
         if self._begun:
             self.epoch += 1
-            self._order = self._shuffle()
         self._begun = True
 
 
-class ViewBatches(_Shuffled):
+class ViewBatches(Batches):
     """Batches of cached activations; each epoch takes the next view.
 
     Args:
@@ -96,13 +110,13 @@ class ViewBatches(_Shuffled):
         super().__init__(targets, weights, **order)
         self._views = views
 
-    def take(self, rows: Array) -> Array:
-        """Activations of this epoch's view."""
-        values = self._views[self.epoch % len(self._views)]
+    def take(self, epoch: int, rows: Array) -> Array:
+        """Activations of an epoch's view."""
+        values = self._views[epoch % len(self._views)]
         return np.asarray(values[rows]).astype(np.float32, copy=False)
 
 
-class ImageBatches(_Shuffled):
+class ImageBatches(Batches):
     """Batches of images, varied anew in each epoch.
 
     Args:
@@ -125,14 +139,14 @@ class ImageBatches(_Shuffled):
         self._examples = examples
         self._augment = augment
 
-    def take(self, rows: Array) -> Array:
-        """Images, each in this epoch's own variation."""
+    def take(self, epoch: int, rows: Array) -> Array:
+        """Images, each in an epoch's own variation."""
         images = self._examples.images[rows]
         if self._augment is not None:
             seed = self._key[0]
             images = np.stack(
                 [
-                    self._augment.apply(image, seed=seed, view=self.epoch, example=int(row))
+                    self._augment.apply(image, seed=seed, view=epoch, example=int(row))
                     for image, row in zip(images, rows, strict=True)
                 ]
             )

@@ -13,6 +13,7 @@ from kerastl.errors import TrainingError
 from kerastl.graph import Cut
 from kerastl.training.batches import FixedBatches, ImageBatches, ViewBatches
 from kerastl.training.checkpoint import State, network_variables
+from kerastl.training.feeding import for_evaluate, for_fit
 from kerastl.training.inputs import PhaseInputs
 from kerastl.training.job import Job
 from kerastl.training.optimization import example_weights, make_loss, make_optimizer
@@ -166,7 +167,7 @@ class PhaseRun:
             stopped = best is not None and patience is not None and best.waited >= patience
             if first < last and not stopped:
                 self._model.fit(
-                    self._batches(first, skip),
+                    **for_fit(self._batches(first, skip), last),
                     initial_epoch=first,
                     epochs=last,
                     verbose=0,
@@ -227,12 +228,14 @@ class PhaseRun:
             "history": self._state.history,
         }
 
-    def _make_validation(self) -> FixedBatches | None:
+    def _make_validation(self) -> Any:
         job = self._job
         if self._inputs.validation is None or job.validation is None:
             return None
         targets = np.eye(len(job.class_names), dtype=np.float32)[job.validation.labels]
-        return FixedBatches(self._inputs.validation, targets, batch_size=job.batch_size)
+        return for_evaluate(
+            FixedBatches(self._inputs.validation, targets, batch_size=job.batch_size)
+        )
 
     def _batches(self, epoch: int, skip: int) -> Any:
         order: dict[str, Any] = {

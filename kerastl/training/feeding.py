@@ -1,0 +1,67 @@
+"""Handing batches to Keras in the way that costs the backend least."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerastl.training.batches import Batches, FixedBatches
+
+Array = np.ndarray[Any, Any]
+# What is handed over at once: enough to make the handing over cheap, little enough for any memory.
+_CHUNK_BYTES = 8 * 1024**2
+
+
+def for_fit(batches: Batches, last: int) -> dict[str, Any]:
+    """The arguments of ``fit`` that make it train on batches.
+
+    TensorFlow's pipeline asks Python for chunks of many batches and takes them apart by itself:
+    asked for each batch, Python takes about as long as a step of a small head. The batches and
+    their order are the same in any case.
+
+    Args:
+        batches: what to train on, from their first epoch on.
+        last: the epoch before which training ends.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return {"x": batches}
+    pipeline = _pipeline(lambda: batches.epochs(last), batches[0])
+    return {"x": pipeline, "steps_per_epoch": len(batches)}
+
+
+def for_evaluate(batches: FixedBatches) -> Any:
+    """What ``evaluate`` and ``validation_data`` take, in place of batches."""
+    if keras.backend.backend() != "tensorflow":
+        return batches
+    import tensorflow as tf
+
+    pipeline = _pipeline(lambda: (batches[i] for i in range(len(batches))), batches[0])
+    return pipeline.apply(tf.data.experimental.assert_cardinality(len(batches)))
+
+
+def _pipeline(source: Callable[[], Iterator[tuple[Array, ...]]], sample: tuple[Array, ...]) -> Any:
+    import tensorflow as tf
+
+    size = max(1, _CHUNK_BYTES // max(1, sum(part.nbytes for part in sample)))
+    signature = tuple(
+        # Batches, examples, and the rest: the last batch of an epoch has fewer examples.
+        tf.TensorSpec((None, None, *part.shape[1:]), part.dtype)
+        for part in sample
+    )
+    return (
+        tf.data.Dataset.from_generator(lambda: _chunks(source(), size), output_signature=signature)
+        .prefetch(1)
+        .flat_map(lambda *parts: tf.data.Dataset.from_tensor_slices(parts))
+        .prefetch(2)
+    )
+
+
+def _chunks(source: Iterator[tuple[Array, ...]], size: int) -> Iterator[tuple[Array, ...]]:
+    """Stacks neighbouring batches of the same length."""
+    for _, same in itertools.groupby(source, key=lambda batch: len(batch[0])):
+        while chunk := list(itertools.islice(same, size)):
+            yield tuple(np.stack(parts) for parts in zip(*chunk, strict=True))
