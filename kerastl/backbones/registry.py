@@ -23,8 +23,7 @@ _CONVNEXT = r"convnext_[a-z]+_(stage_\d)_block"
 _VGG = r"(block\d)_"
 _XCEPTION = r"(block\d+)_"
 _INCEPTION = r"(mixed\d+)"
-# Every cell of NASNet feeds the next two, so that no single tensor separates its cells.
-_NASNET = r"(reduction|normal)_"
+_NASNET = r"(?:.*_)?(normal|reduction)_(?:.*?_)??((?:(?:stem|reduce)_)?\d+)$"
 
 
 def _record(
@@ -94,7 +93,7 @@ _RECORDS = (
     _record("xception", "Xception", 299, "tf", 2048, 20_861_480,
             _XCEPTION, "block4", _MIT, "1610.02357", minimum_size=71),
     _record("nasnet_mobile", "NASNetMobile", 224, "tf", 1056, 4_269_716,
-            _NASNET, "all", _APACHE, "1707.07012"),
+            _NASNET, "normal_5", _APACHE, "1707.07012"),
 )
 # fmt: on
 _BY_NAME: Mapping[str, Backbone] = types.MappingProxyType(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import math
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -12,29 +15,64 @@ from kerastl.errors import GraphError
 
 @dataclasses.dataclass(frozen=True)
 class Cut:
-    """A tensor through which every path from a model's inputs to its outputs runs.
+    """The tensors through which every path from a model's inputs to its outputs runs.
 
     Attributes:
-        tensor: the KerasTensor; everything before it is the prefix, everything after it the
-            suffix.
-        name: name of the layer or operation that makes the tensor.
-        position: how many operations have run when the tensor is complete. Of two cuts of one
+        tensors: KerasTensors, most often a single one; everything before them is the prefix,
+            everything after them the suffix.
+        name: name of the layer or operation that makes the last of them.
+        position: how many operations have run when the tensors are complete. Of two cuts of one
             model, the one with the higher position is nearer to the output.
     """
 
-    tensor: Any
+    tensors: tuple[Any, ...]
     name: str
     position: int
+
+    @functools.cached_property
+    def tensor(self) -> Any:
+        """What passes the cut as one KerasTensor (n, ...).
+
+        It is the tensor itself where there is one. Several are laid out flat and joined, float32
+        (n, values): so an example's activations are one row, whatever the graph looks like.
+        """
+        if len(self.tensors) == 1:
+            return self.tensors[0]
+        flat = [
+            keras.ops.reshape(keras.ops.cast(tensor, "float32"), (-1, size))
+            for tensor, size in zip(self.tensors, self._sizes(), strict=True)
+        ]
+        return keras.ops.concatenate(flat, axis=1)
+
+    def unpack(self, packed: Any) -> list[Any]:
+        """The single tensors out of what ``tensor`` makes of them."""
+        if len(self.tensors) == 1:
+            return [packed]
+        parts, start = [], 0
+        for tensor, size in zip(self.tensors, self._sizes(), strict=True):
+            part = keras.ops.reshape(packed[:, start : start + size], (-1, *tensor.shape[1:]))
+            parts.append(keras.ops.cast(part, tensor.dtype))
+            start += size
+        return parts
 
     @property
     def values(self) -> int | None:
         """How many numbers one example has at this cut; None where the shape is not fixed."""
-        count = 1
-        for size in self.tensor.shape[1:]:
-            if size is None:
+        count = 0
+        for tensor in self.tensors:
+            if None in tensor.shape[1:]:
                 return None
-            count *= size
+            count += math.prod(tensor.shape[1:])
         return count
+
+    def _sizes(self) -> list[int]:
+        if self.values is None:
+            raise GraphError(
+                f"The tensors at {self.name!r} have no fixed shapes: "
+                f"{', '.join(str(tensor.shape) for tensor in self.tensors)}. A cut of several "
+                "tensors needs them; give the model an input of a fixed size."
+            )
+        return [math.prod(tensor.shape[1:]) for tensor in self.tensors]
 
 
 def require_functional(model: Any) -> None:
@@ -99,13 +137,16 @@ def _call_inlined(layer: Any, *args: Any, **kwargs: Any) -> Any:
     for node in nodes_of(layer):
         if not node.input_tensors:
             continue
-        inner_args, inner_kwargs = node.arguments.fill_in(known)
-        made = _call_inlined(node.operation, *inner_args, **inner_kwargs)
-        known |= {
-            id(old): new for old, new in zip(node.outputs, keras.tree.flatten(made), strict=True)
-        }
+        _call_again(node, known)
     outputs = [known[id(tensor)] for tensor in layer.outputs]
     return outputs if len(outputs) > 1 else outputs[0]
+
+
+def _call_again(node: Any, known: dict[int, Any]) -> None:
+    """Calls a node's operation on other tensors: ``known`` maps the old ones' ids to the new."""
+    arguments, keywords = node.arguments.fill_in(known)
+    made = _call_inlined(node.operation, *arguments, **keywords)
+    known |= {id(old): new for old, new in zip(node.outputs, keras.tree.flatten(made), strict=True)}
 
 
 def operations(model: keras.Model) -> list[Any]:
@@ -120,16 +161,17 @@ def nodes_of(model: Any) -> list[Any]:
     return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
 
 
-def find_cuts(model: keras.Model) -> tuple[Cut, ...]:
-    """Finds every tensor at which a model can be cut in two.
+def find_cuts(model: keras.Model, tensors: int = 1) -> tuple[Cut, ...]:
+    """Finds every place at which a model can be cut in two.
 
     One sweep in running order keeps the set of tensors that are still needed. Where that set
     holds a single tensor, nothing else passes from the part before it to the part after it.
     All inputs are needed from the start, so that no cut is found before the last of several
-    inputs has been consumed.
+    inputs has been consumed, unless the cut may carry them along.
 
     Args:
         model: a Functional model; nested models count as one operation (see ``inline``).
+        tensors: how many tensors a cut may have, at most.
 
     Returns:
         The cuts from the input to the output, the input tensor of a single-input model first
@@ -138,6 +180,16 @@ def find_cuts(model: keras.Model) -> tuple[Cut, ...]:
     Raises:
         GraphError: the model is not Functional.
     """
+    cuts: list[Cut] = []
+    for position, (node, needed) in enumerate(_sweep(model)):
+        made = id(node.outputs[0]) if len(node.outputs) == 1 else None
+        if len(needed) <= tensors and any(id(tensor) == made for tensor in needed):
+            cuts.append(Cut(needed, node.operation.name, position))
+    return tuple(cuts)
+
+
+def _sweep(model: keras.Model) -> Iterator[tuple[Any, tuple[Any, ...]]]:
+    """Every node in running order, with the tensors that are needed after it."""
     nodes = nodes_of(model)
     waiting: dict[int, int] = {}
     for node in nodes:
@@ -146,19 +198,16 @@ def find_cuts(model: keras.Model) -> tuple[Cut, ...]:
     for tensor in model.outputs:
         waiting[id(tensor)] = waiting.get(id(tensor), 0) + 1
 
-    needed = {id(tensor) for tensor in model.inputs if waiting.get(id(tensor))}
-    cuts: list[Cut] = []
-    for position, node in enumerate(nodes):
+    needed = {id(tensor): tensor for tensor in model.inputs if waiting.get(id(tensor))}
+    for node in nodes:
         for tensor in node.input_tensors:
             waiting[id(tensor)] -= 1
             if waiting[id(tensor)] == 0:
-                needed.discard(id(tensor))
+                needed.pop(id(tensor), None)
         for tensor in node.outputs:
             if waiting.get(id(tensor), 0) > 0:
-                needed.add(id(tensor))
-        if len(needed) == 1 and len(node.outputs) == 1 and id(node.outputs[0]) in needed:
-            cuts.append(Cut(node.outputs[0], node.operation.name, position))
-    return tuple(cuts)
+                needed[id(tensor)] = tensor
+        yield node, tuple(needed.values())
 
 
 def split(model: keras.Model, cut: Cut) -> tuple[keras.Model, keras.Model]:
@@ -169,15 +218,20 @@ def split(model: keras.Model, cut: Cut) -> tuple[keras.Model, keras.Model]:
 
     Args:
         model: a Functional model.
-        cut: one of ``find_cuts(model)``.
+        cut: one of ``find_cuts(model)``, of any number of tensors.
 
     Returns:
-        The prefix (model's inputs to the cut) and the suffix (the cut to model's outputs).
+        The prefix (model's inputs to ``cut.tensor``) and the suffix (from there to model's
+        outputs).
 
     Raises:
-        GraphError: the cut is one of another model.
+        GraphError: the cut is one of another model, or has several tensors without fixed shapes.
     """
-    if not any(cut.tensor is own.tensor for own in find_cuts(model)):
+    own = [needed for _, needed in _sweep(model)]
+    if not (
+        cut.position < len(own)
+        and {id(tensor) for tensor in own[cut.position]} == {id(tensor) for tensor in cut.tensors}
+    ):
         raise GraphError(
             f"The cut at {cut.name!r} is not one of the model {model.name!r}. Find cuts and stages "
             "in the very model that is split; nested models are laid open by inline()."
@@ -185,5 +239,15 @@ def split(model: keras.Model, cut: Cut) -> tuple[keras.Model, keras.Model]:
     inputs = model.inputs if len(model.inputs) > 1 else model.inputs[0]
     outputs = model.outputs if len(model.outputs) > 1 else model.outputs[0]
     prefix = keras.Model(inputs, cut.tensor, name=f"{model.name}_prefix")
-    suffix = keras.Model(cut.tensor, outputs, name=f"{model.name}_suffix")
+    if len(cut.tensors) == 1:
+        suffix = keras.Model(cut.tensor, outputs, name=f"{model.name}_suffix")
+        return prefix, suffix
+    packed = keras.Input(cut.tensor.shape[1:], dtype=cut.tensor.dtype)
+    known = {id(old): new for old, new in zip(cut.tensors, cut.unpack(packed), strict=True)}
+    for node in nodes_of(model)[cut.position + 1 :]:
+        # Of several inputs some may be carried along by the cut and come up again as nodes.
+        if node.input_tensors:
+            _call_again(node, known)
+    made = [known[id(tensor)] for tensor in model.outputs]
+    suffix = keras.Model(packed, made if len(made) > 1 else made[0], name=f"{model.name}_suffix")
     return prefix, suffix

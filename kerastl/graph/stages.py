@@ -13,6 +13,8 @@ from kerastl.graph.cuts import Cut, find_cuts, operations
 HEAD = "head"
 ALL = "all"
 POOLING_LAYER = "head_pooling"
+# A cell of NASNet feeds the next two.
+_MOST_TENSORS = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Stage:
 
     Attributes:
         name: as in ``"block_16"`` or ``"conv5"``.
-        cut: the tensor that enters the stage.
+        cut: what enters the stage.
     """
 
     name: str
@@ -43,10 +45,10 @@ def find_stages(model: keras.Model, pattern: str | None) -> tuple[Stage, ...]:
         The stages from input to output. Two stages that no cut separates are one, under the
         name of the first.
     """
-    cuts = find_cuts(model)
+    cuts = find_cuts(model, tensors=_MOST_TENSORS)
     starts: dict[str, int] = {}
     if pattern is None:
-        starts = _starts_without_names(model, cuts)
+        starts = _starts_without_names(model, tuple(c for c in cuts if len(c.tensors) == 1))
     else:
         expression = re.compile(pattern)
         for position, operation in enumerate(operations(model)):
@@ -56,9 +58,13 @@ def find_stages(model: keras.Model, pattern: str | None) -> tuple[Stage, ...]:
 
     stages: list[Stage] = []
     for name, start in starts.items():
-        before = [cut for cut in cuts if cut.position < start]
-        if before and (not stages or stages[-1].cut.position < before[-1].position):
-            stages.append(Stage(name, before[-1]))
+        after = stages[-1].cut.position if stages else -1
+        between = [cut for cut in cuts if after < cut.position < start]
+        if between:
+            # The fewest tensors, and then the nearest to the stage.
+            stages.append(
+                Stage(name, min(between, key=lambda cut: (len(cut.tensors), -cut.position)))
+            )
     return tuple(stages)
 
 

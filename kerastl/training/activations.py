@@ -82,7 +82,7 @@ class Activations:
 
 def is_input(network: keras.Model, cut: Cut) -> bool:
     """Whether a cut lies at the very input, so that the activations are the images."""
-    return cut.tensor is network.inputs[0]
+    return len(cut.tensors) == 1 and cut.tensor is network.inputs[0]
 
 
 def bytes_per_example(network: keras.Model, cut: Cut, dtype: np.dtype[Any]) -> int:
@@ -93,7 +93,8 @@ def bytes_per_example(network: keras.Model, cut: Cut, dtype: np.dtype[Any]) -> i
     """
     if cut.values is None:
         raise GraphError(
-            f"The activations at {cut.name!r} have no fixed shape: {cut.tensor.shape}."
+            f"The activations at {cut.name!r} have no fixed shape: "
+            f"{', '.join(str(tensor.shape) for tensor in cut.tensors)}."
         )
     # Pixels are whole numbers up to 255: stored as such they take a quarter of the space.
     return cut.values * (1 if is_input(network, cut) else dtype.itemsize)
