@@ -84,7 +84,9 @@ def plain(data, weights, seed, train_from):
         keep = keras.callbacks.EarlyStopping(
             "val_accuracy", patience=EPOCHS, restore_best_weights=True
         )
-        found = network.fit(train, epochs=EPOCHS, validation_data=val, verbose=0, shuffle=False, callbacks=[keep])
+        found = network.fit(
+            train, epochs=EPOCHS, validation_data=val, verbose=0, shuffle=False, callbacks=[keep]
+        )
         best = max(found.history["val_accuracy"])
     return time.perf_counter() - started, best
 

@@ -116,9 +116,19 @@ def check_cacheable(network: keras.Model, cut: Cut) -> None:
             )
 
 
+def prefix_of(network: keras.Model, cuts: Sequence[Cut]) -> keras.Model | None:
+    """The frozen part, with one output for each cut that is not the input itself.
+
+    What it was compiled for stays compiled: use one for all data sets.
+    """
+    tensors = [cut.tensor for cut in cuts if not is_input(network, cut)]
+    return keras.Model(network.inputs[0], tensors) if tensors else None
+
+
 def compute(
     network: keras.Model,
     cuts: Sequence[Cut],
+    prefix: keras.Model | None,
     examples: Examples,
     storage: Storage,
     *,
@@ -131,6 +141,7 @@ def compute(
     Args:
         network: the whole network, flat.
         cuts: at which the activations are wanted; one pass over the data fills all of them.
+        prefix: ``prefix_of(network, cuts)``.
         examples: decoded images.
         storage: how they are kept. What a cache holds already is not computed again.
         views: how many views.
@@ -147,7 +158,7 @@ def compute(
     started = time.perf_counter()
     for cut in cuts:
         check_cacheable(network, cut)
-    pass_ = _Pass(network, cuts, examples, storage, views, augment, progress)
+    pass_ = _Pass(network, cuts, prefix, examples, storage, views, augment, progress)
     filled = [pass_.view(view) for view in range(views)]
     seconds = time.perf_counter() - started
     return tuple(
@@ -163,6 +174,7 @@ class _Pass:
         self,
         network: keras.Model,
         cuts: Sequence[Cut],
+        prefix: keras.Model | None,
         examples: Examples,
         storage: Storage,
         views: int,
@@ -178,11 +190,7 @@ class _Pass:
         self._progress = progress
         self._storage = storage
         self._model = [cut for cut in cuts if not is_input(network, cut)]
-        self._prefix = (
-            keras.Model(network.inputs[0], [cut.tensor for cut in self._model])
-            if self._model
-            else None
-        )
+        self._prefix = prefix
         total = (
             views
             * len(examples)

@@ -105,6 +105,7 @@ def _fill(
     if not cuts:
         return 0.0, 0, {}
     most = max(views[cut.position] for cut in cuts)
+    prefix = activations.prefix_of(job.network, cuts)
     filled: list[tuple[activations.Activations, ...] | None] = []
     for examples, name in ((job.train, "training"), (job.validation, "validation")):
         if examples is None:
@@ -116,6 +117,7 @@ def _fill(
         results = activations.compute(
             job.network,
             cuts,
+            prefix,
             examples,
             job.storage,
             views=count,

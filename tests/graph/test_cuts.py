@@ -99,3 +99,40 @@ def test_inline_keeps_several_inputs_in_order():
     model = keras.Model([a, b], keras.layers.ReLU(name="relu")(both([b, a])))
     values = [np.full((1, 4), 1.0, np.float32), np.full((1, 4), 3.0, np.float32)]
     np.testing.assert_array_equal(inline(model).predict(values, verbose=0), np.full((1, 4), 2.0))
+
+
+def chained():
+    """Every block feeds the next two; a mask goes along to all of them."""
+    x, mask = keras.Input((4, 3), name="x"), keras.Input((4,), name="mask", dtype="int32")
+    before, now = x, keras.layers.Dense(3, name="first")(x)
+    for number in range(3):
+        attended = keras.layers.MultiHeadAttention(1, 2, name=f"block_{number}")(
+            now, now, attention_mask=mask[:, None, :] > 0
+        )
+        before, now = now, keras.layers.Add(name=f"join_{number}")([attended, before])
+    return keras.Model([x, mask], keras.layers.Dense(2, name="out")(now))
+
+
+def test_a_cut_of_several_tensors_carries_them_all():
+    model = chained()
+    random = np.random.default_rng(0)
+    inputs = [random.normal(size=(5, 4, 3)).astype("float32"), random.integers(0, 2, (5, 4))]
+    inputs[1][:, 0] = 1
+    whole = model.predict(inputs, verbose=0)
+    singles, several = find_cuts(model), find_cuts(model, tensors=5)
+    assert {cut.name for cut in singles} == {"join_2", "out"}
+    assert {"join_0", "join_1"} <= {cut.name for cut in several}
+    for cut in several[:-1]:
+        prefix, suffix = split(model, cut)
+        np.testing.assert_array_equal(
+            suffix.predict(prefix.predict(inputs, verbose=0), verbose=0), whole
+        )
+        assert {id(w) for w in prefix.weights + suffix.weights} == {id(w) for w in model.weights}
+
+
+def test_a_cut_of_several_tensors_needs_fixed_shapes():
+    x, y = keras.Input((None, 3)), keras.Input((None, 3))
+    model = keras.Model([x, y], keras.layers.Add()([keras.layers.Dense(3, name="a")(x), y]))
+    cut = next(cut for cut in find_cuts(model, tensors=2) if cut.name == "a")
+    with pytest.raises(GraphError, match="no fixed shapes"):
+        split(model, cut)

@@ -191,6 +191,32 @@ def test_a_full_disk_without_memory_is_an_error(small_recipe, colours, tmp_path,
         fit(small_recipe, colours, cache=tmp_path, memory_limit=1000)
 
 
+@pytest.fixture
+def small_files():
+    """A file of this process may hold no more than 4 KB, as on a disk that fills up."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_real_limit_of_file_sizes_falls_back_to_memory(
+    small_recipe, colours, tmp_path, small_files
+):
+    with pytest.warns(CacheWarning, match="is full"):
+        model = fit(small_recipe, colours, cache=tmp_path / "a")
+    weights_equal(fit(small_recipe, colours, cache=False), model)
+    assert not list((tmp_path / "a").rglob("*.shard"))
+
+
+def test_a_real_limit_of_file_sizes_without_memory_is_an_error(
+    small_recipe, colours, tmp_path, small_files
+):
+    with pytest.raises(TrainingError, match=r"is full.*cache=False"):
+        fit(small_recipe, colours, cache=tmp_path, memory_limit=1000)
+
+
 def test_auto_leaves_out_what_has_no_room(small_recipe, colours, tmp_path, monkeypatch):
     notes = []
 

@@ -5,6 +5,7 @@ import pytest
 import kerastl
 from kerastl.errors import ConfigurationError, TrainingError
 from kerastl.training import SilentReporter
+from kerastl.training.optimization import make_loss, make_optimizer
 from tests.conftest import CLASSES
 
 QUIET = {"class_names": CLASSES, "reporter": SilentReporter()}
@@ -44,6 +45,28 @@ def test_cached_training_gives_the_weights_of_uncached_training(small_recipe, co
     ]
     for one, other in zip(*(m.network.get_weights() for m in models), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_cached_training_gives_the_weights_of_a_plain_keras_loop(small_recipe, colours):
+    """The guide's loop: the whole network, batch after batch, in the same order."""
+    epochs, size, classes = 3, 8, 3
+    plan = (kerastl.Phase("conv_12", epochs, 1e-3),)
+    recipe = small_recipe(plan=plan, head=plain_head(), batch_size=size, augment=None)
+    x, y = np.asarray(colours[0])[:, :32, :32], np.asarray(colours[1])
+    ours = recipe.fit((x, y), validation=False, seed=1, **QUIET).network
+
+    keras.utils.set_random_seed(1)
+    network, _ = recipe.assemble(classes, seed=1)
+    kerastl.unfreeze(network, "conv_12")
+    steps = -(-len(x) // size)
+    network.compile(make_optimizer(plan[0], steps), make_loss(plan[0]))
+    for epoch in range(epochs):
+        order = np.random.default_rng([1, 0, epoch]).permutation(len(x))
+        for start in range(0, len(x), size):
+            rows = np.sort(order[start : start + size])
+            network.train_on_batch(x[rows].astype("float32"), np.eye(classes)[y[rows]])
+    for one, other in zip(ours.get_weights(), network.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-7)
 
 
 def test_views_are_cycled(small_recipe, colours):

@@ -2,6 +2,11 @@ import keras
 import numpy as np
 import pytest
 
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
+
 import kerastl
 from kerastl.errors import ConfigurationError, RunError
 from kerastl.training import SilentReporter, checkpoint
@@ -105,3 +110,32 @@ def test_a_checkpoint_keeps_everything(tmp_path):
     assert (back.phase, back.epoch, back.step, back.history) == (1, 2, 3, {"loss": [1.0]})
     np.testing.assert_array_equal(back.network[0], state.network[0])
     assert back.optimizer[0] == 7
+
+
+class FillDisk(keras.callbacks.Callback):
+    """From an epoch on, no file may grow beyond a size, as on a disk that fills up."""
+
+    def __init__(self, epoch):
+        super().__init__()
+        self.epoch = epoch
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == self.epoch:
+            hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+
+
+@pytest.mark.skipif(resource is None, reason="needs POSIX limits")
+def test_a_full_disk_leaves_the_last_checkpoint_whole(
+    fit, colour_folder, tmp_path, whole, monkeypatch
+):
+    monkeypatch.setattr(checkpoint, "SECONDS_BETWEEN", 0)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        with pytest.raises(RunError, match=r"cannot be written: File too large.*--resume"):
+            fit(colour_folder, out=tmp_path / "run", callbacks=[FillDisk(1)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    model = fit(colour_folder, out=tmp_path / "run", resume=True)
+    for one, other in zip(whole.network.get_weights(), model.network.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
