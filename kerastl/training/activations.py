@@ -278,11 +278,17 @@ class _Pass:
             for entry in entries
         ]
         for shard in sorted(set().union(*missing)):
-            start, stop = entries[0].rows(shard)
-            outputs = self._forward(view, start, stop)
-            for entry, lacking, values in zip(entries, missing, outputs, strict=True):
-                if shard in lacking:
-                    entry.write(shard, values)
+            self._fill_shard(view, shard, entries, missing)
+
+    def _fill_shard(
+        self, view: int, shard: int, entries: list[CacheEntry], missing: list[set[int]]
+    ) -> None:
+        # In a scope of its own: no two shards are in memory at once.
+        start, stop = entries[0].rows(shard)
+        outputs = self._forward(view, start, stop)
+        for entry, lacking, values in zip(entries, missing, outputs, strict=True):
+            if shard in lacking:
+                entry.write(shard, values)
 
     def _open(self, entry: CacheEntry) -> Any:
         if self._in_memory:
@@ -291,15 +297,19 @@ class _Pass:
 
     def _forward(self, view: int, start: int, stop: int) -> list[Array]:
         """Activations of some rows at each cut, batch by batch."""
-        parts: list[list[Array]] = []
+        outputs: list[Array] = []
         for first in range(start, stop, FORWARD_BATCH):
             last = min(first + FORWARD_BATCH, stop)
             images = self._examples.view(first, last, view=view, augment=self._augment)
-            parts.append(_predict(self._prefix, images))
+            found = _predict(self._prefix, images)
+            if not outputs:
+                outputs = [np.empty((stop - start, *part.shape[1:]), part.dtype) for part in found]
+            for output, part in zip(outputs, found, strict=True):
+                output[first - start : last - start] = part
             self.computed += last - first
             self._done += last - first
             self._tell()
-        return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
+        return outputs
 
     def _tell(self) -> None:
         if self._progress:
