@@ -34,7 +34,13 @@ def train(count):
     import kerastl
     from kerastl.graph import find_stages
     from kerastl.training import (
-        DTYPES, ActivationCache, Examples, Job, SilentReporter, Storage, run_plan,
+        DTYPES,
+        ActivationCache,
+        Examples,
+        Job,
+        SilentReporter,
+        Storage,
+        run_plan,
     )  # fmt: skip
 
     keras.utils.set_random_seed(0)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from kerastl.model import Predictions, TrainedModel
     from kerastl.model import load_run as load
     from kerastl.recipes import ImageClassification
-    from kerastl.training import Augment, Phase, full, gradual, head_only, two_phase
+    from kerastl.training import Augment, Phase, full, gradual, head_only, lp_ft, two_phase
 
 # Importing Keras takes seconds with some backends: each name is imported when it is first used.
 _HOME = {
@@ -67,6 +67,7 @@ _HOME = {
     "head_only": "kerastl.training",
     "list_backbones": "kerastl.backbones",
     "load": "kerastl.model:load_run",
+    "lp_ft": "kerastl.training",
     "two_phase": "kerastl.training",
     "unfreeze": "kerastl.backbones",
     "verify": "kerastl.exporting",
@@ -101,6 +102,7 @@ __all__ = [
     "head_only",
     "list_backbones",
     "load",
+    "lp_ft",
     "two_phase",
     "unfreeze",
     "verify",

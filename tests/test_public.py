@@ -41,6 +41,7 @@ def test_the_public_names():
         "head_only",
         "list_backbones",
         "load",
+        "lp_ft",
         "two_phase",
         "unfreeze",
         "verify",

@@ -2,7 +2,7 @@
 
 from kerastl.graph.cuts import Cut, find_cuts, inline, operations, split
 from kerastl.graph.fingerprint import prefix_sha256
-from kerastl.graph.freezing import apply_boundary, settle_momentum, trainable_layers
+from kerastl.graph.freezing import apply_boundary, forget_traces, settle_momentum, trainable_layers
 from kerastl.graph.stages import (
     ALL,
     HEAD,
@@ -22,6 +22,7 @@ __all__ = [
     "apply_boundary",
     "find_cuts",
     "find_stages",
+    "forget_traces",
     "head_cut",
     "inline",
     "operations",

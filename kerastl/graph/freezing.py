@@ -65,6 +65,13 @@ def _with_sublayers(layer: Any) -> list[Any]:
     return list(layer._flatten_layers())
 
 
+def forget_traces(model: keras.Model) -> None:
+    """Makes a model trace its steps anew; needed where its layers compute in another way."""
+    model.make_predict_function(force=True)
+    model.train_function = model.test_function = None
+    model.compiled = False
+
+
 def settle_momentum(model: keras.Model, steps: int) -> None:
     """Makes the moving statistics of trainable BatchNormalization settle within a training.
 

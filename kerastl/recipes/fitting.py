@@ -18,7 +18,7 @@ import numpy as np
 from kerastl.backbones import NONE, describe_preprocessing, stages_of
 from kerastl.data import Dataset, ImageDataset, load_pair, stratified_sample
 from kerastl.errors import ConfigurationError, DataError
-from kerastl.graph import ALL, HEAD, resolve_boundary
+from kerastl.graph import ALL, HEAD, inline, operations, resolve_boundary
 from kerastl.heads import Head
 from kerastl.metrics import classification_metrics
 from kerastl.model import Samples, TrainedModel, load_run, predict_images, run_directory
@@ -37,9 +37,11 @@ from kerastl.training import (
     Reporter,
     State,
     Storage,
+    check_precision,
     decode,
     default_folder,
     example_weights,
+    lora_layers,
     run_plan,
 )
 
@@ -77,7 +79,7 @@ def fit(
     keras.utils.set_random_seed(seed)
     # Built before the data are read, which may take long: weights may not fit, stages not exist.
     base = recipe.build_base()
-    _check_stages(recipe, base.model)
+    _check_stages(recipe, inline(base.model))
 
     options: dict[str, Any] = (
         {} if columns is None else {"image_column": columns[0], "label_column": columns[1]}
@@ -122,6 +124,7 @@ def fit(
                 reporter=reporter,
                 checkpoints=checkpoints,
                 settings=settings,
+                precision=recipe.precision,
             ),
             recipe.resolved_plan,
             _state(checkpoints, settings, resume),
@@ -192,11 +195,17 @@ def _check(recipe: ImageClassification, seed: int) -> None:
         )
     if not isinstance(recipe.memory_limit, int) or recipe.memory_limit < 1:
         raise ConfigurationError(f"memory_limit={recipe.memory_limit!r}; give a count of bytes.")
+    check_precision(recipe.precision)
     if recipe.augment is not None:
         recipe.augment.check()
     _ = recipe.record, recipe.size
     plan = recipe.resolved_plan
     source = recipe.weights_source
+    if source.kind == NONE and any(p.l2_sp for p in plan):
+        raise ConfigurationError(
+            "l2_sp pulls towards pretrained weights, and this backbone has random ones. Give "
+            "weights=, or leave l2_sp out."
+        )
     if source.kind == NONE and any(p.train_from != ALL or not p.batch_norm for p in plan):
         warnings.warn(
             "The backbone has random weights, and the plan freezes a part of it: that part stays "
@@ -216,11 +225,17 @@ def _storage(recipe: ImageClassification) -> Storage:
 
 
 def _check_stages(recipe: ImageClassification, base: keras.Model) -> None:
-    """Raises where a phase begins at a stage that the backbone does not have."""
+    """Raises where a phase begins at a stage that is not there, or has no layer for LoRA."""
     stages = stages_of(base)
     for phase in recipe.resolved_plan:
-        if phase.train_from not in (HEAD, ALL, RECOMMENDED):
-            resolve_boundary(base, phase.train_from, stages)
+        if phase.train_from in (HEAD, ALL, RECOMMENDED) and not phase.lora:
+            continue
+        wanted = phase.train_from
+        cut = resolve_boundary(
+            base, recipe.record.fine_tune_from if wanted == RECOMMENDED else wanted, stages
+        )
+        if phase.lora:
+            lora_layers(base, cut, phase, end=len(operations(base)))
 
 
 def _is_finished(out: Path, *, resume: bool, overwrite: bool) -> bool:

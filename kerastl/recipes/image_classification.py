@@ -27,7 +27,7 @@ from kerastl.heads import Head
 from kerastl.model import TrainedModel
 from kerastl.recipes import fitting
 from kerastl.recipes.settings import from_json, to_json
-from kerastl.training import MEMORY_LIMIT, Augment, Plan, Reporter, check_plan, two_phase
+from kerastl.training import FULL, MEMORY_LIMIT, Augment, Plan, Reporter, check_plan, two_phase
 
 NAME = "image_classification"
 DEFAULT_BACKBONE = "mobilenet_v2"
@@ -58,6 +58,9 @@ class ImageClassification:
         cache_dtype: ``"float32"``, or ``"float16"`` or ``"bfloat16"`` to halve the space.
         memory_limit: bytes of activations that are held in memory; beyond it they are read
             from disk as they are needed.
+        precision: what training computes in: ``"float32"``, ``"mixed_float16"`` or
+            ``"mixed_bfloat16"``, which are faster on GPUs that are made for it. Weights stay
+            float32, and so do the probabilities; the trained network computes in float32.
 
     Example:
         >>> import kerastl
@@ -77,6 +80,7 @@ class ImageClassification:
     cache: str | bool | os.PathLike[str] = "auto"
     cache_dtype: str = "float32"
     memory_limit: int = MEMORY_LIMIT
+    precision: str = FULL
 
     def fit(
         self,

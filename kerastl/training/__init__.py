@@ -7,6 +7,7 @@ from kerastl.training.checkpoint import CheckpointStore, State
 from kerastl.training.examples import MEMORY_LIMIT, Examples, decode
 from kerastl.training.job import Job
 from kerastl.training.loop import run_plan
+from kerastl.training.lora import lora_layers
 from kerastl.training.optimization import example_weights
 from kerastl.training.phase import (
     RECOMMENDED,
@@ -16,13 +17,17 @@ from kerastl.training.phase import (
     full,
     gradual,
     head_only,
+    lp_ft,
     two_phase,
 )
+from kerastl.training.precision import FULL, PRECISIONS, check_precision
 from kerastl.training.progress import ConsoleReporter, Reporter, SilentReporter
 
 __all__ = [
     "DTYPES",
+    "FULL",
     "MEMORY_LIMIT",
+    "PRECISIONS",
     "RECOMMENDED",
     "ActivationCache",
     "Augment",
@@ -38,12 +43,15 @@ __all__ = [
     "State",
     "Storage",
     "check_plan",
+    "check_precision",
     "decode",
     "default_folder",
     "example_weights",
     "full",
     "gradual",
     "head_only",
+    "lora_layers",
+    "lp_ft",
     "run_plan",
     "two_phase",
 ]

@@ -11,6 +11,7 @@ import numpy as np
 
 from kerastl.training.augment import Augment
 from kerastl.training.examples import Examples
+from kerastl.training.mixup import mix
 
 Array = np.ndarray[Any, Any]
 
@@ -28,6 +29,7 @@ class Batches(keras.utils.PyDataset):
         phase: number of the phase in the plan.
         first_epoch: the epoch that comes first.
         skip: batches of the first epoch that are left out; then that is the only epoch.
+        mixup: alpha of mixup, or 0 (see ``mix``); a mixture depends on the batch's number too.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Batches(keras.utils.PyDataset):
         phase: int,
         first_epoch: int,
         skip: int,
+        mixup: float = 0.0,
     ) -> None:
         super().__init__(workers=1, use_multiprocessing=False)
         self.epoch = first_epoch
@@ -49,6 +52,7 @@ class Batches(keras.utils.PyDataset):
         self._key = (seed, phase)
         self._first = first_epoch
         self._skip = skip
+        self._mixup = mixup
         self._begun = False
         self._shuffled = first_epoch
         self._order = self._shuffle(first_epoch)
@@ -71,9 +75,15 @@ class Batches(keras.utils.PyDataset):
         # Sorted rows are read from a memory map in one sweep; within a batch order is nothing.
         rows = np.sort(self._order[start : start + self._batch_size])
         values = self.take(epoch, rows)
-        if self._weights is None:
+        weights = None if self._weights is None else self._weights[rows]
+        if self._mixup:
+            # From 1 on: with a 0 at its end the key would be that of the order.
+            return mix(
+                values, self._targets[rows], weights, self._mixup, (*self._key, epoch, step + 1)
+            )
+        if weights is None:
             return values, self._targets[rows]
-        return values, self._targets[rows], self._weights[rows]
+        return values, self._targets[rows], weights
 
     def epochs(self, last: int) -> Iterator[tuple[Array, ...]]:
         """The batches of all epochs before ``last``, one after another."""

@@ -35,10 +35,12 @@ class State:
         records: results of the phases that are complete.
         history: metrics of the running phase, one list a metric.
         best: score, epoch and waited of the best epoch so far (see ``Best``), or None.
-        network: values of all variables of the network, random states included.
+        network: values of all variables of the network, random states included; those that
+            LoRA adds for a time are not of the network.
         optimizer: values of the optimizer's variables; empty between phases.
         best_values: trainable variables of the best epoch.
-        start_values: those before the phase, where it will mix them in; else empty.
+        start_values: those before the phase, where it may go back to them; else empty.
+        adapters: low-rank updates of the running phase (see ``lora``); else empty.
         seconds: time that the running phase has taken.
         slowed_at: the epoch at which a divergence was followed by a lower learning rate.
     """
@@ -54,11 +56,12 @@ class State:
     optimizer: list[Array] = dataclasses.field(default_factory=list)
     best_values: list[Array] = dataclasses.field(default_factory=list)
     start_values: list[Array] = dataclasses.field(default_factory=list)
+    adapters: list[Array] = dataclasses.field(default_factory=list)
     seconds: float = 0.0
     slowed_at: int | None = None
 
 
-_ARRAYS = ("network", "optimizer", "best_values", "start_values")
+_ARRAYS = ("network", "optimizer", "best_values", "start_values", "adapters")
 
 
 class CheckpointStore:

@@ -16,6 +16,7 @@ from kerastl.training.checkpoint import CheckpointStore
 from kerastl.training.examples import Examples
 from kerastl.training.interruption import Interruption
 from kerastl.training.phase import RECOMMENDED, Phase
+from kerastl.training.precision import FULL
 from kerastl.training.progress import Reporter
 
 
@@ -43,6 +44,7 @@ class Job:
         reporter: hears of the progress.
         checkpoints: where the state is written, or None.
         settings: fingerprint that a checkpoint must match.
+        precision: what training computes in: one of ``PRECISIONS``.
         interruption: says whether the user has asked to stop.
     """
 
@@ -64,6 +66,7 @@ class Job:
     reporter: Reporter
     checkpoints: CheckpointStore | None
     settings: str
+    precision: str = FULL
     interruption: Interruption = dataclasses.field(default_factory=Interruption)
 
     @property

@@ -11,7 +11,9 @@ from kerastl.training.inputs import PhaseInputs, prepare
 from kerastl.training.job import Job
 from kerastl.training.phase import Plan
 from kerastl.training.phase_run import PhaseRun
+from kerastl.training.precision import computing_in
 from kerastl.training.selection import read_variables, write_variables
+from kerastl.training.starting_point import read_origin
 
 
 def run_plan(job: Job, plan: Plan, state: State | None = None) -> list[dict[str, Any]]:
@@ -31,11 +33,14 @@ def run_plan(job: Job, plan: Plan, state: State | None = None) -> list[dict[str,
     Raises:
         TrainingError: the loss is not a number.
     """
-    with job.interruption.listening():
+    with job.interruption.listening(), computing_in(job.network, job.precision):
         return _run(job, plan, state or State(job.settings, phase=0))
 
 
 def _run(job: Job, plan: Plan, state: State) -> list[dict[str, Any]]:
+    # Read before the values of a checkpoint come in: the run began with these.
+    held = any(phase.l2_sp for phase in plan)
+    origin = read_origin(network_variables(job.network)) if held else {}
     if state.network:
         write_variables(network_variables(job.network), state.network)
     cuts = [job.boundary(phase) for phase in plan]
@@ -51,7 +56,8 @@ def _run(job: Job, plan: Plan, state: State) -> list[dict[str, Any]]:
             filled.update(prepare(job, plan, cuts, index))
         apply_boundary(job.network, cuts[index], batch_norm=plan[index].batch_norm)
         settle_momentum(job.network, plan[index].epochs * job.steps)
-        record = PhaseRun(job, plan[index], cuts[index], filled.pop(index), state).run()
+        inputs = filled.pop(index)
+        record = PhaseRun(job, plan[index], cuts[index], inputs, state, origin).run()
         state.records.append(record)
         state = State(job.settings, index + 1, records=state.records)
         if job.checkpoints:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
 from kerastl.errors import ConfigurationError
+from kerastl.training.adamw import PhaseAdamW
 from kerastl.training.phase import Phase
+from kerastl.training.rates import rate_factors
+from kerastl.training.starting_point import NOT_DECAYED, starting_points
 
 Array = np.ndarray[Any, Any]
 _FLOOR = 0.01
@@ -31,21 +35,51 @@ def make_schedule(phase: Phase, steps_per_epoch: int) -> Any:
     )
 
 
-def make_optimizer(phase: Phase, steps_per_epoch: int) -> Any:
-    """AdamW that leaves biases and normalisation parameters undecayed.
+def make_optimizer(
+    phase: Phase,
+    schedule: Any,
+    variables: Sequence[Any],
+    *,
+    depth: Mapping[int, int],
+    origin: Mapping[int, Array],
+    scale_loss: bool = False,
+) -> Any:
+    """AdamW that leaves biases and normalisation parameters undecayed, built.
+
+    Args:
+        phase: its settings.
+        schedule: the learning rate (see ``make_schedule``).
+        variables: those that train.
+        depth: stages between each and the head (see ``depths``).
+        origin: the weights with which the run began (see ``read_origin``).
+        scale_loss: keep small gradients from vanishing in float16.
 
     References:
         Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2019,
         https://arxiv.org/abs/1711.05101.
     """
     accumulated = phase.gradient_accumulation
-    optimizer = keras.optimizers.AdamW(
-        make_schedule(phase, steps_per_epoch),
-        weight_decay=phase.weight_decay or None,
-        gradient_accumulation_steps=accumulated if accumulated > 1 else None,
-    )
+    settings: dict[str, Any] = {
+        "weight_decay": phase.weight_decay,
+        "gradient_accumulation_steps": accumulated if accumulated > 1 else None,
+    }
+    if phase.layer_decay is None and not phase.l2_sp and phase.ema is None:
+        optimizer = keras.optimizers.AdamW(schedule, **settings)
+    else:
+        held = starting_points(variables, depth, origin) if phase.l2_sp else [None] * len(variables)
+        optimizer = PhaseAdamW(
+            schedule,
+            factors=rate_factors(variables, depth, phase.layer_decay),
+            starts=held,
+            pull=phase.l2_sp,
+            average=phase.ema,
+            **settings,
+        )
     if phase.weight_decay:
-        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        optimizer.exclude_from_weight_decay(var_names=list(NOT_DECAYED))
+    if scale_loss:
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    optimizer.build(variables)
     return optimizer
 
 

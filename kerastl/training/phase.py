@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from typing import Any, Literal
 
 from kerastl.errors import ConfigurationError
@@ -13,6 +14,9 @@ DEFAULT_HEAD_EPOCHS = 20
 DEFAULT_HEAD_RATE = 1e-3
 DEFAULT_FINE_TUNE_EPOCHS = 15
 DEFAULT_FINE_TUNE_RATE = 3e-4
+DEFAULT_PROBE_EPOCHS = 100
+DEFAULT_PROBE_PATIENCE = 5
+DEFAULT_FULL_RATE = 1e-4
 RECOMMENDED = "recommended"
 
 
@@ -43,6 +47,31 @@ class Phase:
             (WiSE-FT; Wortsman et al., https://arxiv.org/abs/2109.01903). Needs validation data.
         patience: stop after that many epochs without improvement on the validation data; None
             never stops early. The best epoch's weights are restored in any case.
+        layer_decay: discriminative learning rates: the rate of each stage is that of the stage
+            after it times this, in (0, 1], as 0.65; the head has the full rate. Weight decay
+            follows the rate. (Howard and Ruder, https://arxiv.org/abs/1801.06146; Bao et al.,
+            https://arxiv.org/abs/2106.08254.)
+        l2_sp: alpha of a penalty alpha / 2 * ||w - w0||^2 on the loss, where w0 are the
+            pretrained weights with which the run began, in this phase as in the first; 0 is
+            none, 0.01 to 0.1 is usual. It replaces the weight decay of the backbone; head,
+            biases and normalisation stay free of it. (L2-SP; Li et al.,
+            https://arxiv.org/abs/1802.01483.)
+        ema: decay of a moving average of the weights, in (0, 1), as 0.99; None keeps none. The
+            averaged weights are what is validated, kept and left in the network, and training
+            goes on from the plain ones. The decay rises to this from (1 + t) / (10 + t), t
+            counting updates. (Polyak averaging; https://doi.org/10.1137/0330046.)
+        lora: rank of low-rank updates; None trains the layers themselves. The Dense,
+            EinsumDense, Embedding and Conv layers after the boundary stay as they are, but for a
+            product of two thin matrices that is merged into each when the phase is over; the
+            head trains as a whole. (Hu et al., https://arxiv.org/abs/2106.09685.)
+        lora_layers: a regular expression that is searched in the paths of layers, as
+            ``"query|value"``; None gives low-rank updates to all layers that take them.
+        lora_bias: whether biases after the boundary train beside the low-rank updates.
+        mixup: alpha of mixup: each batch is mixed with itself in another order, inputs and
+            targets alike, by a share out of Beta(alpha, alpha); 0 does not, 0.2 is usual. What
+            is mixed are the activations at the boundary where they are cached, else the images.
+            (Zhang et al., https://arxiv.org/abs/1710.09412; Verma et al.,
+            https://arxiv.org/abs/1806.05236.)
     """
 
     train_from: str | int = HEAD
@@ -58,6 +87,13 @@ class Phase:
     gradient_accumulation: int = 1
     interpolate: bool = False
     patience: int | None = None
+    layer_decay: float | None = None
+    l2_sp: float = 0.0
+    ema: float | None = None
+    lora: int | None = None
+    lora_layers: str | None = None
+    lora_bias: bool = False
+    mixup: float = 0.0
 
     @property
     def title(self) -> str:
@@ -89,8 +125,46 @@ class Phase:
             problems.append(f"weight_decay={self.weight_decay!r} (0 or above)")
         if self.patience is not None and (not isinstance(self.patience, int) or self.patience < 1):
             problems.append(f"patience={self.patience!r} (at least 1, or None)")
+        problems += self._options()
         if problems:
             raise ConfigurationError(f"Phase {self.title!r}: not allowed: {'; '.join(problems)}.")
+
+    def _options(self) -> list[str]:
+        """What is wrong with the ways of training that a plain phase does without."""
+        problems = []
+        decay, ema, rank = self.layer_decay, self.ema, self.lora
+        if decay is not None and (not _is_number(decay) or not 0 < decay <= 1):
+            problems.append(f"layer_decay={decay!r} (in (0, 1], or None)")
+        if not _is_number(self.l2_sp) or not 0 <= self.l2_sp < math.inf:
+            problems.append(f"l2_sp={self.l2_sp!r} (0 or above)")
+        if ema is not None and (not _is_number(ema) or not 0 < ema < 1):
+            problems.append(f"ema={ema!r} (in (0, 1), as 0.99, or None)")
+        if not _is_number(self.mixup) or not 0 <= self.mixup < math.inf:
+            problems.append(f"mixup={self.mixup!r} (0 or above)")
+        for name in ("batch_norm", "interpolate", "lora_bias"):
+            if not isinstance(getattr(self, name), bool):
+                problems.append(f"{name}={getattr(self, name)!r} (True or False)")
+        if rank is None:
+            if self.lora_layers is not None or self.lora_bias:
+                problems.append("lora_layers and lora_bias without lora (give lora=8, the rank)")
+            return problems
+        if not isinstance(rank, int) or isinstance(rank, bool) or rank < 1:
+            problems.append(f"lora={rank!r} (the rank, at least 1, or None)")
+        if self.train_from == HEAD:
+            problems.append(
+                "lora where only the head trains (there is no layer of the backbone to adapt: "
+                "give train_from a stage, or 'all')"
+            )
+        if self.batch_norm:
+            problems.append("lora with batch_norm=True (it leaves normalisation as it is)")
+        if self.l2_sp:
+            problems.append("lora with l2_sp (the kernels themselves do not move)")
+        if self.lora_layers is not None:
+            try:
+                re.compile(self.lora_layers)
+            except (re.error, TypeError) as error:
+                problems.append(f"lora_layers={self.lora_layers!r} (no pattern: {error})")
+        return problems
 
 
 def _is_number(value: object) -> bool:
@@ -98,6 +172,14 @@ def _is_number(value: object) -> bool:
 
 
 Plan = tuple[Phase, ...]
+# What has no meaning where the head alone trains.
+_OF_THE_BACKBONE = ("lora", "lora_layers", "lora_bias")
+
+
+def _head(epochs: int, learning_rate: float, settings: dict[str, Any]) -> Phase:
+    """The phase of the head, with those settings of a plan that mean something there."""
+    meant = {name: value for name, value in settings.items() if name not in _OF_THE_BACKBONE}
+    return Phase(HEAD, epochs, learning_rate, **{"name": "head", **meant})
 
 
 def head_only(
@@ -124,10 +206,10 @@ def two_phase(
         train_from: where the second phase begins (see ``Phase``).
         head_learning_rate: of the first phase.
         learning_rate: of the second phase.
-        **settings: further settings of both phases.
+        **settings: further settings of both phases; LoRA's are of the second.
     """
     return (
-        Phase(HEAD, head_epochs, head_learning_rate, **{"name": "head", **settings}),
+        _head(head_epochs, head_learning_rate, settings),
         Phase(
             train_from,
             fine_tune_epochs,
@@ -156,14 +238,14 @@ def gradual(
         head_learning_rate: of the first phase.
         learning_rate: of the first unfrozen stage.
         decay: each further phase's rate is the one before it over this.
-        **settings: further settings of all phases.
+        **settings: further settings of all phases; LoRA's of all but the first.
 
     References:
         Howard and Ruder, Universal Language Model Fine-tuning for Text Classification, 2018,
         https://arxiv.org/abs/1801.06146.
     """
     return (
-        Phase(HEAD, head_epochs, head_learning_rate, **{"name": "head", **settings}),
+        _head(head_epochs, head_learning_rate, settings),
         *(
             Phase(
                 -(index + 1),
@@ -173,6 +255,42 @@ def gradual(
             )
             for index in range(stages)
         ),
+    )
+
+
+def lp_ft(
+    probe_epochs: int = DEFAULT_PROBE_EPOCHS,
+    epochs: int = DEFAULT_FINE_TUNE_EPOCHS,
+    *,
+    patience: int = DEFAULT_PROBE_PATIENCE,
+    probe_learning_rate: float = DEFAULT_HEAD_RATE,
+    learning_rate: float = DEFAULT_FULL_RATE,
+    **settings: Any,
+) -> Plan:
+    """Trains a linear probe until it no longer improves, then all weights from there.
+
+    Fine-tuning everything under a head of random weights distorts pretrained features before
+    the head has become useful; from the head of a probe it keeps them, which shows above all on
+    data unlike those it was trained on.
+
+    Args:
+        probe_epochs: of the probe, at most.
+        epochs: of the fine-tuning.
+        patience: the probe ends after that many epochs without improvement on the validation
+            data; without validation data it trains for all of its epochs.
+        probe_learning_rate: of the probe, constant after the warm-up: a rate that fell with the
+            epochs would end the improvement by itself.
+        learning_rate: of the fine-tuning, low.
+        **settings: further settings of both phases; LoRA's are of the second.
+
+    References:
+        Kumar et al., Fine-Tuning can Distort Pretrained Features and Underperform
+        Out-of-Distribution, 2022, https://arxiv.org/abs/2202.10054.
+    """
+    probe = {"name": "probe", "schedule": "constant", "patience": patience}
+    return (
+        _head(probe_epochs, probe_learning_rate, {**probe, **settings}),
+        Phase(ALL, epochs, learning_rate, **{"name": "fine-tune", **settings}),
     )
 
 
@@ -190,7 +308,7 @@ def check_plan(plan: Plan) -> None:
     if not isinstance(plan, tuple) or not plan or not all(isinstance(p, Phase) for p in plan):
         raise ConfigurationError(
             f"plan={plan!r} is not a tuple of Phase. Use two_phase(), head_only(), gradual(), "
-            "full(), or (Phase(...), Phase(...))."
+            "lp_ft(), full(), or (Phase(...), Phase(...))."
         )
     for phase in plan:
         phase.check()

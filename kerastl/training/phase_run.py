@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -11,14 +12,24 @@ import numpy as np
 
 from kerastl.errors import TrainingError
 from kerastl.graph import Cut
+from kerastl.training.adamw import PhaseAdamW
+from kerastl.training.averaging import ValidateAverages, kept_values
 from kerastl.training.batches import FixedBatches, ImageBatches, ViewBatches
 from kerastl.training.checkpoint import State, network_variables
 from kerastl.training.feeding import for_evaluate, for_fit
 from kerastl.training.inputs import PhaseInputs
 from kerastl.training.job import Job
-from kerastl.training.optimization import example_weights, make_loss, make_optimizer
+from kerastl.training.lora import Adapters, adapters
+from kerastl.training.optimization import (
+    example_weights,
+    make_loss,
+    make_optimizer,
+    make_schedule,
+)
 from kerastl.training.phase import Phase
+from kerastl.training.precision import HALF
 from kerastl.training.progress import EpochProgress
+from kerastl.training.rates import depths
 from kerastl.training.saving import SaveState
 from kerastl.training.selection import (
     Best,
@@ -27,6 +38,7 @@ from kerastl.training.selection import (
     read_variables,
     write_variables,
 )
+from kerastl.training.starting_point import read_origin
 
 Array = np.ndarray[Any, Any]
 # After a divergence the phase goes on at this fraction of its learning rate.
@@ -59,9 +71,18 @@ class PhaseRun:
         cut: where training begins.
         inputs: what it trains on.
         state: where the run stands; followed, and written to disk from time to time.
+        origin: the weights with which the run began (see ``read_origin``).
     """
 
-    def __init__(self, job: Job, phase: Phase, cut: Cut, inputs: PhaseInputs, state: State) -> None:
+    def __init__(
+        self,
+        job: Job,
+        phase: Phase,
+        cut: Cut,
+        inputs: PhaseInputs,
+        state: State,
+        origin: Mapping[int, Array],
+    ) -> None:
         self._job = job
         self._phase = phase
         self._cut = cut
@@ -74,8 +95,9 @@ class PhaseRun:
             job.train.labels, len(job.class_names), job.class_weight, job.class_names
         )
         self._validation = self._make_validation()
-        self._keep = KeepBest(phase.patience)
-        self._begin: list[Array] = []
+        self._keep = KeepBest(phase.patience, read=kept_values)
+        self._origin = origin
+        self._depth: dict[int, int] = {}
 
     def run(self) -> dict[str, Any]:
         """Trains, and leaves the best weights in the network.
@@ -86,14 +108,26 @@ class PhaseRun:
         Raises:
             TrainingError: the loss is not a number, at a tenth of the learning rate too.
         """
+        job, phase = self._job, self._phase
+        variables = network_variables(job.network)
+        lora = adapters(job.network, self._cut, phase, seed=job.seed, number=self._state.phase)
+        with lora as added:
+            return self._train(variables, added)
+
+    def _train(self, variables: list[Any], added: Adapters | None) -> dict[str, Any]:
+        job, phase = self._job, self._phase
+        extra = [] if added is None else added.variables
+        if self._state.adapters:
+            write_variables(extra, self._state.adapters)
+        self._depth = depths(job.network, job.stages)
         self._compile()
         self._take_up()
-        job, phase = self._job, self._phase
         saver = SaveState(
             job.checkpoints,
             self._state,
             self._keep,
-            network_variables(job.network),
+            variables,
+            extra,
             self._started,
             job.interruption,
             job.steps,
@@ -101,6 +135,7 @@ class PhaseRun:
         job.reporter.start(f"{phase.title} ({phase.epochs} epochs)", phase.epochs * job.steps)
         callbacks = [
             _Finite(),
+            *([] if phase.ema is None else [ValidateAverages()]),
             self._keep,
             saver,
             EpochProgress(job.reporter, job.steps),
@@ -117,7 +152,7 @@ class PhaseRun:
                 if not job.interruption.abrupt:
                     saver.save()
                 raise
-        return self._finish()
+        return self._finish(added)
 
     def _compile(self) -> None:
         """Compiles the part that trains, at the rate that a divergence may have left."""
@@ -128,19 +163,23 @@ class PhaseRun:
                 epochs=phase.epochs - self._state.slowed_at,
                 learning_rate=phase.learning_rate * _SLOWER,
             )
-        self._model.compile(
-            optimizer=make_optimizer(phase, self._job.steps),
-            loss=make_loss(phase),
-            metrics=["accuracy"],
+        optimizer = make_optimizer(
+            phase,
+            make_schedule(phase, self._job.steps),
+            self._model.trainable_variables,
+            depth=self._depth,
+            origin=self._origin,
+            scale_loss=self._job.precision == HALF,
         )
-        self._model.optimizer.build(self._model.trainable_variables)
+        self._model.compile(optimizer=optimizer, loss=make_loss(phase), metrics=["accuracy"])
 
     def _take_up(self) -> None:
         """Puts back what an interrupted run had; else weighs what the phase begins with."""
         state, keep = self._state, self._keep
-        self._begin = read_variables(self._model.trainable_variables)
-        if self._phase.interpolate and not state.start_values:
-            state.start_values = self._begin
+        # A divergence goes back to these as long as there is no best epoch.
+        scored = self._validation is not None and state.phase > 0
+        if (self._phase.interpolate or not scored) and not state.start_values:
+            state.start_values = read_variables(self._model.trainable_variables)
         if state.optimizer:
             write_variables(self._model.optimizer.variables, state.optimizer)
             if state.best is not None:
@@ -179,7 +218,7 @@ class PhaseRun:
     def _slow_down(self, error: _DivergedError) -> None:
         """Goes back to the last good weights, and on at a lower rate; once."""
         best, state = self._keep.best, self._state
-        good = self._begin if best is None else best.values
+        good = state.start_values if best is None else best.values
         again = state.slowed_at is not None
         if again or not all(np.isfinite(value).all() for value in good):
             before = " It did so before, at a higher learning rate." if again else ""
@@ -194,16 +233,24 @@ class PhaseRun:
         )
         self._compile()
 
-    def _finish(self) -> dict[str, Any]:
+    def _finish(self, added: Adapters | None) -> dict[str, Any]:
         job, phase, inputs = self._job, self._phase, self._inputs
-        self._keep.restore()
+        model = self._model
         best = self._keep.best
+        self._keep.restore()
+        if best is None and phase.ema is not None:
+            write_variables(model.trainable_variables, kept_values(model))
+        trained = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
+        start = self._state.start_values
+        if added is not None:
+            start = self._merge(added)
         mixed = None
         if phase.interpolate and best is not None:
-            mixed, score = interpolate(
-                self._model, self._state.start_values, self._validation, best.score
-            )
+            mixed, score = interpolate(model, start, self._validation, best.score)
             best = dataclasses.replace(best, score=score)
+        if isinstance(model.optimizer, (PhaseAdamW, keras.optimizers.LossScaleOptimizer)):
+            # Saved with the network, it would ask those who load it for a class of this library.
+            model.optimizer, model.compiled = None, False
         note = "" if best is None else f"val accuracy {best.score[0]:.3f} (epoch {best.epoch})"
         job.reporter.finish(note)
         return {
@@ -215,9 +262,7 @@ class PhaseRun:
             "fill_seconds": round(inputs.fill_seconds, 3),
             "train_examples": len(job.train),
             "computed_examples": inputs.computed,
-            "trainable_parameters": int(
-                sum(int(np.prod(variable.shape)) for variable in self._model.trainable_variables)
-            ),
+            "trainable_parameters": trained,
             "cached_bytes": inputs.cached_bytes,
             "learning_rate": phase.learning_rate,
             "slowed_at": self._state.slowed_at,
@@ -227,6 +272,17 @@ class PhaseRun:
             "loss": None if best is None else round(-best.score[1], 6),
             "history": self._state.history,
         }
+
+    def _merge(self, added: Adapters) -> list[Array]:
+        """Merges low-rank updates; returns what trains without them as it was at the start."""
+        model = self._model
+        # The kernels have not moved so far: they are those of the start still.
+        before = read_origin(network_variables(self._job.network))
+        begun = zip(map(id, model.trainable_variables), self._state.start_values, strict=False)
+        before.update(begun)
+        added.merge()
+        self._compile()  # The steps that were traced know of the updates.
+        return [before[id(variable)] for variable in model.trainable_variables]
 
     def _make_validation(self) -> Any:
         job = self._job
@@ -244,6 +300,7 @@ class PhaseRun:
             "phase": self._state.phase,
             "first_epoch": epoch,
             "skip": skip,
+            "mixup": self._phase.mixup,
         }
         if self._inputs.train is None:
             job = self._job

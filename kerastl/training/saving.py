@@ -23,6 +23,7 @@ class SaveState(keras.callbacks.Callback):
         state: changed as the phase goes on.
         keep: knows the best epoch.
         variables: all variables of the network.
+        adapters: variables that the network has for the time of the phase (see ``lora``).
         started: when the phase began, by ``time.perf_counter``.
         interruption: says whether to stop.
         steps: batches an epoch.
@@ -34,6 +35,7 @@ class SaveState(keras.callbacks.Callback):
         state: State,
         keep: KeepBest,
         variables: list[Any],
+        adapters: list[Any],
         started: float,
         interruption: Interruption,
         steps: int,
@@ -43,6 +45,7 @@ class SaveState(keras.callbacks.Callback):
         self._state = state
         self._keep = keep
         self._variables = variables
+        self._adapters = adapters
         self._started = started
         self._interruption = interruption
         self._steps = steps
@@ -77,6 +80,7 @@ class SaveState(keras.callbacks.Callback):
         # On JAX the variables are empty within an epoch; asking for the model fills them.
         optimizer = self.model.optimizer
         state.network = read_variables(self._variables)
+        state.adapters = read_variables(self._adapters)
         state.optimizer = read_variables(optimizer.variables)
         state.seconds = time.perf_counter() - self._started
         best = self._keep.best

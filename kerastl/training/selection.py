@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -37,17 +38,25 @@ class KeepBest(keras.callbacks.Callback):
     Args:
         patience: epochs, or None to train to the end.
         best: what an interrupted run had found; None starts anew.
+        read: the values of a model's trainable variables that were validated; None takes those
+            that it has.
     """
 
-    def __init__(self, patience: int | None, best: Best | None = None) -> None:
+    def __init__(
+        self,
+        patience: int | None,
+        best: Best | None = None,
+        read: Callable[[keras.Model], list[Array]] | None = None,
+    ) -> None:
         super().__init__()
         self.best = best
         self._patience = patience
+        self._read = read or (lambda model: read_variables(model.trainable_variables))
 
     def consider(self, score: tuple[float, float], epoch: int) -> None:
         """Weighs the present state; called after each epoch and once before the first."""
         if self.best is None or score > self.best.score:
-            self.best = Best(score, epoch, read_variables(self.model.trainable_variables))
+            self.best = Best(score, epoch, self._read(self.model))
         else:
             self.best.waited += 1
 
