@@ -25,21 +25,18 @@ from kerastl.model import Samples, TrainedModel, load_run, predict_images, run_d
 from kerastl.model.samples import CALIBRATION_EXAMPLES, SOURCE_FILES, VALIDATION_EXAMPLES
 from kerastl.optional import require
 from kerastl.provenance import command_line, versions
+from kerastl.recipes.jobs import make_job, plain_weights
 from kerastl.training import (
     DTYPES,
     RECOMMENDED,
-    ActivationCache,
     Augment,
     CheckpointStore,
     ConsoleReporter,
     Examples,
-    Job,
     Reporter,
     State,
-    Storage,
     check_precision,
     decode,
-    default_folder,
     example_weights,
     lora_layers,
     run_plan,
@@ -69,7 +66,7 @@ def fit(
 ) -> TrainedModel:
     """Trains a model; see ``ImageClassification.fit`` for the arguments."""
     reporter = reporter or ConsoleReporter()
-    _check(recipe, seed)
+    check_settings(recipe, seed)
     logs = _tensorboard_folder(tensorboard, out)
     if out is None and (resume or overwrite):
         raise ConfigurationError("resume and overwrite are of a run directory: give out=.")
@@ -79,7 +76,7 @@ def fit(
     keras.utils.set_random_seed(seed)
     # Built before the data are read, which may take long: weights may not fit, stages not exist.
     base = recipe.build_base()
-    _check_stages(recipe, inline(base.model))
+    check_stages(recipe, inline(base.model))
 
     options: dict[str, Any] = (
         {} if columns is None else {"image_column": columns[0], "label_column": columns[1]}
@@ -88,7 +85,7 @@ def fit(
         data, validation, seed=seed, class_names=class_names, on_error=on_error, **options
     )
     names = tuple(train_data.class_names)
-    class_weight = _plain(recipe.class_weight)
+    class_weight = plain_weights(recipe.class_weight)
     example_weights(np.arange(len(names)), len(names), class_weight, names)
     keras.utils.set_random_seed(seed)
     network, weights_sha256 = recipe.assemble(len(names), seed=seed, base=base)
@@ -97,7 +94,7 @@ def fit(
     checkpoints = None if out is None else CheckpointStore(out / run_directory.CHECKPOINTS)
 
     with tempfile.TemporaryDirectory(dir=out, prefix=".tmp-") as scratch:
-        train, held_out = _decode(recipe, train_data, validation_data, Path(scratch), reporter)
+        train, held_out = decode_pair(recipe, train_data, validation_data, Path(scratch), reporter)
         _check_classes(train, names)
         fingerprints = {
             "data_fingerprint": train_data.fingerprint,
@@ -105,26 +102,19 @@ def fit(
         }
         settings = _fingerprint(recipe, seed, weights_sha256, fingerprints)
         history = run_plan(
-            Job(
-                network=network,
-                stages=stages_of(network),
-                recommended=recipe.record.fine_tune_from,
-                train=train,
-                validation=held_out,
-                class_names=names,
-                batch_size=recipe.batch_size,
+            make_job(
+                recipe,
+                network,
+                train,
+                held_out,
+                names,
                 seed=seed,
-                augment=recipe.augment,
-                class_weight=class_weight,
-                cache=recipe.cache if recipe.cache in ("auto", False) else True,
-                storage=_storage(recipe),
-                callbacks=callbacks,
-                tensorboard=logs,
                 scratch=Path(scratch),
                 reporter=reporter,
-                checkpoints=checkpoints,
                 settings=settings,
-                precision=recipe.precision,
+                callbacks=callbacks,
+                tensorboard=logs,
+                checkpoints=checkpoints,
             ),
             recipe.resolved_plan,
             _state(checkpoints, settings, resume),
@@ -171,7 +161,7 @@ class RandomBackboneWarning(UserWarning):
     """A plan that freezes a backbone with random weights."""
 
 
-def _check(recipe: ImageClassification, seed: int) -> None:
+def check_settings(recipe: ImageClassification, seed: int) -> None:
     """Finds bad settings before the data are read, which may take long."""
     if not isinstance(seed, int) or not 0 <= seed <= MAX_SEED:
         raise ConfigurationError(f"seed={seed!r}; give a whole number from 0 to {MAX_SEED}.")
@@ -216,15 +206,7 @@ def _check(recipe: ImageClassification, seed: int) -> None:
         )
 
 
-def _storage(recipe: ImageClassification) -> Storage:
-    cache = None
-    if recipe.cache is not False:
-        named = recipe.cache not in ("auto", True)
-        cache = ActivationCache(Path(str(recipe.cache)) if named else default_folder())
-    return Storage(cache, recipe.memory_limit, DTYPES[recipe.cache_dtype])
-
-
-def _check_stages(recipe: ImageClassification, base: keras.Model) -> None:
+def check_stages(recipe: ImageClassification, base: keras.Model) -> None:
     """Raises where a phase begins at a stage that is not there, or has no layer for LoRA."""
     stages = stages_of(base)
     for phase in recipe.resolved_plan:
@@ -292,13 +274,14 @@ def _prepare(out: Path, *, clear: bool) -> None:
         raise ConfigurationError(f"{out} cannot be written: {error.strerror}.") from error
 
 
-def _decode(
+def decode_pair(
     recipe: ImageClassification,
     train: Dataset,
     validation: Dataset | None,
     scratch: Path,
     reporter: Reporter,
 ) -> tuple[Examples, Examples | None]:
+    """Decodes the training data and, where there are any, the validation data."""
     reporter.start("decoding", 1)
     decoded = decode(train, recipe.size, scratch)
     held_out = None if validation is None else decode(validation, recipe.size, scratch)
@@ -354,10 +337,6 @@ def _tensorboard_folder(
     for module, extra in (("tensorflow", "tensorflow"), ("tensorboard", "report")):
         require(module, extra=extra, purpose="Writing TensorBoard's logs")
     return Path(tensorboard)
-
-
-def _plain(class_weight: Any) -> Any:
-    return dict(class_weight) if hasattr(class_weight, "items") else class_weight
 
 
 def _samples(

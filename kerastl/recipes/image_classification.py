@@ -25,9 +25,21 @@ from kerastl.errors import ConfigurationError
 from kerastl.graph import inline
 from kerastl.heads import Head
 from kerastl.model import TrainedModel
-from kerastl.recipes import fitting
+from kerastl.recipes import fitting, learning_rate
 from kerastl.recipes.settings import from_json, to_json
-from kerastl.training import FULL, MEMORY_LIMIT, Augment, Plan, Reporter, check_plan, two_phase
+from kerastl.training import (
+    FULL,
+    HIGHEST_RATE,
+    LOWEST_RATE,
+    MEMORY_LIMIT,
+    Augment,
+    LearningRateTest,
+    Phase,
+    Plan,
+    Reporter,
+    check_plan,
+    two_phase,
+)
 
 NAME = "image_classification"
 DEFAULT_BACKBONE = "mobilenet_v2"
@@ -137,6 +149,63 @@ class ImageClassification:
             overwrite=overwrite,
             callbacks=tuple(callbacks),
             tensorboard=tensorboard,
+            on_error=on_error,
+            columns=columns,
+            reporter=reporter,
+        )
+
+    def find_learning_rate(
+        self,
+        data: Any,
+        validation: Any = None,
+        *,
+        phase: Phase | None = None,
+        lowest: float = LOWEST_RATE,
+        highest: float = HIGHEST_RATE,
+        seed: int = 0,
+        class_names: Iterable[str] | None = None,
+        on_error: str = "warn",
+        columns: tuple[str, str] | None = None,
+        reporter: Reporter | None = None,
+    ) -> LearningRateTest:
+        """Finds a learning rate: the loss of steps whose rate rises exponentially.
+
+        Nothing is kept of the training but its losses; what is frozen goes through the cache
+        that ``fit`` will use.
+
+        Args:
+            data: as of ``fit``.
+            validation: as of ``fit``: it is held back and not trained on.
+            phase: what trains; None takes the plan's first phase. It begins with the pretrained
+                weights and a head of random ones. Its own rate and schedule do not count.
+            lowest: the first rate.
+            highest: the last one.
+            seed: as of ``fit``.
+            class_names: as of ``fit``.
+            on_error: as of ``fit``.
+            columns: as of ``fit``.
+            reporter: hears of the progress; None prints to standard error.
+
+        Returns:
+            Rates, smoothed losses and a suggestion.
+
+        Raises:
+            ConfigurationError: a setting that cannot be.
+            DataError: data that cannot be trained on.
+
+        References:
+            Smith, Cyclical Learning Rates for Training Neural Networks, 2015,
+            https://arxiv.org/abs/1506.01186, section 3.3.
+        """
+        return learning_rate.find_learning_rate(
+            self,
+            data,
+            validation,
+            phase=phase or self.resolved_plan[0],
+            lowest=lowest,
+            highest=highest,
+            seed=seed,
+            class_names=class_names,
             on_error=on_error,
             columns=columns,
             reporter=reporter,

@@ -22,10 +22,18 @@ from kerastl.training.phase import (
 )
 from kerastl.training.precision import FULL, PRECISIONS, check_precision
 from kerastl.training.progress import ConsoleReporter, Reporter, SilentReporter
+from kerastl.training.range_test import (
+    HIGHEST_RATE,
+    LOWEST_RATE,
+    LearningRateTest,
+    learning_rate_test,
+)
 
 __all__ = [
     "DTYPES",
     "FULL",
+    "HIGHEST_RATE",
+    "LOWEST_RATE",
     "MEMORY_LIMIT",
     "PRECISIONS",
     "RECOMMENDED",
@@ -36,6 +44,7 @@ __all__ = [
     "ConsoleReporter",
     "Examples",
     "Job",
+    "LearningRateTest",
     "Phase",
     "Plan",
     "Reporter",
@@ -50,6 +59,7 @@ __all__ = [
     "full",
     "gradual",
     "head_only",
+    "learning_rate_test",
     "lora_layers",
     "lp_ft",
     "run_plan",

@@ -153,6 +153,7 @@ def _choose(
 ) -> list[int]:
     """Positions of the cuts whose activations are kept; says what was chosen and why."""
     if job.cache is False:
+        _tell_cost(job, cuts, views)
         return []
     held_out = 0 if job.validation is None else len(job.validation)
     sizes = {
@@ -198,6 +199,19 @@ def _weigh(job: Job, cut: Cut, size: int, epochs: int, views: int, kept: list[in
         f"activations at {cut.name}: {_size(size)}, predicted {cached:.0f} s with the cache and "
         f"{plain:.0f} s without: {'without' if cached >= plain else 'with'} it, then"
     )
+
+
+def _tell_cost(job: Job, cuts: dict[int, Cut], views: dict[int, int]) -> None:
+    """Says what new variations in each epoch cost, against variations that are cached."""
+    for position, cut in cuts.items():
+        if job.augment is None or activations.is_input(job.network, cut):
+            continue
+        epoch = _seconds_per_example(job, cut) * len(job.train)
+        count = views[position]
+        job.reporter.note(
+            f"the frozen part up to {cut.name} runs at each step: about {epoch:.2g} s an epoch; "
+            f"{count} cached view{'s' if count > 1 else ''} would cost {count * epoch:.2g} s once"
+        )
 
 
 def _seconds_per_example(job: Job, cut: Cut) -> float:

@@ -45,6 +45,36 @@ Array = np.ndarray[Any, Any]
 _SLOWER = 0.1
 
 
+def training_batches(
+    job: Job, phase: Phase, inputs: PhaseInputs, *, number: int, epoch: int, skip: int
+) -> Any:
+    """The batches of a phase's epochs, in an order that is a function of the seed alone.
+
+    Args:
+        job: data and settings.
+        phase: its settings.
+        inputs: what it trains on.
+        number: of the phase in the plan.
+        epoch: the epoch that comes first.
+        skip: batches of that epoch that are left out; then it is the only one.
+    """
+    targets = np.eye(len(job.class_names), dtype=np.float32)[job.train.labels]
+    weights = example_weights(
+        job.train.labels, len(job.class_names), job.class_weight, job.class_names
+    )
+    order: dict[str, Any] = {
+        "batch_size": job.batch_size,
+        "seed": job.seed,
+        "phase": number,
+        "first_epoch": epoch,
+        "skip": skip,
+        "mixup": phase.mixup,
+    }
+    if inputs.train is None:
+        return ImageBatches(job.train, job.augment, targets, weights, **order)
+    return ViewBatches(inputs.train, targets, weights, **order)
+
+
 class _DivergedError(Exception):
     """The loss is not a number."""
 
@@ -90,10 +120,6 @@ class PhaseRun:
         self._state = state
         self._started = time.perf_counter() - state.seconds
         self._model = inputs.model
-        self._targets = np.eye(len(job.class_names), dtype=np.float32)[job.train.labels]
-        self._weights = example_weights(
-            job.train.labels, len(job.class_names), job.class_weight, job.class_names
-        )
         self._validation = self._make_validation()
         self._keep = KeepBest(phase.patience, read=kept_values)
         self._origin = origin
@@ -205,8 +231,16 @@ class PhaseRun:
             best = self._keep.best
             stopped = best is not None and patience is not None and best.waited >= patience
             if first < last and not stopped:
+                batches = training_batches(
+                    self._job,
+                    self._phase,
+                    self._inputs,
+                    number=state.phase,
+                    epoch=first,
+                    skip=skip,
+                )
                 self._model.fit(
-                    **for_fit(self._batches(first, skip), last),
+                    **for_fit(batches, last),
                     initial_epoch=first,
                     epochs=last,
                     verbose=0,
@@ -292,20 +326,6 @@ class PhaseRun:
         return for_evaluate(
             FixedBatches(self._inputs.validation, targets, batch_size=job.batch_size)
         )
-
-    def _batches(self, epoch: int, skip: int) -> Any:
-        order: dict[str, Any] = {
-            "batch_size": self._job.batch_size,
-            "seed": self._job.seed,
-            "phase": self._state.phase,
-            "first_epoch": epoch,
-            "skip": skip,
-            "mixup": self._phase.mixup,
-        }
-        if self._inputs.train is None:
-            job = self._job
-            return ImageBatches(job.train, job.augment, self._targets, self._weights, **order)
-        return ViewBatches(self._inputs.train, self._targets, self._weights, **order)
 
     def _tensorboard(self) -> list[Any]:
         if self._job.tensorboard is None:

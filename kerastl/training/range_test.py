@@ -1,0 +1,174 @@
+"""The learning-rate range test: how the loss answers to a rate that rises from step to step."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerastl.errors import ConfigurationError, TrainingError
+from kerastl.graph import apply_boundary, settle_momentum
+from kerastl.training.checkpoint import network_variables
+from kerastl.training.inputs import prepare
+from kerastl.training.job import Job
+from kerastl.training.lora import adapters
+from kerastl.training.optimization import make_loss, make_optimizer
+from kerastl.training.phase import Phase
+from kerastl.training.phase_run import training_batches
+from kerastl.training.precision import HALF, computing_in
+from kerastl.training.rates import depths
+from kerastl.training.selection import read_variables, write_variables
+from kerastl.training.starting_point import read_origin
+
+LOWEST_RATE = 1e-6
+HIGHEST_RATE = 1.0
+# With fewer steps the rate would jump from one to the next.
+LEAST_STEPS = 100
+_SMOOTHING = 0.9
+_HOPELESS = 4.0
+# What layers hold besides variables and what a phase may change of it.
+_SETTINGS = ("rate", "momentum", "_kerastl_rate")
+_MISSING = object()
+
+
+@dataclasses.dataclass(frozen=True)
+class LearningRateTest:
+    """What a range test has found.
+
+    Attributes:
+        rates: of the steps, rising exponentially.
+        losses: after each of them, smoothed (moving average of decay 0.9, bias corrected).
+        suggestion: the rate at which the loss falls fastest over the logarithm of the rate: a
+            good highest rate of a schedule. None where the loss never falls.
+    """
+
+    rates: tuple[float, ...]
+    losses: tuple[float, ...]
+    suggestion: float | None
+
+
+def learning_rate_test(
+    job: Job, phase: Phase, *, lowest: float = LOWEST_RATE, highest: float = HIGHEST_RATE
+) -> LearningRateTest:
+    """Trains with a rising learning rate, and leaves no trace of it.
+
+    It takes one pass over the data, or as many as 100 steps need, and ends early where the loss
+    has risen to four times its lowest value. Weights, states of random generators, flags of
+    layers and a compiled network are bit for bit what they were, afterwards.
+
+    Args:
+        job: network, data and settings.
+        phase: where training begins and how; its own rate and schedule do not count.
+        lowest: the first learning rate.
+        highest: the last one.
+
+    Raises:
+        ConfigurationError: rates that do not rise.
+        TrainingError: not one step gave a loss that is a number.
+
+    References:
+        Smith, Cyclical Learning Rates for Training Neural Networks, 2015,
+        https://arxiv.org/abs/1506.01186, section 3.3.
+    """
+    phase.check()
+    if not (isinstance(lowest, (int, float)) and 0 < lowest < highest < math.inf):
+        raise ConfigurationError(
+            f"lowest={lowest!r}, highest={highest!r}; give two rates above 0 that rise, as in "
+            f"lowest={LOWEST_RATE:g}, highest={HIGHEST_RATE:g}."
+        )
+    phase = dataclasses.replace(phase, ema=None)
+    cut = job.boundary(phase)
+    with (
+        job.interruption.listening(),
+        _left_as_it_was(job.network),
+        computing_in(job.network, job.precision),
+    ):
+        inputs = prepare(job, (phase,), [cut], 0)[0]
+        apply_boundary(job.network, cut, batch_norm=phase.batch_norm)
+        steps = max(job.steps, LEAST_STEPS)
+        settle_momentum(job.network, steps)
+        with adapters(job.network, cut, phase, seed=job.seed, number=0):
+            # A model of its own: the network may be compiled, and stays so.
+            model = keras.Model(inputs.model.inputs, inputs.model.outputs)
+            schedule = keras.optimizers.schedules.ExponentialDecay(
+                lowest, decay_steps=steps - 1, decay_rate=highest / lowest
+            )
+            optimizer = make_optimizer(
+                phase,
+                schedule,
+                model.trainable_variables,
+                depth=depths(job.network, job.stages),
+                origin=read_origin(network_variables(job.network)) if phase.l2_sp else {},
+                scale_loss=job.precision == HALF,
+            )
+            model.compile(optimizer=optimizer, loss=make_loss(phase))
+            job.reporter.start("learning-rate range test", steps)
+            losses = _losses(job, phase, inputs, model, steps)
+            job.reporter.finish(f"{len(losses)} steps")
+    if not losses:
+        raise TrainingError(
+            "The loss is not a number at the lowest learning rate already. Check the data."
+        )
+    rates = lowest * (highest / lowest) ** (np.arange(len(losses)) / (steps - 1))
+    return LearningRateTest(tuple(map(float, rates)), tuple(losses), _suggest(rates, losses))
+
+
+def _losses(job: Job, phase: Phase, inputs: Any, model: keras.Model, steps: int) -> list[float]:
+    """Smoothed losses, up to the first that is hopeless."""
+    losses: list[float] = []
+    average = 0.0
+    for epoch in range(-(-steps // job.steps)):
+        batches = training_batches(job, phase, inputs, number=0, epoch=epoch, skip=0)
+        for index in range(min(job.steps, steps - epoch * job.steps)):
+            job.interruption.check()
+            # The loss of the step alone: Keras averages over all since the last reset.
+            model.reset_metrics()
+            loss = float(model.train_on_batch(*batches[index], return_dict=True)["loss"])
+            average = _SMOOTHING * average + (1 - _SMOOTHING) * loss
+            smooth = average / (1 - _SMOOTHING ** (len(losses) + 1))
+            if not math.isfinite(smooth) or smooth > _HOPELESS * min([*losses, smooth]):
+                return losses
+            losses.append(smooth)
+            job.reporter.advance(len(losses))
+    return losses
+
+
+def _suggest(rates: Any, losses: list[float]) -> float | None:
+    lowest = int(np.argmin(losses))
+    if lowest < 2:
+        return None
+    slopes = np.gradient(np.asarray(losses), np.log(rates))[:lowest]
+    return float(rates[int(np.argmin(slopes))])
+
+
+@contextlib.contextmanager
+def _left_as_it_was(network: keras.Model) -> Iterator[None]:
+    """Puts back all that a phase changes of a network."""
+    variables = network_variables(network)
+    values = read_variables(variables)
+    trainable = [(variable, variable.trainable) for variable in variables]
+    layers = [
+        (layer, layer.trainable, {name: getattr(layer, name, _MISSING) for name in _SETTINGS})
+        for layer in network._flatten_layers()
+    ]
+    compiled = network.compiled
+    try:
+        yield
+    finally:
+        # Containers come before what they contain, and pass their flag on to it.
+        for layer, flag, settings in layers:
+            layer.trainable = flag
+            for name, value in settings.items():
+                if value is not _MISSING:
+                    setattr(layer, name, value)
+                elif hasattr(layer, name):
+                    delattr(layer, name)
+        for variable, flag in trainable:
+            variable.trainable = flag
+        write_variables(variables, values)
+        network.compiled = compiled
