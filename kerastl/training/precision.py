@@ -45,6 +45,8 @@ def computing_in(network: keras.Model, precision: str) -> Iterator[None]:
     if precision == FULL:
         yield
         return
+    # Steps that were traced before would go on as they are.
+    forget_traces(network)
     before: list[tuple[Any, Any]] = []
     policy = keras.DTypePolicy(precision)
     try:

@@ -31,6 +31,10 @@ HIGHEST_RATE = 1.0
 LEAST_STEPS = 100
 _SMOOTHING = 0.9
 _HOPELESS = 4.0
+# Slopes are measured over so many steps to both sides, and not among the first ones, where the
+# average is still that of a few batches.
+_SPAN = 5
+_UNSETTLED = 10
 # What layers hold besides variables and what a phase may change of it.
 _SETTINGS = ("rate", "momentum", "_kerastl_rate")
 _MISSING = object()
@@ -139,11 +143,13 @@ def _losses(job: Job, phase: Phase, inputs: Any, model: keras.Model, steps: int)
 
 
 def _suggest(rates: Any, losses: list[float]) -> float | None:
-    lowest = int(np.argmin(losses))
-    if lowest < 2:
+    """The middle of the steepest fall; all steps are of one size on a logarithmic scale."""
+    smooth = np.asarray(losses)
+    centres = np.arange(_UNSETTLED + _SPAN, len(smooth) - _SPAN)
+    falls = smooth[centres - _SPAN] - smooth[centres + _SPAN]
+    if not len(falls) or falls.max() <= 0:
         return None
-    slopes = np.gradient(np.asarray(losses), np.log(rates))[:lowest]
-    return float(rates[int(np.argmin(slopes))])
+    return float(rates[centres[int(np.argmax(falls))]])
 
 
 @contextlib.contextmanager

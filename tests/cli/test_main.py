@@ -102,6 +102,33 @@ def test_fit_evaluate_predict(call, fit_options, colour_folder, tmp_path):
     assert "holds a finished run already" in err
 
 
+def test_find_learning_rate(call, fit_options, colour_folder, tmp_path):
+    arguments = ("fit", "image", colour_folder, *fit_options, "--find-learning-rate")
+    code, out, err = call(*arguments, "--json")
+    assert code == 0, err
+    result = json.loads(out)
+    assert set(result) == {"rates", "losses", "suggestion"}
+    assert len(result["rates"]) == len(result["losses"]) > 20
+    code, out, _ = call(*arguments)
+    assert code == 0
+    assert "1.0e-06" in out
+    assert f"--learning-rate {result['suggestion']:.1e}" in out
+    code, _, err = call(*arguments, "--out", tmp_path / "run")
+    assert code == 2
+    assert "leave --out out" in err
+
+
+def test_lp_ft_in_mixed_precision(call, fit_options, colour_folder, tmp_path):
+    code, out, err = call(
+        "fit", "image", colour_folder, *fit_options, "--plan", "lp-ft", "--epochs", "1,1",
+        "--precision", "mixed_bfloat16", "--out", tmp_path / "run", "--json",
+    )  # fmt: skip
+    assert code == 0, err
+    assert [p["name"] for p in json.loads(out)["phases"]] == ["probe", "fine-tune"]
+    settings = json.loads((tmp_path / "run" / "recipe.json").read_text())
+    assert settings["precision"] == "mixed_bfloat16"
+
+
 # Each ends in one message on standard error and exit code 2; none reads data.
 @pytest.mark.parametrize(
     ("options", "message"),
@@ -129,6 +156,7 @@ def test_fit_evaluate_predict(call, fit_options, colour_folder, tmp_path):
         (["--validation", "2"], "no/such/folder"),
         (["--plan", "two_phase"], "--plan"),
         (["--epochz", "3"], "No such option"),
+        (["--precision", "float16"], "precision='float16'"),
     ],
 )
 def test_bad_usage(call, fit_options, tmp_path, options, message):

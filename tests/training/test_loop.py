@@ -150,6 +150,15 @@ def test_a_second_divergence_is_an_error(small_recipe, colours):
         small_recipe().fit(colours, callbacks=[Poison(1, 2)], **QUIET)
 
 
+def test_a_probe_ends_where_it_no_longer_improves(small_recipe, colours):
+    plan = kerastl.lp_ft(60, 1, patience=2, probe_learning_rate=3e-2)
+    probe, tuned = small_recipe(plan=plan).fit(colours, **QUIET).history
+    assert probe["epochs"] < 60
+    assert probe["epochs"] == probe["best_epoch"] + 2
+    assert tuned["trainable_parameters"] > 10 * probe["trainable_parameters"]
+    assert tuned["accuracy"] >= probe["accuracy"]
+
+
 def test_random_layers_cannot_be_cached():
     from kerastl.errors import GraphError
     from kerastl.graph import find_cuts

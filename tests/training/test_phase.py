@@ -12,6 +12,27 @@ def test_plans_are_tuples_of_phases():
     assert [p.train_from for p in kerastl.full(3)] == ["all"]
 
 
+def test_lp_ft_is_a_probe_and_then_everything():
+    probe, tuned = kerastl.lp_ft(50, 4, patience=3, layer_decay=0.7, lora=None)
+    assert (probe.train_from, probe.epochs, probe.patience) == ("head", 50, 3)
+    assert probe.schedule == "constant"
+    assert (tuned.train_from, tuned.epochs, tuned.patience) == ("all", 4, None)
+    assert tuned.learning_rate < probe.learning_rate
+    assert tuned.layer_decay == 0.7
+
+
+def test_settings_of_the_backbone_do_not_reach_a_head_phase():
+    for plan in (
+        kerastl.two_phase(lora=4),
+        kerastl.lp_ft(lora=4),
+        kerastl.gradual(2, lora=4, lora_layers="x"),
+    ):
+        check_plan(plan)
+        assert [phase.lora for phase in plan] == [None, *[4] * (len(plan) - 1)]
+    with pytest.raises(ConfigurationError, match="lora where only the head trains"):
+        check_plan(kerastl.head_only(lora=4))
+
+
 def test_fine_tuning_is_slower_than_the_head():
     head, fine_tune = kerastl.two_phase()
     assert fine_tune.learning_rate < head.learning_rate
@@ -32,6 +53,18 @@ def test_settings_reach_all_phases():
         ({"label_smoothing": 1.0}, "label_smoothing=1.0"),
         ({"weight_decay": -1}, "weight_decay=-1"),
         ({"patience": 0}, "patience=0"),
+        ({"layer_decay": 0}, r"layer_decay=0 \(in \(0, 1\], or None\)"),
+        ({"layer_decay": 1.5}, "layer_decay=1.5"),
+        ({"layer_decay": "0.5"}, "layer_decay='0.5'"),
+        ({"l2_sp": -0.1}, r"l2_sp=-0.1 \(0 or above\)"),
+        ({"l2_sp": None}, "l2_sp=None"),
+        ({"ema": 1}, r"ema=1 \(in \(0, 1\)"),
+        ({"ema": 0.0}, "ema=0.0"),
+        ({"ema": True}, "ema=True"),
+        ({"mixup": -1}, "mixup=-1"),
+        ({"mixup": float("nan")}, "mixup=nan"),
+        ({"interpolate": 1}, "interpolate=1"),
+        ({"lora_bias": "all", "lora": 2, "train_from": -1}, "lora_bias='all'"),
     ],
 )
 def test_settings_that_cannot_be(settings, message):

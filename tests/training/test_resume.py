@@ -52,6 +52,111 @@ def test_an_interrupted_run_ends_with_the_same_weights(
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 
+HEAD = kerastl.Phase("head", 1, 1e-2)
+OPTIONS = {
+    "all at once": {
+        "plan": (
+            HEAD,
+            kerastl.Phase(
+                "conv_12", 2, 1e-3, layer_decay=0.6, l2_sp=0.05, ema=0.9, mixup=0.2,
+                interpolate=True, gradient_accumulation=2,
+            ),
+        ),
+        "precision": "mixed_bfloat16",
+    },
+    "uncached, scaled loss": {
+        "plan": (HEAD, kerastl.Phase("conv_13", 2, 1e-3, l2_sp=0.05, ema=0.9, mixup=0.2)),
+        "precision": "mixed_float16",
+        "cache": False,
+        "augment": kerastl.Augment(views=2),
+    },
+    "lora": {
+        "plan": (
+            HEAD,
+            kerastl.Phase("conv_12", 2, 1e-2, lora=2, ema=0.9, interpolate=True, layer_decay=0.5),
+        ),
+        "class_weight": "balanced",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=list(OPTIONS))
+def test_options_are_taken_up_again(small_recipe, colour_folder, tmp_path, options):
+    """Within the first epoch of the second phase, and within its second."""
+    recipe = small_recipe(**options)
+    quiet = {"seed": 2, "reporter": SilentReporter()}
+    whole = recipe.fit(colour_folder, **quiet)
+    for at in (7, 12):
+        out = tmp_path / str(at)
+        with pytest.raises(KeyboardInterrupt):
+            recipe.fit(colour_folder, out=out, callbacks=[Stop(at)], **quiet)
+        model = recipe.fit(colour_folder, out=out, resume=True, **quiet)
+        for one, other in zip(
+            whole.network.get_weights(), model.network.get_weights(), strict=True
+        ):
+            np.testing.assert_array_equal(one, other)
+        for one, other in zip(whole.history, model.history, strict=True):
+            timed = ("seconds", "fill_seconds", "computed_examples", "history")
+            assert {k: v for k, v in one.items() if k not in timed} == {
+                k: v for k, v in other.items() if k not in timed
+            }
+
+
+class PoisonAndStop(keras.callbacks.Callback):
+    """NaN weights in the second epoch, an interruption in the third."""
+
+    def __init__(self, stop):
+        super().__init__()
+        self.stop, self.left = stop, 1
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 1 and self.left:
+            self.left -= 1
+            weights = self.model.trainable_variables[0]
+            weights.assign(np.full(weights.shape, np.nan, np.float32))
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if self.stop and not self.left and batch == 3:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    "settings", [{"ema": 0.9, "l2_sp": 0.1, "layer_decay": 0.5}, {"lora": 2}], ids=["held", "lora"]
+)
+def test_a_rollback_is_taken_up_again(small_recipe, colour_folder, tmp_path, settings):
+    recipe = small_recipe(plan=(HEAD, kerastl.Phase("conv_13", 3, 1e-3, **settings)))
+    quiet = {"seed": 2, "reporter": SilentReporter()}
+    whole = recipe.fit(colour_folder, callbacks=[PoisonAndStop(False)], **quiet)
+    assert whole.history[1]["slowed_at"] == 1
+    with pytest.raises(KeyboardInterrupt):
+        recipe.fit(colour_folder, out=tmp_path, callbacks=[PoisonAndStop(True)], **quiet)
+    after = PoisonAndStop(False)
+    after.left = 0
+    model = recipe.fit(colour_folder, out=tmp_path, resume=True, callbacks=[after], **quiet)
+    assert model.history[1]["slowed_at"] == 1
+    for one, other in zip(whole.network.get_weights(), model.network.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+CHANGES = (
+    {"layer_decay": 0.7}, {"l2_sp": 0.1}, {"ema": 0.9}, {"lora": 2}, {"mixup": 0.3},
+    {"lora": 4, "lora_layers": "pw"}, {"lora": 4, "lora_bias": True},
+)  # fmt: skip
+
+
+def test_changed_options_are_not_resumed(small_recipe, colour_folder, tmp_path):
+    def plan(**settings):
+        return (kerastl.Phase("conv_13", 1, 1e-2, **settings),)
+
+    quiet = {"reporter": SilentReporter()}
+    with pytest.raises(KeyboardInterrupt):
+        small_recipe(plan=plan()).fit(colour_folder, out=tmp_path, callbacks=[Stop(2)], **quiet)
+    others = [small_recipe(plan=plan(**change)) for change in CHANGES]
+    for recipe in [*others, small_recipe(plan=plan(), precision="mixed_bfloat16")]:
+        with pytest.raises(ConfigurationError, match="started with another recipe, seed"):
+            recipe.fit(colour_folder, out=tmp_path, resume=True, **quiet)
+
+
 def test_an_unfinished_run_is_not_started_over_by_mistake(
     fit, small_recipe, colour_folder, tmp_path
 ):
