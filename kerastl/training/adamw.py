@@ -77,7 +77,8 @@ class PhaseAdamW(keras.optimizers.AdamW):
 
     def _copy(self, variable: Any, name: str, value: Any) -> Any:
         made = self.add_variable_from_reference(variable, name=name)
-        made.assign(value)
+        # A copy: on JAX the two would be one buffer, which a step gives up with the other.
+        made.assign(np.array(ops.convert_to_numpy(value)))
         return made
 
     @property
