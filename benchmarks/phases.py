@@ -79,10 +79,11 @@ def predict(backbone, train_from, epochs):
 
 
 def plain(backbone, train_from, epochs):
+    import keras
     import tensorflow as tf
 
     import kerastl
-    from kerastl.training.optimization import make_loss, make_optimizer
+    from kerastl.training.optimization import make_loss, make_schedule
 
     images, labels = data()
     network = network_of(backbone)
@@ -104,7 +105,9 @@ def plain(backbone, train_from, epochs):
         .prefetch(tf.data.AUTOTUNE)
     )
     phase = phase_of(train_from, epochs)
-    network.compile(make_optimizer(phase, steps), make_loss(phase), metrics=["accuracy"])
+    optimizer = keras.optimizers.AdamW(make_schedule(phase, steps), weight_decay=phase.weight_decay)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    network.compile(optimizer, make_loss(phase), metrics=["accuracy"])
     network.fit(train, epochs=epochs, steps_per_epoch=steps, verbose=0, shuffle=False)
     return time.perf_counter() - started, network
 

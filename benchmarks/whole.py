@@ -55,7 +55,7 @@ def plain(data, weights, seed, train_from):
     import tensorflow as tf
 
     import kerastl
-    from kerastl.training.optimization import make_loss, make_optimizer
+    from kerastl.training.optimization import make_loss, make_schedule
 
     recipe = recipe_of(weights, train_from)
     keras.utils.set_random_seed(seed)
@@ -80,7 +80,11 @@ def plain(data, weights, seed, train_from):
             kerastl.freeze(network)
         else:
             kerastl.unfreeze(network, phase.train_from)
-        network.compile(make_optimizer(phase, steps), make_loss(phase), metrics=["accuracy"])
+        optimizer = keras.optimizers.AdamW(
+            make_schedule(phase, steps), weight_decay=phase.weight_decay
+        )
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        network.compile(optimizer, make_loss(phase), metrics=["accuracy"])
         keep = keras.callbacks.EarlyStopping(
             "val_accuracy", patience=EPOCHS, restore_best_weights=True
         )

@@ -5,7 +5,7 @@ import pytest
 import kerastl
 from kerastl.errors import ConfigurationError, TrainingError
 from kerastl.training import SilentReporter
-from kerastl.training.optimization import make_loss, make_optimizer
+from kerastl.training.optimization import make_loss, make_schedule
 from tests.conftest import CLASSES
 
 QUIET = {"class_names": CLASSES, "reporter": SilentReporter()}
@@ -59,7 +59,11 @@ def test_cached_training_gives_the_weights_of_a_plain_keras_loop(small_recipe, c
     network, _ = recipe.assemble(classes, seed=1)
     kerastl.unfreeze(network, "conv_12")
     steps = -(-len(x) // size)
-    network.compile(make_optimizer(plan[0], steps), make_loss(plan[0]))
+    optimizer = keras.optimizers.AdamW(
+        make_schedule(plan[0], steps), weight_decay=plan[0].weight_decay
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    network.compile(optimizer, make_loss(plan[0]))
     for epoch in range(epochs):
         order = np.random.default_rng([1, 0, epoch]).permutation(len(x))
         for start in range(0, len(x), size):
