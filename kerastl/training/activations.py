@@ -22,7 +22,8 @@ from kerastl.training.cache import SHARD_ROWS, ActivationCache, CacheEntry, Shar
 from kerastl.training.examples import Examples
 
 Array = np.ndarray[Any, Any]
-FORWARD_BATCH = 64
+# Of 16, 32, 64 and 128 images the fastest on two cores, by 5 % or so.
+FORWARD_BATCH = 32
 # bfloat16 is a type of ml_dtypes, which Keras brings.
 DTYPES = {
     "float32": np.dtype(np.float32),
