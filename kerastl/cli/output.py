@@ -145,6 +145,15 @@ def phases_table(result: dict[str, Any]) -> Table:
     return table
 
 
+def rates_table(result: dict[str, Any], rows: int = 12) -> Table:
+    """The losses of a learning-rate range test, at some of its rates."""
+    table = Table("learning rate", "loss, smoothed", title="Learning-rate range test")
+    pairs = list(zip(result["rates"], result["losses"], strict=True))
+    for rate, loss in pairs[:: max(1, -(-len(pairs) // rows))]:
+        table.add_row(f"{rate:.1e}", f"{loss:.4f}")
+    return table
+
+
 def artifacts_table(result: dict[str, Any]) -> Table:
     """The artifacts of a bundle and how they compare with the model."""
     examples = max((artifact["n"] for artifact in result["artifacts"]), default=0)

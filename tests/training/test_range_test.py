@@ -63,10 +63,10 @@ def test_rates_rise_and_the_suggestion_trains(small_recipe, colours):
     assert found.rates[0] == pytest.approx(1e-6)
     assert 1e-4 < found.suggestion < 0.5
     losses = [
-        small_recipe(plan=kerastl.head_only(2, rate)).fit(colours, **QUIET).metrics["loss"]
+        small_recipe(plan=kerastl.head_only(3, rate)).fit(colours, **QUIET).history[0]["history"]
         for rate in (found.suggestion, 1e-6)
     ]
-    assert losses[0] < losses[1]
+    assert losses[0]["loss"][-1] < losses[1]["loss"][-1]
     again = recipe.find_learning_rate(colours, class_names=CLASSES, reporter=SilentReporter())
     assert again == found
 
