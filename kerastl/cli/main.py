@@ -117,7 +117,7 @@ def export(
         str, typer.Option("--format", help="Of saved_model, onnx, litert, with commas between.")
     ] = "saved_model,onnx,litert",
     quantize: Annotated[
-        str, typer.Option(help="Further LiteRT files: of float16, dynamic, int8.")
+        str, typer.Option(help="Further LiteRT files: of float16, dynamic, int8, int16x8.")
     ] = "",
     label_agreement: Annotated[
         float | None,
@@ -126,12 +126,20 @@ def export(
             "(default 0.98); the manifest records it."
         ),
     ] = None,
+    batch_one: Annotated[
+        bool, typer.Option("--batch-one", help="LiteRT files take one image at a time.")
+    ] = False,
+    float_input: Annotated[
+        bool, typer.Option("--float-input", help="The int8 file takes float32 in place of uint8.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a bundle.")] = False,
     as_json: Json = False,
 ) -> None:
     """Export a trained model; every file is run and must answer like the model."""
 
     def work() -> dict[str, Any]:
+        from kerastl.exporting import LiteRTOptions
+
         console = Console(stderr=True, highlight=False, soft_wrap=True)
         gate = kerastl.Gate()
         if label_agreement is not None:
@@ -141,6 +149,7 @@ def export(
             formats=_names(formats),
             quantize=_names(quantize),
             gate=gate,
+            litert=LiteRTOptions(batch=1 if batch_one else None, float_input=float_input),
             overwrite=overwrite,
             progress=lambda line: console.print(line, markup=False),
         )
@@ -155,6 +164,8 @@ def _names(text: str) -> tuple[str, ...]:
 
 def _show_bundle(result: dict[str, Any], console: Console) -> None:
     console.print(output.artifacts_table(result))
+    for line in output.float_layers_lines(result):
+        console.print(line, highlight=False, markup=False)
     console.print(f"bundle: {result['bundle']}", highlight=False)
 
 

@@ -1,8 +1,17 @@
 """Export: a bundle whose every file was proved to answer like the Keras model."""
 
-from kerastl.exporting.bundle import Artifact, Bundle, Gate
+from kerastl.exporting.bundle import Artifact, Bundle, Gate, LiteRTOptions
 from kerastl.exporting.exporter import export
 from kerastl.exporting.predictor import Predictor, load_bundle
 from kerastl.exporting.verification import verify
 
-__all__ = ["Artifact", "Bundle", "Gate", "Predictor", "export", "load_bundle", "verify"]
+__all__ = [
+    "Artifact",
+    "Bundle",
+    "Gate",
+    "LiteRTOptions",
+    "Predictor",
+    "export",
+    "load_bundle",
+    "verify",
+]

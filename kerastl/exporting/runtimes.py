@@ -106,7 +106,9 @@ class LiteRTRuntime(Runtime):
             raise BundleError(f"{path} has the signature {signature}, not image -> probabilities.")
         self._input = self._interpreter.get_input_details()[0]
         self._output = self._interpreter.get_output_details()[0]
-        self._resizable = True
+        # A batch of one that is written into the file is a promise, even where a kernel would
+        # take more.
+        self._resizable = bool(self._input["shape_signature"][0] == -1)
 
     def run(self, images: Array) -> Array:
         """Runs a batch at once, or image by image where the graph holds a batch of one."""
