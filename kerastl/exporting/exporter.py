@@ -23,6 +23,7 @@ from kerastl.exporting.bundle import (
     LiteRTOptions,
     artifact_path,
 )
+from kerastl.exporting.diagnosis import diagnose
 from kerastl.exporting.examples import synthetic_images
 from kerastl.exporting.jobs import check_installed, run_worker
 from kerastl.exporting.resizing import vertical_pass_may_lead
@@ -186,6 +187,18 @@ def _export_to(
             "The export was stopped: an artifact does not answer like the network, measured on "
             f"{n} {request.examples} images. Nothing was written.",
             parity.describe(artifacts, request.gate),
+            *(
+                f"  CAUSE   {cause}"
+                for cause in diagnose(
+                    folder,
+                    artifacts,
+                    request.inputs,
+                    reference[:n],
+                    {path: rows[:n] for path, rows in answers.outputs.items()},
+                    request.class_names,
+                    request.gate,
+                )
+            ),
             *(f"  FAILED  {fault}" for fault in faults),
         ]
         if any(not item.passed and item.quantization for item in artifacts):
