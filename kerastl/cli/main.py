@@ -14,6 +14,7 @@ from rich.table import Table
 
 import kerastl
 from kerastl.cli import output
+from kerastl.cli.benchmark import benchmark
 from kerastl.cli.cache import cache_app
 from kerastl.cli.fit import fit_app
 from kerastl.cli.output import Json
@@ -27,6 +28,9 @@ app = typer.Typer(
 )
 app.add_typer(fit_app, name="fit")
 app.add_typer(cache_app, name="cache")
+
+
+app.command()(benchmark)
 
 
 def _version(value: bool) -> None:

@@ -1,5 +1,6 @@
 """Export: a bundle whose every file was proved to answer like the Keras model."""
 
+from kerastl.exporting.benchmarking import benchmark
 from kerastl.exporting.bundle import Artifact, Bundle, Gate, LiteRTOptions
 from kerastl.exporting.exporter import export
 from kerastl.exporting.predictor import Predictor, load_bundle
@@ -11,6 +12,7 @@ __all__ = [
     "Gate",
     "LiteRTOptions",
     "Predictor",
+    "benchmark",
     "export",
     "load_bundle",
     "verify",

@@ -126,13 +126,22 @@ def run(job: dict[str, Any], folder: Path, steps: Steps) -> dict[str, Any]:
     return facts
 
 
+def measure(job: dict[str, Any], folder: Path, steps: Steps) -> dict[str, Any]:
+    """Measures the one artifact of a job."""
+    from kerastl.exporting import measuring
+
+    with steps.step(f"measuring {Path(job['artifact']).name}"):
+        return measuring.measure(job, folder)
+
+
 def main(job_path: str) -> int:
     """Carries out one job; returns the exit status."""
     folder = Path(job_path).parent
     job = json.loads(Path(job_path).read_text(encoding="utf-8"))
     steps = Steps(folder / "progress.jsonl")
     try:
-        facts = {"convert": convert, "run": run}[job["kind"]](job, folder, steps)
+        kinds = {"convert": convert, "run": run, "measure": measure}
+        facts = kinds[job["kind"]](job, folder, steps)
     except Exception as error:
         import traceback
 
