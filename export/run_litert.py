@@ -67,7 +67,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("bundle", type=Path, help="the bundle's folder")
     parser.add_argument("images", nargs="+", help="image files")
-    parser.add_argument("--quantization", choices=("float16", "dynamic", "int8"))
+    parser.add_argument("--quantization", choices=("float16", "dynamic", "int8", "int16x8"))
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     args = parser.parse_args()
     suffix = f"_{args.quantization}" if args.quantization else ""

@@ -14,6 +14,7 @@ from rich.table import Table
 
 import kerastl
 from kerastl.cli import output
+from kerastl.cli.benchmark import benchmark
 from kerastl.cli.cache import cache_app
 from kerastl.cli.fit import fit_app
 from kerastl.cli.output import Json
@@ -27,6 +28,9 @@ app = typer.Typer(
 )
 app.add_typer(fit_app, name="fit")
 app.add_typer(cache_app, name="cache")
+
+
+app.command()(benchmark)
 
 
 def _version(value: bool) -> None:
@@ -117,7 +121,7 @@ def export(
         str, typer.Option("--format", help="Of saved_model, onnx, litert, with commas between.")
     ] = "saved_model,onnx,litert",
     quantize: Annotated[
-        str, typer.Option(help="Further LiteRT files: of float16, dynamic, int8.")
+        str, typer.Option(help="Further LiteRT files: of float16, dynamic, int8, int16x8.")
     ] = "",
     label_agreement: Annotated[
         float | None,
@@ -126,12 +130,20 @@ def export(
             "(default 0.98); the manifest records it."
         ),
     ] = None,
+    batch_one: Annotated[
+        bool, typer.Option("--batch-one", help="LiteRT files take one image at a time.")
+    ] = False,
+    float_input: Annotated[
+        bool, typer.Option("--float-input", help="The int8 file takes float32 in place of uint8.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a bundle.")] = False,
     as_json: Json = False,
 ) -> None:
     """Export a trained model; every file is run and must answer like the model."""
 
     def work() -> dict[str, Any]:
+        from kerastl.exporting import LiteRTOptions
+
         console = Console(stderr=True, highlight=False, soft_wrap=True)
         gate = kerastl.Gate()
         if label_agreement is not None:
@@ -141,6 +153,7 @@ def export(
             formats=_names(formats),
             quantize=_names(quantize),
             gate=gate,
+            litert=LiteRTOptions(batch=1 if batch_one else None, float_input=float_input),
             overwrite=overwrite,
             progress=lambda line: console.print(line, markup=False),
         )
@@ -155,6 +168,8 @@ def _names(text: str) -> tuple[str, ...]:
 
 def _show_bundle(result: dict[str, Any], console: Console) -> None:
     console.print(output.artifacts_table(result))
+    for line in output.float_layers_lines(result):
+        console.print(line, highlight=False, markup=False)
     console.print(f"bundle: {result['bundle']}", highlight=False)
 
 

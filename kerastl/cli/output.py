@@ -158,7 +158,7 @@ def artifacts_table(result: dict[str, Any]) -> Table:
     """The artifacts of a bundle and how they compare with the model."""
     examples = max((artifact["n"] for artifact in result["artifacts"]), default=0)
     table = Table(title=f"Parity with the Keras model, on {examples} images")
-    for heading in ("file", "size", "difference", "same labels", "accuracy", "gate"):
+    for heading in ("file", "size", "differs", "labels", "correct", "float", "gate"):
         table.add_column(heading, no_wrap=True)
     for artifact in result["artifacts"]:
         table.add_row(
@@ -167,6 +167,23 @@ def artifacts_table(result: dict[str, Any]) -> Table:
             "-" if artifact["max_abs_diff"] is None else f"{artifact['max_abs_diff']:.1e}",
             f"{artifact['label_agreement']:.1%}",
             "-" if artifact.get("accuracy") is None else f"{artifact['accuracy']:.3f}",
+            _layers(artifact),
             "[green]passed[/]" if artifact["passed"] else "[red]failed[/]",
         )
     return table
+
+
+def _layers(artifact: dict[str, Any]) -> str:
+    """How many layers of a quantised artifact stayed in float."""
+    if artifact["quantization"] is None:
+        return "all"
+    return str(len(artifact.get("float_layers", ())) or "-")
+
+
+def float_layers_lines(result: dict[str, Any]) -> list[str]:
+    """One line for each quantised artifact of which layers stayed in float."""
+    return [
+        f"{artifact['path']} keeps in float: {', '.join(artifact['float_layers'])}"
+        for artifact in result["artifacts"]
+        if artifact.get("float_layers")
+    ]

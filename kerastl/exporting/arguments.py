@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kerastl.errors import ConfigurationError, did_you_mean
-from kerastl.exporting.bundle import FORMATS, QUANTIZATIONS
+from kerastl.exporting.bundle import FORMATS, NEED_CALIBRATION, QUANTIZATIONS
 
 Array = np.ndarray[Any, Any]
 
@@ -43,10 +43,11 @@ def check_formats(
             f"quantize={quantized} makes LiteRT files, and formats={chosen} has no 'litert'. "
             "Add it."
         )
-    if "int8" in quantized and (calibration is None or len(calibration) == 0):
+    needing = [kind for kind in quantized if kind in NEED_CALIBRATION]
+    if needing and (calibration is None or len(calibration) == 0):
         raise ConfigurationError(
-            "quantize has 'int8', which needs real images to measure value ranges on. Pass "
-            "calibration=, about 100 training images at the network's input size: uint8 "
+            f"quantize has {needing[0]!r}, which needs real images to measure value ranges "
+            "on. Pass calibration=, about 100 training images at the network's input size: uint8 "
             "(n, height, width, 3)."
         )
     return chosen, quantized

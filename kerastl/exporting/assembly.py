@@ -36,6 +36,7 @@ def artifact_of(
     labels: Array | None,
     gate: Gate,
     seconds: float | None,
+    float_layers: Sequence[str] = (),
 ) -> Artifact:
     """Measures an artifact's file and its answers."""
     path = artifact_path(format, quantization)
@@ -56,6 +57,7 @@ def artifact_of(
         passed=parity.passes(gate, quantization, diff, agreement),
         accuracy=accuracy,
         seconds=seconds,
+        float_layers=tuple(float_layers),
     )
 
 

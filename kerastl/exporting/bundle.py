@@ -9,13 +9,18 @@ from typing import Any
 from kerastl.errors import ConfigurationError
 
 FORMATS = ("saved_model", "onnx", "litert")
-QUANTIZATIONS = ("float16", "dynamic", "int8")
+QUANTIZATIONS = ("float16", "dynamic", "int8", "int16x8")
+
+# What calibration images make better, or possible at all.
+CALIBRATED = ("dynamic", "int8", "int16x8")
+NEED_CALIBRATION = ("int8", "int16x8")
 
 _LITERT_NAMES: dict[str | None, str] = {
     None: "model.tflite",
     "float16": "model_float16.tflite",
     "dynamic": "model_dynamic.tflite",
     "int8": "model_int8.tflite",
+    "int16x8": "model_int16x8.tflite",
 }
 
 
@@ -39,8 +44,8 @@ class Gate:
             (SavedModel, ONNX, LiteRT float32).
         label_agreement: share of examples, in 0..1, on which a float artifact must give the
             model's label.
-        quantized_label_agreement: the same for float16, dynamic-range and int8 artifacts,
-            whose values are not held to ``max_abs_diff``.
+        quantized_label_agreement: the same for quantised artifacts, whose values are not
+            held to ``max_abs_diff``.
     """
 
     max_abs_diff: float = 1e-3
@@ -69,6 +74,27 @@ class Gate:
 
 
 @dataclass(frozen=True)
+class LiteRTOptions:
+    """How LiteRT files take their input.
+
+    Args:
+        batch: 1 fixes the batch dimension, which some accelerators and Android's tools need;
+            None leaves it open.
+        float_input: float32 in and out of an int8 file, in place of uint8.
+    """
+
+    batch: int | None = None
+    float_input: bool = False
+
+    def validate(self) -> None:
+        """Raises ConfigurationError where an option cannot be."""
+        if self.batch not in (None, 1) or isinstance(self.batch, bool):
+            raise ConfigurationError(
+                f"LiteRTOptions.batch is None (any size) or 1; received {self.batch!r}."
+            )
+
+
+@dataclass(frozen=True)
 class Artifact:
     """One exported file (or folder) and how closely it answers like the Keras model.
 
@@ -77,7 +103,7 @@ class Artifact:
         path: relative to the bundle, with forward slashes.
         bytes: size; of a folder, the sum over its files.
         sha256: of the file; of a folder, see :func:`kerastl.exporting.hashing.sha256_path`.
-        quantization: None, ``"float16"``, ``"dynamic"`` or ``"int8"``.
+        quantization: None, or one of :data:`QUANTIZATIONS`.
         max_abs_diff: largest difference from the model over all examples and outputs;
             None where a value was not finite.
         label_agreement: share of examples with the model's label.
@@ -85,6 +111,7 @@ class Artifact:
         passed: whether the gate let it through.
         accuracy: share of examples with the true label, where true labels were given.
         seconds: time the conversion took.
+        float_layers: layers of a quantised file whose weights stay in float.
     """
 
     format: str
@@ -98,6 +125,7 @@ class Artifact:
     passed: bool
     accuracy: float | None = None
     seconds: float | None = None
+    float_layers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

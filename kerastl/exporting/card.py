@@ -100,6 +100,19 @@ def _artifacts(manifest: dict[str, Any]) -> str:
             f"{parity['max_abs_diff']:.1e} | {parity['label_agreement']:.4f} | "
             f"{'' if accuracy is None else f'{accuracy:.4f}'} |"
         )
+    kept = [entry for entry in manifest["artifacts"] if entry.get("float_layers")]
+    if kept:
+        lines += [
+            "",
+            "Layers whose weights stayed in float, since quantising them changed too many labels "
+            "of blended calibration images (none of those that the table is measured on):",
+            "",
+        ]
+    for entry in kept:
+        names = ", ".join(_code(name) for name in entry["float_layers"])
+        lines.append(
+            f"- `{entry['path']}`: {names}; {entry['float_share_of_weights']:.1%} of the weights"
+        )
     return "\n".join(lines)
 
 

@@ -15,7 +15,15 @@ from kerastl.errors import ExportError, ParityError
 from kerastl.exporting import arguments, golden, manifest, parity
 from kerastl.exporting import network as networks
 from kerastl.exporting.assembly import artifact_of, step_of, write_bundle
-from kerastl.exporting.bundle import FORMATS, Bundle, Gate, artifact_path
+from kerastl.exporting.bundle import (
+    CALIBRATED,
+    FORMATS,
+    Bundle,
+    Gate,
+    LiteRTOptions,
+    artifact_path,
+)
+from kerastl.exporting.diagnosis import diagnose
 from kerastl.exporting.examples import synthetic_images
 from kerastl.exporting.jobs import check_installed, run_worker
 from kerastl.exporting.resizing import vertical_pass_may_lead
@@ -30,6 +38,7 @@ Array = np.ndarray[Any, Any]
 SYNTHETIC_EXAMPLES = 48
 _CHUNK = 256
 _DEFAULT_GATE = Gate()
+_DEFAULT_LITERT = LiteRTOptions()
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,7 @@ class _Request:
     files: dict[str, Path]
     file_pixels: Array
     gate: Gate
+    litert: LiteRTOptions
     provenance: dict[str, Any]
     versions: dict[str, str]
 
@@ -69,6 +79,7 @@ def export(
     calibration: Array | None = None,
     files: Sequence[str | os.PathLike[str]] = (),
     gate: Gate = _DEFAULT_GATE,
+    litert: LiteRTOptions = _DEFAULT_LITERT,
     overwrite: bool = False,
     details: Mapping[str, Any] | None = None,
     progress: Callable[[str], None] | None = None,
@@ -82,15 +93,18 @@ def export(
         class_names: one name per output, in the order of the outputs.
         formats: any of ``"saved_model"``, ``"onnx"``, ``"litert"``.
         quantize: LiteRT artifacts beside the float32 one: ``"float16"``, ``"dynamic"``,
-            ``"int8"``.
+            ``"int8"``, ``"int16x8"``.
         examples: images to compare on, uint8 ``(n, height, width, 3)``, best the validation
             images. Without them parity is measured on synthetic images, and the manifest says
             so.
         labels: true labels of the examples, integers ``(n,)``: then the manifest holds every
             artifact's accuracy.
-        calibration: training images for int8, uint8 ``(n, height, width, 3)``.
+        calibration: training images, uint8 ``(n, height, width, 3)``, about 100: for int8 and
+            int16x8, and to correct the weights of dynamic. Layers that have to stay in float are
+            chosen on a quarter of them; the examples only judge.
         files: a few image files that become golden examples, at most 16.
         gate: the thresholds.
+        litert: batch dimension and input of the LiteRT files.
         overwrite: replace a folder that is there.
         details: JSON data for manifest and card; ``backbone``, ``licence``,
             ``weights_sha256``, ``data_fingerprint``, ``metrics``, ``versions`` and
@@ -107,6 +121,7 @@ def export(
         MissingExtraError: a converter or runtime is not installed.
     """
     gate.validate()
+    litert.validate()
     names = arguments.check_class_names(class_names)
     chosen, quantized = arguments.check_formats(formats, quantize, calibration)
     check_installed(chosen, to_convert=True)
@@ -127,6 +142,7 @@ def export(
         files=sources,
         file_pixels=pixels,
         gate=gate,
+        litert=litert,
         provenance=manifest.provenance_entries(details or {}),
         versions=dict((details or {}).get("versions") or {}),
     )
@@ -158,6 +174,7 @@ def _export_to(
             request.labels,
             request.gate,
             facts["seconds"].get(step_of(format, kind)),
+            facts.get(artifact_path(format, kind), {}).get("float_layers", ()),
         )
         for format, kind in request.planned
     ]
@@ -170,6 +187,18 @@ def _export_to(
             "The export was stopped: an artifact does not answer like the network, measured on "
             f"{n} {request.examples} images. Nothing was written.",
             parity.describe(artifacts, request.gate),
+            *(
+                f"  CAUSE   {cause}"
+                for cause in diagnose(
+                    folder,
+                    artifacts,
+                    request.inputs,
+                    reference[:n],
+                    {path: rows[:n] for path, rows in answers.outputs.items()},
+                    request.class_names,
+                    request.gate,
+                )
+            ),
             *(f"  FAILED  {fault}" for fault in faults),
         ]
         if any(not item.passed and item.quantization for item in artifacts):
@@ -224,7 +253,7 @@ def _convert(
     with tempfile.TemporaryDirectory(prefix="kerastl-export-") as temporary:
         work = Path(temporary)
         networks.save_network(network, work / "network.keras")
-        if "int8" in request.quantize and request.calibration is not None:
+        if set(CALIBRATED) & set(request.quantize) and request.calibration is not None:
             np.save(work / "calibration.npy", request.calibration)
         entry = manifest.input_entry(request.shape, vertical_pass_may_lead())
         job = {
@@ -234,6 +263,8 @@ def _convert(
             "class_names": request.class_names,
             "formats": request.formats,
             "quantize": request.quantize,
+            "litert": vars(request.litert),
+            "gate": request.gate.quantized_label_agreement,
             "modules": modules,
             "metadata": {
                 "class_names": request.class_names,

@@ -1,4 +1,4 @@
-"""The LiteRT route: from the SavedModel, built-in operators only, labels inside the file.
+"""The LiteRT route: from the SavedModel, built-in operators only, labels and metadata inside.
 
 Runs in the export worker, under TensorFlow.
 """
@@ -6,15 +6,20 @@ Runs in the export worker, under TensorFlow.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
+from ai_edge_litert import schema_py_generated as schema
 
-MAX_CALIBRATION_IMAGES = 256
+from kerastl.exporting import litert_metadata
+from kerastl.exporting.bundle import LiteRTOptions
+from kerastl.exporting.litert_graph import Graph
+from kerastl.exporting.quantization import Prepared, quantize
+
 _CUSTOM_OPERATOR = 32
+_DYNAMIC_BATCH = LiteRTOptions()
 
 
 def convert(
@@ -22,20 +27,63 @@ def convert(
     path: Path,
     quantization: str | None,
     class_names: list[str],
-    calibration: np.ndarray[Any, Any] | None,
+    *,
+    shape: tuple[int, int, int],
+    options: LiteRTOptions = _DYNAMIC_BATCH,
+    prepared: Prepared | None = None,
+    gate: float = 1.0,
+    layers: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Writes one LiteRT file.
 
     Args:
         saved_model: the folder to convert; its ``serving_default`` becomes the signature.
         path: the file to write.
-        quantization: None, ``"float16"``, ``"dynamic"`` or ``"int8"``.
-        class_names: appended to the file as a zip archive that holds labels.txt.
-        calibration: uint8 ``(n, height, width, 3)``, for ``"int8"``.
+        quantization: None, or one of :data:`kerastl.exporting.bundle.QUANTIZATIONS`.
+        class_names: go into the file, where MediaPipe's Tasks API looks for them.
+        shape: ``(height, width, 3)``.
+        options: batch dimension and input of the file.
+        prepared: for ``"int8"`` and ``"int16x8"``; ``"dynamic"`` without it rounds each weight to
+            the nearest step and corrects nothing.
+        gate: label agreement that the file will have to reach, for the choice of float layers.
+        layers: names of the network's layers.
+
+    Returns:
+        What the manifest says of it beside its parity.
 
     Raises:
         RuntimeError: the network needs operators that the plain interpreter lacks.
     """
+    facts: dict[str, Any] = {}
+    if prepared is None or quantization in (None, "float16"):
+        data = _converted(saved_model, quantization)
+    else:
+        data, facts = quantize(
+            prepared, quantization, gate=gate, layers=layers, float_input=options.float_input
+        )
+    custom = custom_operators(data)
+    if custom:
+        raise RuntimeError(
+            f"The plain LiteRT interpreter has no operator for {custom}, which this network "
+            "uses. Leave 'litert' out of the formats, or replace the layers that need it."
+        )
+    graph = Graph(data)
+    metadata = litert_metadata.image_classifier(
+        height=shape[0],
+        width=shape[1],
+        classes=len(class_names),
+        name="image classifier",
+        description=f"Sorts images into {len(class_names)} classes.",
+    )
+    graph.add_metadata(litert_metadata.ENTRY, metadata)
+    if options.batch == 1:
+        graph.fix_batch()
+    path.write_bytes(graph.pack())
+    append_labels(path, class_names)
+    return facts
+
+
+def _converted(saved_model: Path, quantization: str | None) -> bytes:
     converter = tf.lite.TFLiteConverter.from_saved_model(
         str(saved_model), signature_keys=["serving_default"]
     )
@@ -44,39 +92,12 @@ def convert(
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if quantization == "float16":
         converter.target_spec.supported_types = [tf.float16]
-    if quantization == "int8":
-        assert calibration is not None, "export() refuses int8 without calibration images"
-        images = calibration
-        converter.representative_dataset = lambda: _samples(images)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = tf.uint8
-        converter.inference_output_type = tf.uint8
-    path.write_bytes(converter.convert())
-    custom = custom_operators(path)
-    if custom:
-        raise RuntimeError(
-            f"The plain LiteRT interpreter has no operator for {custom}, which this network "
-            "uses. Leave 'litert' out of the formats, or replace the layers that need it."
-        )
-    append_labels(path, class_names)
-    return {}
+    return bytes(converter.convert())
 
 
-def _samples(images: np.ndarray[Any, Any]) -> Iterator[dict[str, np.ndarray[Any, Any]]]:
-    chosen = np.linspace(0, len(images) - 1, min(len(images), MAX_CALIBRATION_IMAGES)).astype(int)
-    for index in chosen:
-        image = images[index : index + 1].astype(np.float32)
-        # Both ends of the range in every sample: the input's scale is then exactly 1 and its
-        # zero point 0, so that the uint8 input takes pixels as they are.
-        image[0, 0, 0], image[0, -1, -1] = 0.0, 255.0
-        yield {"image": image}
-
-
-def custom_operators(path: Path) -> list[str]:
+def custom_operators(data: bytes) -> list[str]:
     """Names of a file's custom operators, Flex ones included."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    model = schema.Model.GetRootAs(path.read_bytes(), 0)
+    model = schema.Model.GetRootAs(data, 0)
     codes = [model.OperatorCodes(index) for index in range(model.OperatorCodesLength())]
     return sorted(
         (code.CustomCode() or b"?").decode()
@@ -88,6 +109,6 @@ def custom_operators(path: Path) -> list[str]:
 def append_labels(path: Path, class_names: list[str]) -> None:
     """Appends a zip archive with labels.txt, which interpreters pass over."""
     # A fixed date keeps the same network's file the same, byte for byte.
-    entry = zipfile.ZipInfo("labels.txt", date_time=(1980, 1, 1, 0, 0, 0))
+    entry = zipfile.ZipInfo(litert_metadata.LABELS_FILE, date_time=(1980, 1, 1, 0, 0, 0))
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(entry, "".join(f"{name}\n" for name in class_names))

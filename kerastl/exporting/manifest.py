@@ -171,6 +171,7 @@ def bundle_of(path: Path, manifest: dict[str, Any]) -> Bundle:
             passed=True,
             accuracy=entry.get("accuracy"),
             seconds=entry.get("seconds"),
+            float_layers=tuple(entry.get("float_layers", ())),
         )
         for entry in manifest["artifacts"]
     )

@@ -47,8 +47,12 @@ class Runtime(ABC):
 class SavedModelRuntime(Runtime):
     """A SavedModel in TensorFlow."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, threads: int | None = None) -> None:
         tf = require("tensorflow", extra="tensorflow", purpose="running a SavedModel")
+        if threads is not None:
+            # For the whole process, and only before TensorFlow has run anything.
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(threads)
         self._path, self._tf = path, tf
         # The signatures hold no reference of their own: without the model they fail.
         self._model = tf.saved_model.load(str(path))
@@ -72,9 +76,10 @@ class SavedModelRuntime(Runtime):
 class OnnxRuntime(Runtime):
     """An ONNX file in ONNX Runtime."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, threads: int | None = None) -> None:
         runtime = require("onnxruntime", extra="onnx", purpose="running an ONNX file")
         options = runtime.SessionOptions()
+        options.intra_op_num_threads = threads or 0
         options.log_severity_level = 3
         self._session = runtime.InferenceSession(
             str(path), options, providers=["CPUExecutionProvider"]
@@ -95,18 +100,22 @@ class OnnxRuntime(Runtime):
 class LiteRTRuntime(Runtime):
     """A LiteRT file in its interpreter; integers in and out are scaled here."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, threads: int | None = None) -> None:
         module = require(
             "ai_edge_litert.interpreter", extra="litert", purpose="running a LiteRT file"
         )
         self._path = path
-        self._interpreter = module.Interpreter(str(path), num_threads=os.cpu_count() or 1)
+        self._interpreter = module.Interpreter(
+            str(path), num_threads=threads or os.cpu_count() or 1
+        )
         signature = self._interpreter.get_signature_list()["serving_default"]
         if signature != {"inputs": ["image"], "outputs": ["probabilities"]}:
             raise BundleError(f"{path} has the signature {signature}, not image -> probabilities.")
         self._input = self._interpreter.get_input_details()[0]
         self._output = self._interpreter.get_output_details()[0]
-        self._resizable = True
+        # A batch of one that is written into the file is a promise, even where a kernel would
+        # take more.
+        self._resizable = bool(self._input["shape_signature"][0] == -1)
 
     def run(self, images: Array) -> Array:
         """Runs a batch at once, or image by image where the graph holds a batch of one."""
@@ -145,12 +154,17 @@ class LiteRTRuntime(Runtime):
             return archive.read("labels.txt").decode("utf-8").split("\n")[:-1]
 
 
-def open_artifact(format: str, path: Path) -> Runtime:
+def open_artifact(format: str, path: Path, threads: int | None = None) -> Runtime:
     """Loads an artifact in its own runtime.
+
+    Args:
+        format: ``"saved_model"``, ``"onnx"`` or ``"litert"``.
+        path: the file or folder.
+        threads: to run on; None leaves it to the runtime.
 
     Raises:
         MissingExtraError: the runtime is not installed.
     """
     if format == "saved_model":
-        return SavedModelRuntime(path)
-    return OnnxRuntime(path) if format == "onnx" else LiteRTRuntime(path)
+        return SavedModelRuntime(path, threads)
+    return OnnxRuntime(path, threads) if format == "onnx" else LiteRTRuntime(path, threads)

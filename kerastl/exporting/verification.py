@@ -16,6 +16,7 @@ from kerastl.data import decode_image
 from kerastl.errors import BundleError, ExportError, ParityError
 from kerastl.exporting import golden, parity
 from kerastl.exporting.bundle import Artifact, Bundle, Gate
+from kerastl.exporting.diagnosis import diagnose
 from kerastl.exporting.hashing import sha256_path
 from kerastl.exporting.manifest import bundle_of, read_manifest
 from kerastl.exporting.running import Answers, file_faults, held_names_faults, run_artifacts
@@ -80,6 +81,18 @@ def verify(path: str | os.PathLike[str], progress: Callable[[str], None] | None 
                     f"{folder} does not give its golden answers on this machine "
                     f"({len(inputs)} inputs, {len(sources)} files).",
                     parity.describe(artifacts, gate),
+                    *(
+                        f"  CAUSE   {cause}"
+                        for cause in diagnose(
+                            folder,
+                            artifacts,
+                            inputs,
+                            outputs["network"],
+                            {path: rows[: len(inputs)] for path, rows in answers.outputs.items()},
+                            names,
+                            gate,
+                        )
+                    ),
                     *(f"  FAILED  {fault}" for fault in faults),
                 ]
             ),

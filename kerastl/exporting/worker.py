@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from kerastl.exporting.bundle import artifact_path
+from kerastl.exporting.bundle import CALIBRATED, LiteRTOptions, artifact_path
 
 
 class Steps:
@@ -67,17 +67,41 @@ def convert(job: dict[str, Any], folder: Path, steps: Steps) -> dict[str, Any]:
 
             facts["model.onnx"] = onnx_route.convert(frozen, out / "model.onnx", job["metadata"])
     if "litert" in job["formats"]:
-        from kerastl.exporting import litert_route
-
-        calibration = folder / "calibration.npy"
-        images = np.load(calibration, mmap_mode="r") if calibration.exists() else None
-        for quantization in (None, *job["quantize"]):
-            name = artifact_path("litert", quantization)
-            with steps.step(f"converting to litert ({quantization or 'float32'})"):
-                facts[name] = litert_route.convert(
-                    saved, out / name, quantization, job["class_names"], images
-                )
+        facts |= _convert_litert(job, folder, saved, steps, _names_of_layers(network))
     return facts
+
+
+def _convert_litert(
+    job: dict[str, Any], folder: Path, saved: Path, steps: Steps, layers: list[str]
+) -> dict[str, Any]:
+    from kerastl.exporting import litert_route, quantization
+
+    out, facts, prepared = Path(job["out"]), {}, None
+    calibration = folder / "calibration.npy"
+    for kind in (None, *job["quantize"]):
+        if kind in CALIBRATED and prepared is None and calibration.exists():
+            with steps.step("correcting weights on calibration images"):
+                data = (out / artifact_path("litert")).read_bytes()
+                prepared = quantization.prepare(data, np.load(calibration))
+        name = artifact_path("litert", kind)
+        with steps.step(f"converting to litert ({kind or 'float32'})"):
+            facts[name] = litert_route.convert(
+                saved,
+                out / name,
+                kind,
+                job["class_names"],
+                shape=tuple(job["shape"]),
+                options=LiteRTOptions(**job["litert"]),
+                prepared=prepared,
+                gate=job["gate"],
+                layers=layers,
+            )
+    return facts
+
+
+def _names_of_layers(network: Any) -> list[str]:
+    """Names of the layers that hold weights, inside nested models too."""
+    return [layer.name for layer in network._flatten_layers() if hasattr(layer, "kernel")]
 
 
 def run(job: dict[str, Any], folder: Path, steps: Steps) -> dict[str, Any]:
@@ -102,13 +126,22 @@ def run(job: dict[str, Any], folder: Path, steps: Steps) -> dict[str, Any]:
     return facts
 
 
+def measure(job: dict[str, Any], folder: Path, steps: Steps) -> dict[str, Any]:
+    """Measures the one artifact of a job."""
+    from kerastl.exporting import measuring
+
+    with steps.step(f"measuring {Path(job['artifact']).name}"):
+        return measuring.measure(job, folder)
+
+
 def main(job_path: str) -> int:
     """Carries out one job; returns the exit status."""
     folder = Path(job_path).parent
     job = json.loads(Path(job_path).read_text(encoding="utf-8"))
     steps = Steps(folder / "progress.jsonl")
     try:
-        facts = {"convert": convert, "run": run}[job["kind"]](job, folder, steps)
+        kinds = {"convert": convert, "run": run, "measure": measure}
+        facts = kinds[job["kind"]](job, folder, steps)
     except Exception as error:
         import traceback
 

@@ -119,6 +119,7 @@ class TrainedModel:
         formats: Sequence[str] = ("saved_model", "onnx", "litert"),
         quantize: Sequence[str] = (),
         gate: Any = None,
+        litert: Any = None,
         overwrite: bool = False,
         progress: Callable[[str], None] | None = None,
     ) -> Bundle:
@@ -127,8 +128,11 @@ class TrainedModel:
         Args:
             path: the bundle's folder; must not exist, unless ``overwrite``.
             formats: of ``"saved_model"``, ``"onnx"``, ``"litert"``.
-            quantize: further LiteRT files: of ``"float16"``, ``"dynamic"``, ``"int8"``.
+            quantize: further LiteRT files: of ``"float16"``, ``"dynamic"``, ``"int8"``,
+                ``"int16x8"``.
             gate: how close is close enough, a ``kerastl.Gate``.
+            litert: batch and input of the LiteRT files, a
+                ``kerastl.exporting.LiteRTOptions``.
             overwrite: replace a bundle that is there.
             progress: called with one line for each step.
 
@@ -137,7 +141,7 @@ class TrainedModel:
             ExportError: a conversion failed.
             MissingExtraError: a runtime is not installed.
         """
-        from kerastl.exporting import Gate, export
+        from kerastl.exporting import Gate, LiteRTOptions, export
 
         samples = self.samples
         with tempfile.TemporaryDirectory() as folder:
@@ -156,6 +160,7 @@ class TrainedModel:
                 calibration=samples.calibration if samples else None,
                 files=files,
                 gate=gate or Gate(),
+                litert=litert or LiteRTOptions(),
                 overwrite=overwrite,
                 details=self._details(),
                 progress=progress,

@@ -12,7 +12,7 @@ from PIL import Image
 # Height and width differ, so that nothing that swaps them goes unseen.
 HEIGHT, WIDTH = 40, 56
 CLASS_NAMES = ["amber glass", "blé", "carton"]
-QUANTIZE = ("float16", "dynamic", "int8")
+QUANTIZE = ("float16", "dynamic", "int8", "int16x8")
 
 
 def coloured_images(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

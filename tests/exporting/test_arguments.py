@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kerastl.errors import ConfigurationError
-from kerastl.exporting import Gate, export
+from kerastl.exporting import Gate, LiteRTOptions, export
 from kerastl.exporting.bundle import Artifact
 from kerastl.exporting.examples import synthetic_images
 from kerastl.exporting.parity import agreeing, describe, max_abs_diff, passes
@@ -35,6 +35,9 @@ def test_importing_the_export_layer_imports_neither_tensorflow_nor_keras():
         ({"formats": "onnx"}, "received a string"),
         ({"quantize": ("int4",)}, "quantize may hold"),
         ({"quantize": ("int8",)}, "Pass calibration=, about 100 training images"),
+        ({"quantize": ("int16x8",)}, "has 'int16x8', which needs real images"),
+        ({"litert": LiteRTOptions(batch=8)}, r"None \(any size\) or 1; received 8"),
+        ({"litert": LiteRTOptions(batch=True)}, "received True"),
         ({"quantize": ("float16",), "formats": ("onnx",)}, "has no 'litert'"),
         ({"examples": np.zeros((2, HEIGHT, WIDTH, 3))}, "dtype uint8.*received float64"),
         ({"examples": np.zeros((2, 8, 8, 3), "uint8")}, "input size"),

@@ -22,6 +22,7 @@ PATHS = [
     "model_float16.tflite",
     "model_dynamic.tflite",
     "model_int8.tflite",
+    "model_int16x8.tflite",
 ]
 
 
@@ -124,7 +125,7 @@ def test_quantised_files_are_smaller(exported):
 def test_verify_passes(exported):
     again = verify(exported.bundle.path)
     assert again.passed
-    assert [artifact.n for artifact in again.artifacts] == [32] * 6
+    assert [artifact.n for artifact in again.artifacts] == [32] * 7
 
 
 def test_predictor(exported, trained):

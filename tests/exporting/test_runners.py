@@ -34,6 +34,7 @@ def run(script, *arguments, cwd):
         ("run_litert.py", ("--quantization", "float16"), 0.02),
         ("run_litert.py", ("--quantization", "dynamic"), 0.1),
         ("run_litert.py", ("--quantization", "int8"), 0.2),
+        ("run_litert.py", ("--quantization", "int16x8"), 0.1),
     ],
 )
 def test_a_runner_gives_the_networks_label(exported, trained, tmp_path, script, options, tolerance):
