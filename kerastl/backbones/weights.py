@@ -251,7 +251,7 @@ def _names_in_file(model: keras.Model, found: set[str]) -> dict[str, str]:
     same process (``normalization``, ``normalization_1``): only their order is the same.
     """
     names = {layer.name: layer.name for layer in model.layers}
-    kinds = {_own_name(x) for x in model.layers if x.weights}
+    kinds = {own_name(x) for x in model.layers if x.weights}
     for kind in kinds:
         here, there = (
             sorted(
@@ -265,7 +265,7 @@ def _names_in_file(model: keras.Model, found: set[str]) -> dict[str, str]:
     return names
 
 
-def _own_name(layer: Any) -> str:
+def own_name(layer: Any) -> str:
     """The name that Keras makes of a layer's class, as in ``batch_normalization``."""
     parted = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", type(layer).__name__)
     return re.sub("([a-z])([A-Z])", r"\1_\2", parted).lower()

@@ -13,6 +13,7 @@ from kerastl.graph.cuts import Cut, find_cuts, operations
 HEAD = "head"
 ALL = "all"
 POOLING_LAYER = "head_pooling"
+_LAYER = "layer"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +36,10 @@ def find_stages(model: keras.Model, pattern: str | None) -> tuple[Stage, ...]:
         model: a Functional model without nested models (see ``inline``).
         pattern: a regular expression with groups. Layers whose names match from their start
             belong to the stage that the groups, joined by ``_``, name; layers that do not
-            match belong to the stage before them. None takes every merge of branches (Add,
+            match belong to the stage before them. A named group puts its own name before its
+            value, which is 0 where it took no part: ``blocks_(?P<stage>\\d)`` makes
+            ``"stage_2"``. Groups named ``layer`` are numbered from 0 in running order, since
+            some count from 0 and some from 1. None takes every merge of branches (Add,
             Concatenate, ...) as the end of a stage, or, in a model without branches, every layer
             with weights as a stage.
 
@@ -48,11 +52,7 @@ def find_stages(model: keras.Model, pattern: str | None) -> tuple[Stage, ...]:
     if pattern is None:
         starts = _starts_without_names(model, cuts)
     else:
-        expression = re.compile(pattern)
-        for position, operation in enumerate(operations(model)):
-            match = expression.match(operation.name)
-            if match:
-                starts.setdefault("_".join(match.groups()), position)
+        starts = _starts_by_name(model, pattern)
 
     stages: list[Stage] = []
     for name, start in starts.items():
@@ -60,6 +60,27 @@ def find_stages(model: keras.Model, pattern: str | None) -> tuple[Stage, ...]:
         if before and (not stages or stages[-1].cut.position < before[-1].position):
             stages.append(Stage(name, before[-1]))
     return tuple(stages)
+
+
+def _starts_by_name(model: keras.Model, pattern: str) -> dict[str, int]:
+    expression = re.compile(pattern)
+    labels = {number: label for label, number in expression.groupindex.items()}
+    layers: list[str] = []
+    starts: dict[str, int] = {}
+    for position, operation in enumerate(operations(model)):
+        match = expression.match(operation.name)
+        if match is None:
+            continue
+        parts = []
+        for number, value in enumerate(match.groups(), start=1):
+            label = labels.get(number)
+            if label == _LAYER:
+                if value not in layers:
+                    layers.append(value)
+                value = str(layers.index(value))
+            parts.append(value if label is None else f"{label}_{value or 0}")
+        starts.setdefault("_".join(parts), position)
+    return starts
 
 
 def _starts_without_names(model: keras.Model, cuts: tuple[Cut, ...]) -> dict[str, int]:
