@@ -37,17 +37,19 @@ def stages_of(model: keras.Model, pattern: str | None = None) -> tuple[Stage, ..
     flat = open_model(model)
     if pattern is not None:
         return find_stages(flat, pattern)
-    named = [
-        operation.name
+    layers = [
+        operation
         for operation in operations(flat)[: _end_of_backbone(flat)]
-        if isinstance(operation, keras.layers.Layer)
-        and operation.weights
-        and not re.fullmatch(rf"{own_name(operation)}(_\d+)?", operation.name)
+        if isinstance(operation, keras.layers.Layer) and operation.weights
+    ]
+    weighted = [layer.name for layer in layers]
+    named = [
+        layer for layer in layers if not re.fullmatch(rf"{own_name(layer)}(_\d+)?", layer.name)
     ]
     best: tuple[Stage, ...] = ()
     for candidate in dict.fromkeys(record.stage_pattern for record in list_backbones()):
         stages = find_stages(flat, candidate)
-        covered = sum(1 for name in named if re.match(candidate, name))
+        covered = sum(1 for name in weighted if re.match(candidate, name))
         if len(stages) > len(best) and covered >= _LEAST_SHARE * len(named):
             best = stages
     return best or find_stages(flat, None)

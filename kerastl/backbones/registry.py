@@ -6,10 +6,11 @@ import types
 from collections.abc import Mapping
 
 from kerastl.backbones.applications import APPLICATIONS
+from kerastl.backbones.hub import HUB
 from kerastl.backbones.record import Backbone
 from kerastl.errors import ConfigurationError, did_you_mean
 
-_RECORDS = APPLICATIONS
+_RECORDS = (*APPLICATIONS, *HUB)
 _BY_NAME: Mapping[str, Backbone] = types.MappingProxyType(
     {record.name: record for record in _RECORDS}
 )

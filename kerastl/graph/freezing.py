@@ -33,7 +33,8 @@ def apply_boundary(model: keras.Model, cut: Cut | None, *, batch_norm: bool = Fa
     """
     flat = open_model(model)
     # Setting a container's flag overwrites the flags of all that it contains: containers first.
-    model.trainable = True
+    for layer in _with_sublayers(model):
+        layer.trainable = True
     frozen: set[int] = set()
     for position, layer in enumerate(operations(flat)):
         if not isinstance(layer, keras.layers.Layer):
@@ -48,8 +49,9 @@ def apply_boundary(model: keras.Model, cut: Cut | None, *, batch_norm: bool = Fa
 
 
 def _set_trainable(layer: Any, trainable: bool, batch_norm: bool) -> None:
-    layer.trainable = trainable
     for inner in _with_sublayers(layer):
+        # On the TensorFlow backend a flag that a layer has already is not handed down.
+        inner.trainable = trainable
         if isinstance(inner, keras.layers.BatchNormalization) and not batch_norm:
             inner.trainable = False
         _set_dropout(inner, trainable)
@@ -92,9 +94,12 @@ def settle_momentum(model: keras.Model, steps: int) -> None:
         steps: how many training steps there will be.
     """
     longest = 1 - 1 / max(1.0, steps / 10)
-    for layer in operations(model):
-        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
-            layer.momentum = min(layer.momentum, max(0.5, longest))
+    for operation in operations(model):
+        if not isinstance(operation, keras.layers.Layer):
+            continue
+        for layer in _with_sublayers(operation):
+            if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
+                layer.momentum = min(layer.momentum, max(0.5, longest))
 
 
 def trainable_layers(model: keras.Model) -> list[str]:

@@ -46,7 +46,9 @@ class InnerLayer(keras.layers.Layer):
         return {
             "layer": type(self.layer).__name__,
             "config": config_of(self.layer),
-            "arguments": {k: keras.tree.map_structure(_plain, v) for k, v in self._arguments.items()},
+            "arguments": {
+                k: keras.tree.map_structure(_plain, v) for k, v in self._arguments.items()
+            },
         }
 
 
@@ -108,6 +110,15 @@ def _hgnet(encoder: Any, inputs: Any) -> Any:
     return tuple(outputs)
 
 
+def _with_true_shape(layer: Any, inputs: Any) -> Any:
+    """Calls a layer whose ``compute_output_shape`` is wrong: the shape is traced instead.
+
+    SigLIP's embedding counts a class token that it does not have, so that a part which begins
+    after it would refuse what the part before it gives.
+    """
+    return _inner(layer, layer, inputs)
+
+
 # Encoders of KerasHub by the name of their class. Each function calls the inner layers one after
 # another as the encoder's own ``call`` does in inference.
 _OPENERS: Mapping[str, Callable[..., Any]] = types.MappingProxyType(
@@ -118,6 +129,7 @@ _OPENERS: Mapping[str, Callable[..., Any]] = types.MappingProxyType(
         "DINOV3Encoder": _dino,
         "SwinTransformerStage": _swin,
         "HGNetV2Encoder": _hgnet,
+        "SigLIPVisionEmbedding": _with_true_shape,
     }
 )
 # Layers that look at the shape of their input alone: their output is a constant of the model.

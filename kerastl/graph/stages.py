@@ -37,7 +37,7 @@ def find_stages(model: keras.Model, pattern: str | None) -> tuple[Stage, ...]:
         pattern: a regular expression with groups. Layers whose names match from their start
             belong to the stage that the groups, joined by ``_``, name; layers that do not
             match belong to the stage before them. A named group puts its own name before its
-            value, which is 0 where it took no part: ``blocks_(?P<stage>\\d)`` makes
+            value, which is 0 where it took no part: ``blocks_(?P<stage>[0-9])`` makes
             ``"stage_2"``. Groups named ``layer`` are numbered from 0 in running order, since
             some count from 0 and some from 1. None takes every merge of branches (Add,
             Concatenate, ...) as the end of a stage, or, in a model without branches, every layer

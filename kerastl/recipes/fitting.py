@@ -18,7 +18,7 @@ import numpy as np
 from kerastl.backbones import NONE, describe_preprocessing, stages_of
 from kerastl.data import Dataset, ImageDataset, load_pair, stratified_sample
 from kerastl.errors import ConfigurationError, DataError
-from kerastl.graph import ALL, HEAD, resolve_boundary
+from kerastl.graph import ALL, HEAD, open_model, resolve_boundary
 from kerastl.heads import Head
 from kerastl.metrics import classification_metrics
 from kerastl.model import Samples, TrainedModel, load_run, predict_images, run_directory
@@ -90,6 +90,8 @@ def fit(
     example_weights(np.arange(len(names)), len(names), class_weight, names)
     keras.utils.set_random_seed(seed)
     network, weights_sha256 = recipe.assemble(len(names), seed=seed, base=base)
+    # It shares all weights with the network, which is what is saved.
+    opened = open_model(network)
     if out is not None:
         _prepare(out, clear=overwrite and not resume)
     checkpoints = None if out is None else CheckpointStore(out / run_directory.CHECKPOINTS)
@@ -104,8 +106,8 @@ def fit(
         settings = _fingerprint(recipe, seed, weights_sha256, fingerprints)
         history = run_plan(
             Job(
-                network=network,
-                stages=stages_of(network),
+                network=opened,
+                stages=stages_of(opened, recipe.record.stage_pattern),
                 recommended=recipe.record.fine_tune_from,
                 train=train,
                 validation=held_out,
@@ -149,7 +151,7 @@ def fit(
                 "name": recipe.record.name,
                 "licence": recipe.record.licence,
                 "paper": recipe.record.paper,
-                "preprocessing": describe_preprocessing(recipe.record.preprocessing),
+                "preprocessing": describe_preprocessing(base.preprocessing),
                 "weights": recipe.get_config()["weights"],
             },
             "weights_sha256": weights_sha256,
@@ -217,10 +219,11 @@ def _storage(recipe: ImageClassification) -> Storage:
 
 def _check_stages(recipe: ImageClassification, base: keras.Model) -> None:
     """Raises where a phase begins at a stage that the backbone does not have."""
-    stages = stages_of(base)
+    opened = open_model(base)
+    stages = stages_of(opened, recipe.record.stage_pattern)
     for phase in recipe.resolved_plan:
         if phase.train_from not in (HEAD, ALL, RECOMMENDED):
-            resolve_boundary(base, phase.train_from, stages)
+            resolve_boundary(opened, phase.train_from, stages)
 
 
 def _is_finished(out: Path, *, resume: bool, overwrite: bool) -> bool:
