@@ -8,18 +8,21 @@ from typing import Any
 
 import keras
 
-from kerastl.backbones.preprocessing import apply_preprocessing
-from kerastl.backbones.record import Backbone
+from kerastl.backbones import presets
+from kerastl.backbones.preprocessing import Scaling, apply_preprocessing
+from kerastl.backbones.record import Backbone, Preprocessing
 from kerastl.backbones.weights import (
     IMAGENET,
     NONE,
     OTHER_WAYS,
+    PRESET,
     WeightsSource,
     arrays_sha256,
     first_line,
     load_weights,
 )
 from kerastl.errors import ConfigurationError, WeightsError
+from kerastl.graph import POOLING_LAYER
 
 INPUT = "image"
 
@@ -30,13 +33,16 @@ class BuiltBackbone:
 
     Attributes:
         model: Functional model from ``"image"`` (n, height, width, 3), float32 RGB pixels in
-            0..255, to the last feature map (n, height', width', features).
-        weights_sha256: of the weights file, or of the arrays where Keras downloaded them; None
-            for random weights.
+            0..255, to the last feature map (n, height', width', features), to tokens
+            (n, tokens, features), or to one vector (n, features): see ``Backbone.pooling``.
+        weights_sha256: of the weights file or directory, or of the arrays where they were
+            downloaded; None for random weights.
+        preprocessing: what is in the graph: the record's, or what came with the weights.
     """
 
     model: keras.Model
     weights_sha256: str | None
+    preprocessing: Preprocessing | Scaling
 
 
 def build_backbone(
@@ -50,21 +56,73 @@ def build_backbone(
         image_size: height and width in pixels.
 
     Raises:
-        ConfigurationError: the image size is under the backbone's least.
+        ConfigurationError: the backbone cannot be built at that image size.
         WeightsError: the weights cannot be reached, or do not fit.
+        MissingExtraError: KerasHub is not installed, and the backbone needs it.
     """
+    _check_size(record, source, image_size)
+    if record.source == "keras_hub":
+        return _build_hub(record, source, image_size)
+    if source.kind == PRESET:
+        raise WeightsError(
+            f"weights={source.name!r} is a KerasHub preset, a Hugging Face or a timm directory, "
+            f"and {record.name} of keras.applications takes files. {OTHER_WAYS}"
+        )
+    image = keras.Input((*image_size, 3), name=INPUT, dtype="float32")
+    model = _construct(record, image, IMAGENET if source.kind == IMAGENET else None)
+    if source.kind == NONE:
+        sha256 = None
+    elif source.kind == IMAGENET:
+        sha256 = arrays_sha256(model)
+    else:
+        sha256 = load_weights(model, source, backbone=record.name)
+    return BuiltBackbone(model, sha256, record.preprocessing)
+
+
+def _check_size(record: Backbone, source: WeightsSource, image_size: tuple[int, int]) -> None:
+    height, width = image_size
     if min(image_size) < record.minimum_size:
         raise ConfigurationError(
             f"image_size={image_size} is too small: {record.name} needs at least "
             f"{record.minimum_size} x {record.minimum_size} pixels."
         )
+    if record.square and height != width:
+        raise ConfigurationError(
+            f"image_size={image_size}: {record.name} takes square images only, as in "
+            f"image_size={record.image_size}."
+        )
+    if height % record.size_step or width % record.size_step:
+        near = [side - side % record.size_step for side in image_size]
+        raise ConfigurationError(
+            f"image_size={image_size}: height and width must be multiples of {record.size_step} "
+            f"pixels for {record.name}, as in {tuple(near)}."
+        )
+    own = record.image_size
+    if record.fixed_size and source.kind != NONE and image_size != (own, own):
+        raise ConfigurationError(
+            f"image_size={image_size}: the position embeddings of {record.name} were trained at "
+            f"{own} x {own} pixels and fit no other size. Leave image_size out, or train from "
+            "random weights (weights=None)."
+        )
+
+
+def _build_hub(
+    record: Backbone, source: WeightsSource, image_size: tuple[int, int]
+) -> BuiltBackbone:
+    loaded = presets.load(record, source, image_size)
     image = keras.Input((*image_size, 3), name=INPUT, dtype="float32")
-    model = _construct(record, image, IMAGENET if source.kind == IMAGENET else None)
-    if source.kind == NONE:
-        return BuiltBackbone(model, None)
-    if source.kind == IMAGENET:
-        return BuiltBackbone(model, arrays_sha256(model))
-    return BuiltBackbone(model, load_weights(model, source, backbone=record.name))
+    x = apply_preprocessing(image, loaded.preprocessing)
+    names = list(loaded.backbone.input) if isinstance(loaded.backbone.input, dict) else []
+    x = loaded.backbone({names[0]: x} if names else x)
+    if record.output is not None:
+        x = x[record.output]
+    if record.pooling == "class_token":
+        # Stock layers rather than x[:, 0], so that the result has a name of its own.
+        x = keras.layers.Cropping1D((0, x.shape[1] - 1), name="class_token")(x)
+        x = keras.layers.Flatten(name=POOLING_LAYER)(x)
+    elif record.pooling == "none":
+        x = keras.layers.Identity(name=POOLING_LAYER)(x)
+    return BuiltBackbone(keras.Model(image, x), loaded.sha256, loaded.preprocessing)
 
 
 def _construct(record: Backbone, image: Any, weights: str | None) -> keras.Model:

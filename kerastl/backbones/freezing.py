@@ -7,12 +7,14 @@ import re
 import keras
 
 from kerastl.backbones.registry import list_backbones
+from kerastl.backbones.weights import own_name
+from kerastl.errors import GraphError
 from kerastl.graph import (
     Stage,
     apply_boundary,
     find_stages,
     head_cut,
-    inline,
+    open_model,
     operations,
     resolve_boundary,
 )
@@ -20,36 +22,44 @@ from kerastl.graph import (
 _LEAST_SHARE = 0.5
 
 
-def stages_of(model: keras.Model) -> tuple[Stage, ...]:
+def stages_of(model: keras.Model, pattern: str | None = None) -> tuple[Stage, ...]:
     """The stages of a model, by the names that a registered backbone gives its layers.
 
     Args:
-        model: a Functional or Sequential model; nested models are laid open.
+        model: a Functional or Sequential model; nested models and encoders are laid open.
+        pattern: ``stage_pattern`` of the backbone's record; None finds the record whose names
+            fit the model best.
 
     Returns:
         Stages from input to output. For a model that is no registered backbone, stages end where
         branches merge (see ``kerastl.graph.find_stages``).
     """
-    flat = inline(model)
-    weighted = sum(
-        1 for op in operations(flat) if isinstance(op, keras.layers.Layer) and op.weights
-    )
+    flat = open_model(model)
+    if pattern is not None:
+        return find_stages(flat, pattern)
+    layers = [
+        operation
+        for operation in operations(flat)[: _end_of_backbone(flat)]
+        if isinstance(operation, keras.layers.Layer) and operation.weights
+    ]
+    weighted = [layer.name for layer in layers]
+    named = [
+        layer for layer in layers if not re.fullmatch(rf"{own_name(layer)}(_\d+)?", layer.name)
+    ]
     best: tuple[Stage, ...] = ()
-    for pattern in dict.fromkeys(record.stage_pattern for record in list_backbones()):
-        stages = find_stages(flat, pattern)
-        if len(stages) > len(best) and _covered(flat, pattern) >= _LEAST_SHARE * weighted:
+    for candidate in dict.fromkeys(record.stage_pattern for record in list_backbones()):
+        stages = find_stages(flat, candidate)
+        covered = sum(1 for name in weighted if re.match(candidate, name))
+        if len(stages) > len(best) and covered >= _LEAST_SHARE * len(named):
             best = stages
     return best or find_stages(flat, None)
 
 
-def _covered(model: keras.Model, pattern: str) -> int:
-    return sum(
-        1
-        for operation in operations(model)
-        if isinstance(operation, keras.layers.Layer)
-        and operation.weights
-        and re.match(pattern, operation.name)
-    )
+def _end_of_backbone(flat: keras.Model) -> int | None:
+    try:
+        return head_cut(flat).position
+    except GraphError:
+        return None
 
 
 def freeze(model: keras.Model, *, head: bool = True) -> keras.Model:
@@ -74,7 +84,7 @@ def freeze(model: keras.Model, *, head: bool = True) -> keras.Model:
         >>> len(kerastl.freeze(model).trainable_weights)
         2
     """
-    apply_boundary(model, head_cut(inline(model)) if head else None)
+    apply_boundary(model, head_cut(open_model(model)) if head else None)
     return model
 
 
@@ -97,7 +107,7 @@ def unfreeze(
         ConfigurationError: there is no such stage.
         GraphError: the model's graph cannot be seen, or not cut there.
     """
-    flat = inline(model)
-    cut = resolve_boundary(flat, from_stage, stages_of(model))
+    flat = open_model(model)
+    cut = resolve_boundary(flat, from_stage, stages_of(flat))
     apply_boundary(model, cut, batch_norm=batch_norm)
     return model

@@ -7,7 +7,10 @@ import types
 from collections.abc import Mapping
 from typing import Any, Literal
 
-Preprocessing = Literal["tf", "torch", "caffe", "included"]
+Source = Literal["keras.applications", "keras_hub"]
+Modality = Literal["image", "text"]
+Preprocessing = Literal["tf", "torch", "caffe", "clip", "unit", "included"]
+Pooling = Literal["average", "class_token", "none"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,20 +19,39 @@ class Backbone:
 
     Attributes:
         name: the name in recipes and on the command line, as in ``"mobilenet_v2"``.
-        constructor: the function in ``keras.applications`` that builds it.
+        constructor: the function in ``keras.applications``, or the class in
+            ``keras_hub.models``, that builds it.
         image_size: height and width in pixels that the published weights were trained at.
         preprocessing: how pixels in 0..255 are mapped to what the weights expect. ``"tf"``:
             x / 127.5 - 1. ``"torch"``: x / 255, less the ImageNet mean, over its standard
-            deviation. ``"caffe"``: BGR order, less the ImageNet mean. ``"included"``: the
-            backbone's own graph does it.
-        features: channels of the last feature map.
-        parameters: number of weights without the classifier.
-        stage_pattern: regular expression whose groups, joined by ``_``, name a layer's stage.
-        fine_tune_from: the stage from which ``two_phase`` fine-tunes.
-        licence: SPDX identifier of the licence of the ImageNet weights.
+            deviation. ``"caffe"``: BGR order, less the ImageNet mean. ``"clip"``: as
+            ``"torch"``, with the figures of CLIP's own training images. ``"unit"``: x / 255.
+            ``"included"``: the backbone's own graph does it.
+        features: length of the feature vector that a head gets: channels of the last feature
+            map, or width of the tokens.
+        parameters: number of weights without the classifier, at ``image_size``.
+        stage_pattern: regular expression of the names of layers; see
+            ``kerastl.graph.find_stages`` for how its groups name a stage.
+        fine_tune_from: the stage from which ``two_phase`` fine-tunes. Of convolutional and
+            hierarchical backbones, the first that works at 1/16 of the input's resolution; of
+            those whose layers are all alike, the middle one.
+        licence: SPDX identifier of the licence of the published weights; a
+            ``LicenseRef-`` where SPDX has none.
         paper: where the architecture was published.
         minimum_size: the least height and width in pixels.
         arguments: further arguments of the constructor.
+        source: the package that builds it.
+        modality: what goes in.
+        pooling: how its output becomes one feature vector. ``"average"``: the mean over the
+            positions of a feature map or the tokens of a sequence. ``"class_token"``: the first
+            token, where the family's own classifier uses that. ``"none"``: the backbone itself
+            ends in a vector.
+        preset: KerasHub's name of the published weights; None where it has none.
+        size_step: height and width must be multiples of this many pixels.
+        square: height and width must be equal.
+        fixed_size: pretrained weights fit at ``image_size`` only, since a position embedding
+            or attention window has the size of the image.
+        output: of a backbone with several outputs, the one that is used.
     """
 
     name: str
@@ -46,3 +68,11 @@ class Backbone:
     arguments: Mapping[str, Any] = dataclasses.field(
         default_factory=lambda: types.MappingProxyType({})
     )
+    source: Source = "keras.applications"
+    modality: Modality = "image"
+    pooling: Pooling = "average"
+    preset: str | None = None
+    size_step: int = 1
+    square: bool = False
+    fixed_size: bool = False
+    output: str | None = None

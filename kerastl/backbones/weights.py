@@ -7,7 +7,10 @@ can run.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import importlib
 import importlib.metadata
+import importlib.util
 import os
 import re
 import types
@@ -26,8 +29,12 @@ from kerastl.provenance import sha256_arrays, sha256_file
 IMAGENET = "imagenet"
 PACKAGE_PREFIX = "pkg:"
 NONE = "none"
+PRESET = "preset"
+_REMOTE = ("hf://", "kaggle://", "modelscope://")
+_SETTINGS = "config.json"
 OTHER_WAYS = (
-    "Other ways to give weights: a path to a .weights.h5, .h5 or .keras file; "
+    "Other ways to give weights: a path to a .weights.h5, .h5 or .keras file; for backbones of "
+    "KerasHub, a preset or a local KerasHub, Hugging Face or timm directory; "
     "pkg:DISTRIBUTION/PATH for a file inside an installed Python distribution; "
     "None (command line: none) for random weights."
 )
@@ -48,21 +55,25 @@ class WeightsSource:
     """Weights that were found, before they are loaded.
 
     Attributes:
-        kind: ``"none"``, ``"imagenet"`` or ``"file"``.
-        path: the file, for kind ``"file"``.
-        sha256: of the file, for kind ``"file"``.
+        kind: ``"none"``, ``"imagenet"`` (what the package that builds the backbone downloads),
+            ``"file"`` or ``"preset"``.
+        path: the file, or the local directory of a preset.
+        sha256: of what is at ``path``.
+        name: of a preset, or its directory, as KerasHub takes it.
     """
 
     kind: str
     path: Path | None = None
     sha256: str | None = None
+    name: str | None = None
 
 
 def find_weights(weights: str | os.PathLike[str] | None) -> WeightsSource:
     """Finds weights by what a user calls them.
 
     Args:
-        weights: ``"imagenet"``, a path, ``"pkg:DISTRIBUTION/PATH"``, or None (or ``"none"``).
+        weights: ``"imagenet"``, a path to a file or to a local directory that KerasHub reads, a
+            KerasHub preset, ``"pkg:DISTRIBUTION/PATH"``, or None (or ``"none"``).
 
     Raises:
         WeightsError: there is no such file or distribution, or the file of a known
@@ -81,13 +92,37 @@ def find_weights(weights: str | os.PathLike[str] | None) -> WeightsSource:
         return _find_in_distribution(text.removeprefix(PACKAGE_PREFIX))
     path = Path(text).expanduser()
     if path.is_dir():
-        raise WeightsError(f"{text!r} is a folder; a weights file is wanted. {OTHER_WAYS}")
+        return _find_in_folder(path)
     if not path.is_file():
+        if text.startswith(_REMOTE) or _is_preset(text):
+            return WeightsSource(PRESET, name=text)
         siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
         raise WeightsError(
             f"There is no weights file {text!r}.{did_you_mean(path.name, siblings)} {OTHER_WAYS}"
         )
     return WeightsSource("file", path, _sha256(path))
+
+
+def _find_in_folder(path: Path) -> WeightsSource:
+    if not (path / _SETTINGS).is_file():
+        raise WeightsError(
+            f"{str(path)!r} is a folder without {_SETTINGS}: it is no KerasHub, Hugging Face or "
+            f"timm directory. {OTHER_WAYS}"
+        )
+    digest = hashlib.sha256()
+    for file in sorted(item for item in path.rglob("*") if item.is_file()):
+        digest.update(f"{_sha256(file)}  {file.relative_to(path).as_posix()}\n".encode())
+    return WeightsSource(PRESET, path, digest.hexdigest(), str(path))
+
+
+def _is_preset(text: str) -> bool:
+    # Asking KerasHub takes seconds: only for what can be the name of a preset.
+    if not re.fullmatch(r"[a-z0-9_.]+", text) or text.endswith(_SUFFIXES):
+        return False
+    if importlib.util.find_spec("keras_hub") is None:
+        return False
+    hub = importlib.import_module("keras_hub")
+    return text in hub.models.Backbone.presets
 
 
 def _sha256(path: Path) -> str:
@@ -251,7 +286,7 @@ def _names_in_file(model: keras.Model, found: set[str]) -> dict[str, str]:
     same process (``normalization``, ``normalization_1``): only their order is the same.
     """
     names = {layer.name: layer.name for layer in model.layers}
-    kinds = {_own_name(x) for x in model.layers if x.weights}
+    kinds = {own_name(x) for x in model.layers if x.weights}
     for kind in kinds:
         here, there = (
             sorted(
@@ -265,7 +300,7 @@ def _names_in_file(model: keras.Model, found: set[str]) -> dict[str, str]:
     return names
 
 
-def _own_name(layer: Any) -> str:
+def own_name(layer: Any) -> str:
     """The name that Keras makes of a layer's class, as in ``batch_normalization``."""
     parted = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", type(layer).__name__)
     return re.sub("([a-z])([A-Z])", r"\1_\2", parted).lower()

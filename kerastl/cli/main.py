@@ -190,6 +190,8 @@ def backbones(as_json: Json = False) -> None:
             "backbones": [
                 {
                     "name": record.name,
+                    "source": record.source,
+                    "modality": record.modality,
                     "image_size": record.image_size,
                     "parameters": record.parameters,
                     "features": record.features,

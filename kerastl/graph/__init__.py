@@ -1,8 +1,9 @@
 """The graph of a model: where it can be cut, its stages, what is frozen."""
 
-from kerastl.graph.cuts import Cut, find_cuts, inline, operations, split
+from kerastl.graph.cuts import Cut, find_cuts, inline, nodes_of, operations, split
 from kerastl.graph.fingerprint import prefix_sha256
 from kerastl.graph.freezing import apply_boundary, forget_traces, settle_momentum, trainable_layers
+from kerastl.graph.opening import can_open, open_model
 from kerastl.graph.stages import (
     ALL,
     HEAD,
@@ -20,11 +21,14 @@ __all__ = [
     "Cut",
     "Stage",
     "apply_boundary",
+    "can_open",
     "find_cuts",
     "find_stages",
     "forget_traces",
     "head_cut",
     "inline",
+    "nodes_of",
+    "open_model",
     "operations",
     "prefix_sha256",
     "resolve_boundary",

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from kerastl.graph.cuts import Cut, nodes_of
+from kerastl.graph.opening import config_of
 
 
 def prefix_sha256(model: keras.Model, cut: Cut) -> str:
@@ -29,11 +30,7 @@ def prefix_sha256(model: keras.Model, cut: Cut) -> str:
             producers[id(tensor)] = position
         config: dict[str, Any] = {}
         if isinstance(operation, keras.layers.Layer):
-            config = {
-                key: value
-                for key, value in operation.get_config().items()
-                if key not in ("name", "trainable")
-            }
+            config = _without_names(config_of(operation))
         inputs = [producers.get(id(tensor), -1) for tensor in node.input_tensors]
         constants = [repr(a) for a in node.arguments.args if not hasattr(a, "shape")]
         record = [type(operation).__name__, inputs, config, constants]
@@ -43,3 +40,16 @@ def prefix_sha256(model: keras.Model, cut: Cut) -> str:
             digest.update(f"{value.dtype.str}{value.shape}".encode())
             digest.update(value.tobytes())
     return digest.hexdigest()
+
+
+def _without_names(value: Any) -> Any:
+    """Settings without names, at any depth: layers may hold the settings of layers."""
+    if isinstance(value, dict):
+        return {
+            key: _without_names(item)
+            for key, item in value.items()
+            if key not in ("name", "trainable", "build_config", "shared_object_id")
+        }
+    if isinstance(value, (list, tuple)):
+        return [_without_names(item) for item in value]
+    return value

@@ -6,9 +6,13 @@ from typing import Any
 
 import keras
 
-from kerastl.graph.cuts import Cut, inline, operations
+from kerastl.graph.cuts import Cut, operations
+from kerastl.graph.opening import open_model
 
 _RATE = "_kerastl_rate"
+# Stochastic depth is a class of its own in every family, all named alike.
+_STOCHASTIC_DEPTH = ("DropPath", "StochasticDepth")
+_RATES = ("rate", "drop_prob", "drop_path_rate")
 
 
 def apply_boundary(model: keras.Model, cut: Cut | None, *, batch_norm: bool = False) -> None:
@@ -23,13 +27,14 @@ def apply_boundary(model: keras.Model, cut: Cut | None, *, batch_norm: bool = Fa
     Args:
         model: a Functional or Sequential model, nested models allowed. A compiled model has to
             be compiled again afterwards, and refuses to train until then.
-        cut: a cut of ``inline(model)``, or None to freeze everything.
+        cut: a cut of ``open_model(model)``, or None to freeze everything.
         batch_norm: let BatchNormalization after the cut train. By default it keeps the
             statistics that it was pretrained with, in training too.
     """
-    flat = inline(model)
+    flat = open_model(model)
     # Setting a container's flag overwrites the flags of all that it contains: containers first.
-    model.trainable = True
+    for layer in _with_sublayers(model):
+        layer.trainable = True
     frozen: set[int] = set()
     for position, layer in enumerate(operations(flat)):
         if not isinstance(layer, keras.layers.Layer):
@@ -44,21 +49,33 @@ def apply_boundary(model: keras.Model, cut: Cut | None, *, batch_norm: bool = Fa
 
 
 def _set_trainable(layer: Any, trainable: bool, batch_norm: bool) -> None:
-    layer.trainable = trainable
     for inner in _with_sublayers(layer):
+        # On the TensorFlow backend a flag that a layer has already is not handed down.
+        inner.trainable = trainable
         if isinstance(inner, keras.layers.BatchNormalization) and not batch_norm:
             inner.trainable = False
-        if isinstance(inner, keras.layers.Dropout):
-            _set_dropout(inner, trainable)
+        _set_dropout(inner, trainable)
 
 
 def _set_dropout(layer: Any, active: bool) -> None:
+    name = _rate_of(layer)
+    if name is None:
+        return
     if active and hasattr(layer, _RATE):
-        layer.rate = getattr(layer, _RATE)
+        setattr(layer, name, getattr(layer, _RATE))
         delattr(layer, _RATE)
-    elif not active and layer.rate > 0:
-        setattr(layer, _RATE, layer.rate)
-        layer.rate = 0.0
+    elif not active and getattr(layer, name) > 0:
+        setattr(layer, _RATE, getattr(layer, name))
+        setattr(layer, name, 0.0)
+
+
+def _rate_of(layer: Any) -> str | None:
+    """The attribute that says how much a layer drops; None of a layer that drops nothing."""
+    if isinstance(layer, keras.layers.Dropout):
+        return "rate"
+    if not type(layer).__name__.endswith(_STOCHASTIC_DEPTH):
+        return None
+    return next((name for name in _RATES if hasattr(layer, name)), None)
 
 
 def _with_sublayers(layer: Any) -> list[Any]:
@@ -84,15 +101,18 @@ def settle_momentum(model: keras.Model, steps: int) -> None:
         steps: how many training steps there will be.
     """
     longest = 1 - 1 / max(1.0, steps / 10)
-    for layer in operations(model):
-        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
-            layer.momentum = min(layer.momentum, max(0.5, longest))
+    for operation in operations(model):
+        if not isinstance(operation, keras.layers.Layer):
+            continue
+        for layer in _with_sublayers(operation):
+            if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
+                layer.momentum = min(layer.momentum, max(0.5, longest))
 
 
 def trainable_layers(model: keras.Model) -> list[str]:
     """Names of the layers with weights that would train, in running order."""
     return [
         operation.name
-        for operation in operations(inline(model))
+        for operation in operations(open_model(model))
         if isinstance(operation, keras.layers.Layer) and operation.trainable_weights
     ]

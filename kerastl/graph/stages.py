@@ -15,6 +15,7 @@ ALL = "all"
 POOLING_LAYER = "head_pooling"
 # A cell of NASNet feeds the next two.
 _MOST_TENSORS = 3
+_LAYER = "layer"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +38,10 @@ def find_stages(model: keras.Model, pattern: str | None) -> tuple[Stage, ...]:
         model: a Functional model without nested models (see ``inline``).
         pattern: a regular expression with groups. Layers whose names match from their start
             belong to the stage that the groups, joined by ``_``, name; layers that do not
-            match belong to the stage before them. None takes every merge of branches (Add,
+            match belong to the stage before them. A named group puts its own name before its
+            value, which is 0 where it took no part: ``blocks_(?P<stage>[0-9])`` makes
+            ``"stage_2"``. Groups named ``layer`` are numbered from 0 in running order, since
+            some count from 0 and some from 1. None takes every merge of branches (Add,
             Concatenate, ...) as the end of a stage, or, in a model without branches, every layer
             with weights as a stage.
 
@@ -50,11 +54,7 @@ def find_stages(model: keras.Model, pattern: str | None) -> tuple[Stage, ...]:
     if pattern is None:
         starts = _starts_without_names(model, tuple(c for c in cuts if len(c.tensors) == 1))
     else:
-        expression = re.compile(pattern)
-        for position, operation in enumerate(operations(model)):
-            match = expression.match(operation.name)
-            if match:
-                starts.setdefault("_".join(match.groups()), position)
+        starts = _starts_by_name(model, pattern)
 
     stages: list[Stage] = []
     for name, start in starts.items():
@@ -66,6 +66,27 @@ def find_stages(model: keras.Model, pattern: str | None) -> tuple[Stage, ...]:
                 Stage(name, min(between, key=lambda cut: (len(cut.tensors), -cut.position)))
             )
     return tuple(stages)
+
+
+def _starts_by_name(model: keras.Model, pattern: str) -> dict[str, int]:
+    expression = re.compile(pattern)
+    labels = {number: label for label, number in expression.groupindex.items()}
+    layers: list[str] = []
+    starts: dict[str, int] = {}
+    for position, operation in enumerate(operations(model)):
+        match = expression.match(operation.name)
+        if match is None:
+            continue
+        parts = []
+        for number, value in enumerate(match.groups(), start=1):
+            label = labels.get(number)
+            if label == _LAYER:
+                if value not in layers:
+                    layers.append(value)
+                value = str(layers.index(value))
+            parts.append(value if label is None else f"{label}_{value or 0}")
+        starts.setdefault("_".join(parts), position)
+    return starts
 
 
 def _starts_without_names(model: keras.Model, cuts: tuple[Cut, ...]) -> dict[str, int]:

@@ -18,8 +18,9 @@ class Head:
     """Settings of a classification head.
 
     Attributes:
-        pooling: how a feature map (n, height, width, features) becomes a vector (n, features):
-            ``"avg"`` or ``"max"`` over the positions.
+        pooling: how a feature map (n, height, width, features) or tokens (n, tokens, features)
+            become a vector (n, features): ``"avg"`` or ``"max"`` over the positions. Backbones
+            that end in a vector, such as their class token, leave nothing to pool.
         hidden: units of a hidden ReLU layer, or None for a linear classifier.
         dropout: fraction of features that are dropped in training, in [0, 1).
     """
@@ -32,7 +33,8 @@ class Head:
         """Attaches the head to a feature map.
 
         Args:
-            features: KerasTensor (n, height, width, features), or (n, features).
+            features: KerasTensor (n, height, width, features), (n, tokens, features) or
+                (n, features).
             num_classes: how many classes.
             seed: seed of the initial weights and of the dropout.
 
@@ -44,11 +46,14 @@ class Head:
         """
         self.check()
         pooling = {
-            "avg": keras.layers.GlobalAveragePooling2D,
-            "max": keras.layers.GlobalMaxPooling2D,
+            ("avg", 4): keras.layers.GlobalAveragePooling2D,
+            ("max", 4): keras.layers.GlobalMaxPooling2D,
+            ("avg", 3): keras.layers.GlobalAveragePooling1D,
+            ("max", 3): keras.layers.GlobalMaxPooling1D,
         }
-        if len(features.shape) == 4:
-            features = pooling[self.pooling](name=POOLING_LAYER)(features)
+        pool = pooling.get((self.pooling, len(features.shape)))
+        if pool is not None:
+            features = pool(name=POOLING_LAYER)(features)
         if self.hidden:
             features = keras.layers.Dense(
                 self.hidden,

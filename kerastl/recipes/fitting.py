@@ -18,7 +18,7 @@ import numpy as np
 from kerastl.backbones import NONE, describe_preprocessing, stages_of
 from kerastl.data import Dataset, ImageDataset, load_pair, stratified_sample
 from kerastl.errors import ConfigurationError, DataError
-from kerastl.graph import ALL, HEAD, inline, operations, resolve_boundary
+from kerastl.graph import ALL, HEAD, open_model, operations, resolve_boundary
 from kerastl.heads import Head
 from kerastl.metrics import classification_metrics
 from kerastl.model import Samples, TrainedModel, load_run, predict_images, run_directory
@@ -76,7 +76,7 @@ def fit(
     keras.utils.set_random_seed(seed)
     # Built before the data are read, which may take long: weights may not fit, stages not exist.
     base = recipe.build_base()
-    check_stages(recipe, inline(base.model))
+    check_stages(recipe, base.model)
 
     options: dict[str, Any] = (
         {} if columns is None else {"image_column": columns[0], "label_column": columns[1]}
@@ -89,6 +89,8 @@ def fit(
     example_weights(np.arange(len(names)), len(names), class_weight, names)
     keras.utils.set_random_seed(seed)
     network, weights_sha256 = recipe.assemble(len(names), seed=seed, base=base)
+    # It shares all weights with the network, which is what is saved.
+    opened = open_model(network)
     if out is not None:
         _prepare(out, clear=overwrite and not resume)
     checkpoints = None if out is None else CheckpointStore(out / run_directory.CHECKPOINTS)
@@ -104,7 +106,7 @@ def fit(
         history = run_plan(
             make_job(
                 recipe,
-                network,
+                opened,
                 train,
                 held_out,
                 names,
@@ -142,7 +144,7 @@ def fit(
                 "name": recipe.record.name,
                 "licence": recipe.record.licence,
                 "paper": recipe.record.paper,
-                "preprocessing": describe_preprocessing(recipe.record.preprocessing),
+                "preprocessing": describe_preprocessing(base.preprocessing),
                 "weights": recipe.get_config()["weights"],
             },
             "weights_sha256": weights_sha256,
@@ -208,16 +210,17 @@ def check_settings(recipe: ImageClassification, seed: int) -> None:
 
 def check_stages(recipe: ImageClassification, base: keras.Model) -> None:
     """Raises where a phase begins at a stage that is not there, or has no layer for LoRA."""
-    stages = stages_of(base)
+    opened = open_model(base)
+    stages = stages_of(opened, recipe.record.stage_pattern)
     for phase in recipe.resolved_plan:
         if phase.train_from in (HEAD, ALL, RECOMMENDED) and not phase.lora:
             continue
         wanted = phase.train_from
         cut = resolve_boundary(
-            base, recipe.record.fine_tune_from if wanted == RECOMMENDED else wanted, stages
+            opened, recipe.record.fine_tune_from if wanted == RECOMMENDED else wanted, stages
         )
         if phase.lora:
-            lora_layers(base, cut, phase, end=len(operations(base)))
+            lora_layers(opened, cut, phase, end=len(operations(opened)))
 
 
 def _is_finished(out: Path, *, resume: bool, overwrite: bool) -> bool:

@@ -255,8 +255,10 @@ class ImageClassification:
         outputs = self.head.attach(built.model.output, num_classes, seed=seed)
         # Not model.input, which is a list in some backbones: a call would warn of the structure.
         network = keras.Model(built.model.inputs[0], outputs, name="kerastl_network")
-        # Some backbones nest small models; laid open, every stage can be cut.
-        network = inline(network)
+        # Some backbones nest small models; laid open, every stage can be cut. Layers of KerasHub
+        # can be saved only inside their backbone, which is opened for training alone.
+        if self.record.source == "keras.applications":
+            network = inline(network)
         assert network.inputs[0].name == INPUT
         return network, built.weights_sha256
 

@@ -41,7 +41,7 @@ def make_job(
     """Puts a network, decoded data and a recipe's settings together; see ``Job``."""
     return Job(
         network=network,
-        stages=stages_of(network),
+        stages=stages_of(network, recipe.record.stage_pattern),
         recommended=recipe.record.fine_tune_from,
         train=train,
         validation=validation,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from kerastl.data import load_pair
-from kerastl.graph import inline
+from kerastl.graph import open_model
 from kerastl.recipes import fitting
 from kerastl.recipes.jobs import make_job
 from kerastl.training import (
@@ -44,7 +44,7 @@ def find_learning_rate(
     fitting.check_settings(recipe, seed)
     keras.utils.set_random_seed(seed)
     base = recipe.build_base()
-    fitting.check_stages(recipe, inline(base.model))
+    fitting.check_stages(recipe, base.model)
     options: dict[str, Any] = (
         {} if columns is None else {"image_column": columns[0], "label_column": columns[1]}
     )
@@ -57,6 +57,13 @@ def find_learning_rate(
     with tempfile.TemporaryDirectory(prefix="kerastl-") as scratch:
         train, _ = fitting.decode_pair(recipe, train_data, None, Path(scratch), reporter)
         job = make_job(
-            recipe, network, train, None, names, seed=seed, scratch=Path(scratch), reporter=reporter
+            recipe,
+            open_model(network),
+            train,
+            None,
+            names,
+            seed=seed,
+            scratch=Path(scratch),
+            reporter=reporter,
         )
         return learning_rate_test(job, phase, lowest=lowest, highest=highest)

@@ -1,0 +1,264 @@
+"""A way inside layers that hide a whole encoder, so that it can be cut between its blocks."""
+
+from __future__ import annotations
+
+import types
+import weakref
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerastl.errors import GraphError
+from kerastl.graph.cuts import inline, nodes_of
+
+# Encoders whose opened form was seen to answer like the encoder itself.
+_PROVED: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+class InnerLayer(keras.layers.Layer):
+    """Calls a layer that lives inside an encoder, under a name of its own.
+
+    Blocks of different stages may have the same name, which one Functional model cannot hold;
+    and some return more than the tensor that the next one takes.
+
+    Args:
+        layer: the inner layer. Its weights are shared.
+        name: unique in the model.
+        arguments: further arguments of every call.
+    """
+
+    def __init__(self, layer: Any, name: str, arguments: Mapping[str, Any] | None = None) -> None:
+        super().__init__(name=name, dtype=layer.dtype_policy)
+        self.layer = layer
+        # A plain mapping: Keras would track and wrap a dict.
+        self._arguments = types.MappingProxyType(dict(arguments or {}))
+        self.built = True
+
+    def call(self, inputs: Any) -> Any:
+        """The first output of the inner layer."""
+        outputs = self.layer(inputs, **self._arguments)
+        return outputs[0] if isinstance(outputs, tuple) else outputs
+
+    def get_config(self) -> dict[str, Any]:
+        """What the layer computes; it is for the fingerprint, and cannot be loaded."""
+        return {
+            "layer": type(self.layer).__name__,
+            "config": config_of(self.layer),
+            "arguments": {
+                k: keras.tree.map_structure(_plain, v) for k, v in self._arguments.items()
+            },
+        }
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
+
+def config_of(layer: Any) -> dict[str, Any]:
+    """A layer's settings; of one whose ``get_config`` fails, its attributes that are plain."""
+    try:
+        return dict(layer.get_config())
+    except (AttributeError, NotImplementedError):
+        plain = (bool, int, float, str, tuple)
+        return {k: v for k, v in sorted(vars(layer).items()) if isinstance(v, plain)}
+
+
+def _vit(encoder: Any, inputs: Any) -> Any:
+    x = _inner(encoder, encoder.dropout, inputs)
+    for block in encoder.encoder_layers:
+        x = _inner(encoder, block, x)
+    return _inner(encoder, encoder.layer_norm, x)
+
+
+def _deit(encoder: Any, inputs: Any) -> Any:
+    x = inputs
+    for block in encoder.encoder_layers:
+        x = _inner(encoder, block, x)
+    # Hidden states and attention scores are empty unless asked for, and nothing takes them.
+    return _inner(encoder, encoder.layer_norm, x), None, None
+
+
+def _dino(encoder: Any, inputs: Any, **arguments: Any) -> Any:
+    x = inputs
+    stages = {}
+    for index, block in enumerate(encoder.layers, start=1):
+        x = _inner(encoder, block, x, **arguments)
+        stages[f"stage{index}"] = x
+    return x, stages
+
+
+def _swin(stage: Any, inputs: Any) -> Any:
+    x = inputs
+    for block in stage.blocks:
+        x = _inner(stage, block, x)
+    if stage.downsample is None:
+        return x
+    height, width = stage.input_resolution
+    return _inner(stage, stage.downsample, x, H=height, W=width)
+
+
+def _hgnet(encoder: Any, inputs: Any) -> Any:
+    x = inputs
+    outputs = [x]
+    for stage in encoder.stages_list:
+        x = _inner(encoder, stage.downsample_layer, x)
+        for block in stage.blocks_list:
+            x = _inner(encoder, block, x)
+        outputs.append(x)
+    return tuple(outputs)
+
+
+def _with_true_shape(layer: Any, inputs: Any) -> Any:
+    """Calls a layer whose ``compute_output_shape`` is wrong: the shape is traced instead.
+
+    SigLIP's embedding counts a class token that it does not have, so that a part which begins
+    after it would refuse what the part before it gives.
+    """
+    return _inner(layer, layer, inputs)
+
+
+# Encoders of KerasHub by the name of their class. Each function calls the inner layers one after
+# another as the encoder's own ``call`` does in inference.
+_OPENERS: Mapping[str, Callable[..., Any]] = types.MappingProxyType(
+    {
+        "ViTEncoder": _vit,
+        "DeiTEncoder": _deit,
+        "DINOV2Encoder": _dino,
+        "DINOV3Encoder": _dino,
+        "SwinTransformerStage": _swin,
+        "HGNetV2Encoder": _hgnet,
+        "SigLIPVisionEmbedding": _with_true_shape,
+    }
+)
+# Layers that look at the shape of their input alone: their output is a constant of the model.
+_CONSTANTS = frozenset({"DINOV3RopePositionEmbedding"})
+_PACKAGE = "keras_hub."
+
+
+def _inner(encoder: Any, layer: Any, inputs: Any, **arguments: Any) -> Any:
+    if not isinstance(inputs, keras.KerasTensor):
+        outputs = layer(inputs, **arguments)
+        return outputs[0] if isinstance(outputs, tuple) else outputs
+    return InnerLayer(layer, f"{encoder.name}_{layer.name}", arguments)(inputs)
+
+
+def can_open(layer: Any) -> bool:
+    """Whether a layer hides blocks that ``open_model`` can lay open."""
+    return type(layer).__module__.startswith(_PACKAGE) and type(layer).__name__ in _OPENERS
+
+
+def open_model(model: keras.Model) -> keras.Model:
+    """Lays open every nested model and every known encoder layer.
+
+    The result shares all layers, and so all weights, with ``model``, and answers like it bit for
+    bit in inference. It is a view for cutting, freezing and training; what is saved and exported
+    is ``model`` itself.
+
+    Each encoder is proved before it is opened: its blocks, called one after another on what
+    noise gives, must give what its own call gives.
+
+    Args:
+        model: a Functional or built Sequential model.
+
+    Returns:
+        A Functional model; ``model`` itself where there is nothing to open.
+
+    Raises:
+        GraphError: the model's graph cannot be seen, or an encoder's blocks do not give what the
+            encoder gives (another version of KerasHub).
+    """
+    flat = inline(model)
+    nodes = nodes_of(flat)
+    if not any(can_open(node.operation) for node in nodes):
+        return flat
+    _prove(flat)
+    inputs = [
+        keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name)
+        for tensor in flat.inputs
+    ]
+    known = {id(old): new for old, new in zip(flat.inputs, inputs, strict=True)}
+    for node in nodes:
+        if not node.input_tensors:
+            continue
+        arguments, options = node.arguments.fill_in(known)
+        operation = node.operation
+        if _is_constant(operation):
+            made = _evaluate(operation, arguments)
+        elif can_open(operation):
+            made = _opener(operation)(operation, *arguments, **options)
+        else:
+            made = operation(*arguments, **options)
+        known |= {
+            id(old): new for old, new in zip(node.outputs, keras.tree.flatten(made), strict=True)
+        }
+    outputs = [known[id(tensor)] for tensor in flat.outputs]
+    opened = keras.Model(
+        inputs if len(inputs) > 1 else inputs[0],
+        outputs if len(outputs) > 1 else outputs[0],
+        name=flat.name,
+    )
+    if {id(weight) for weight in opened.weights} != {id(weight) for weight in flat.weights}:
+        raise GraphError(
+            f"The model {model.name!r} has weights outside its blocks, which cannot be opened. "
+            "Train it whole."
+        )
+    return opened
+
+
+def _is_constant(layer: Any) -> bool:
+    return type(layer).__module__.startswith(_PACKAGE) and type(layer).__name__ in _CONSTANTS
+
+
+def _evaluate(layer: Any, arguments: tuple[Any, ...]) -> Any:
+    shape = tuple(size or 1 for size in arguments[0].shape)
+    made = layer(np.zeros(shape, dtype=arguments[0].dtype))
+    return keras.tree.map_structure(keras.ops.convert_to_numpy, made)
+
+
+def _prove(model: keras.Model) -> None:
+    """Runs a model on noise; every encoder and its opened form must answer alike."""
+    nodes = nodes_of(model)
+    if all(node.operation in _PROVED for node in nodes if can_open(node.operation)):
+        return
+    generator = np.random.default_rng(0)
+    known = {
+        id(tensor): keras.ops.convert_to_tensor(
+            generator.uniform(0, 255, [size or 1 for size in tensor.shape]).astype(tensor.dtype)
+        )
+        for tensor in model.inputs
+    }
+    for node in nodes:
+        if not node.input_tensors:
+            continue
+        arguments, options = node.arguments.fill_in(known)
+        made = keras.tree.flatten(node.operation(*arguments, **options))
+        known |= {id(old): new for old, new in zip(node.outputs, made, strict=True)}
+        if can_open(node.operation):
+            _compare(node.operation, arguments, options, made)
+
+
+def _compare(
+    encoder: Any, arguments: tuple[Any, ...], options: Mapping[str, Any], whole: list[Any]
+) -> None:
+    try:
+        made = keras.tree.flatten(_opener(encoder)(encoder, *arguments, **options))
+    except (AttributeError, TypeError, ValueError) as error:
+        raise _unknown(encoder) from error
+    pairs = [(a, b) for a, b in zip(whole, made, strict=True) if b is not None]
+    if not all(np.array_equal(*map(keras.ops.convert_to_numpy, pair)) for pair in pairs):
+        raise _unknown(encoder)
+    _PROVED.add(encoder)
+
+
+def _opener(encoder: Any) -> Callable[..., Any]:
+    return _OPENERS[type(encoder).__name__]
+
+
+def _unknown(encoder: Any) -> GraphError:
+    return GraphError(
+        f"The blocks inside {encoder.name!r} ({type(encoder).__name__}) do not give what the "
+        "layer itself gives: this version of KerasHub computes it in another way. Train the "
+        "backbone whole (train_from='all'), or install KerasHub 0.32."
+    )
