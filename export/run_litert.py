@@ -16,8 +16,8 @@ from ai_edge_litert.interpreter import Interpreter
 from PIL import Image, ImageOps
 
 
-def decode(path: str, height: int, width: int) -> np.ndarray:
-    """Upright RGB on white, stretched to the input size: float32, 0 to 255."""
+def decode(path: str, size: tuple[int, int] | None) -> np.ndarray:
+    """Upright RGB on white, stretched to (height, width) if any: float32, 0 to 255."""
     image = ImageOps.exif_transpose(Image.open(path))
     if image.mode.startswith("I"):
         # 16 bits to 8; Pillow itself would cut everything above 255.
@@ -26,7 +26,9 @@ def decode(path: str, height: int, width: int) -> np.ndarray:
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    image = image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
+    image = image.convert("RGB")
+    if size is not None:
+        image = image.resize(size[::-1], Image.Resampling.BILINEAR)
     return np.asarray(image, dtype=np.float32)
 
 
@@ -41,16 +43,21 @@ class Classifier:
         # The labels lie in a zip archive at the end of the model's own file.
         with zipfile.ZipFile(path) as archive:
             self.class_names = archive.read("labels.txt").decode("utf-8").split("\n")[:-1]
-        _, self.height, self.width, _ = (int(size) for size in self.input["shape"])
+        _, height, width, _ = (int(size) for size in self.input["shape_signature"])
+        # -1: the graph takes any size and resizes by itself.
+        self.size = (height, width) if height > 0 else None
 
     def __call__(self, path: str) -> dict[str, str | float]:
         """Classifies one image file."""
-        image = decode(path, self.height, self.width)[None]
+        image = decode(path, self.size)[None]
         dtype = self.input["dtype"]
         if dtype != np.float32:
             scale, zero_point = self.input["quantization"]
             limits = np.iinfo(dtype)
             image = np.clip(np.rint(image / scale + zero_point), limits.min, limits.max)
+        if self.size is None:
+            self.interpreter.resize_tensor_input(self.input["index"], image.shape)
+            self.interpreter.allocate_tensors()
         self.interpreter.set_tensor(self.input["index"], image.astype(dtype))
         self.interpreter.invoke()
         outputs = self.interpreter.get_tensor(self.output["index"])

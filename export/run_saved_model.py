@@ -15,8 +15,8 @@ import tensorflow as tf
 from PIL import Image, ImageOps
 
 
-def decode(path: str, height: int, width: int) -> np.ndarray:
-    """Upright RGB on white, stretched to the input size: float32, 0 to 255."""
+def decode(path: str, size: tuple[int, int] | None) -> np.ndarray:
+    """Upright RGB on white, stretched to (height, width) if any: float32, 0 to 255."""
     image = ImageOps.exif_transpose(Image.open(path))
     if image.mode.startswith("I"):
         # 16 bits to 8; Pillow itself would cut everything above 255.
@@ -25,7 +25,9 @@ def decode(path: str, height: int, width: int) -> np.ndarray:
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    image = image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
+    image = image.convert("RGB")
+    if size is not None:
+        image = image.resize(size[::-1], Image.Resampling.BILINEAR)
     return np.asarray(image, dtype=np.float32)
 
 
@@ -38,11 +40,13 @@ class Classifier:
         self.serve = self.model.signatures["serving_default"]
         names = (folder / "assets" / "labels.txt").read_text(encoding="utf-8")
         self.class_names = names.split("\n")[:-1]
-        _, self.height, self.width, _ = self.serve.structured_input_signature[1]["image"].shape
+        _, height, width, _ = self.serve.structured_input_signature[1]["image"].shape
+        # None: the graph takes any size and resizes by itself.
+        self.size = None if height is None else (height, width)
 
     def __call__(self, path: str) -> dict[str, str | float]:
         """Classifies one image file."""
-        pixels = decode(path, self.height, self.width)
+        pixels = decode(path, self.size)
         probabilities = self.serve(image=tf.constant(pixels[None]))["probabilities"].numpy()[0]
         best = int(probabilities.argmax())
         return {"label": self.class_names[best], "probability": float(probabilities[best])}

@@ -136,6 +136,9 @@ def export(
     float_input: Annotated[
         bool, typer.Option("--float-input", help="The int8 file takes float32 in place of uint8.")
     ] = False,
+    any_size: Annotated[
+        bool, typer.Option("--any-size", help="Files take images of any size and resize them.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a bundle.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -154,6 +157,7 @@ def export(
             quantize=_names(quantize),
             gate=gate,
             litert=LiteRTOptions(batch=1 if batch_one else None, float_input=float_input),
+            any_size=any_size,
             overwrite=overwrite,
             progress=lambda line: console.print(line, markup=False),
         )

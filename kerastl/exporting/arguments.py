@@ -67,6 +67,22 @@ def _check_choices(name: str, received: Sequence[str], allowed: Sequence[str]) -
     return [item for item in allowed if item in received]
 
 
+def check_any_size(any_size: bool, quantized: Sequence[str], files: Sequence[Any]) -> None:
+    """Refuses what artifacts that resize in the graph cannot be."""
+    if not any_size:
+        return
+    wrong = [name for name in quantized if name != "float16"]
+    if wrong:
+        raise ConfigurationError(
+            f"any_size resizes in float32 inside the graph, which quantize={wrong} cannot. Leave "
+            "one of the two out; float16 goes with it."
+        )
+    if not files:
+        raise ConfigurationError(
+            "any_size is proved on image files of their own sizes: give a few as files=."
+        )
+
+
 def check_images(name: str, images: Array | None, shape: tuple[int, int, int]) -> None:
     """Refuses images that are not uint8 ``(n, *shape)`` with n of at least 1."""
     if images is None:

@@ -77,6 +77,7 @@ def write_bundle(
     facts: Mapping[str, Mapping[str, Any]],
     provenance: Mapping[str, Any],
     training_versions: Mapping[str, str],
+    any_size: bool = False,
 ) -> dict[str, Any]:
     """Writes everything of a bundle but its artifacts, which are there already.
 
@@ -95,6 +96,7 @@ def write_bundle(
         facts: by path, what else the manifest says of an artifact.
         provenance: fields of the manifest that come from the caller.
         training_versions: versions of packages at training.
+        any_size: whether the artifacts resize in the graph.
 
     Returns:
         The manifest.
@@ -117,7 +119,7 @@ def write_bundle(
         "schema_version": manifest.SCHEMA_VERSION,
         "task": manifest.TASK,
         "class_names": class_names,
-        "input": manifest.input_entry(shape, vertical_may_lead),
+        "input": manifest.input_entry(shape, vertical_may_lead, any_size),
         "preprocessing": {"in_graph": True, "description": manifest.PREPROCESSING},
         "outputs": [
             {

@@ -65,7 +65,7 @@ def benchmark(
         file = folder / entry["path"]
         if not file.exists() or sha256_path(file) != entry["sha256"]:
             raise BundleError(f"{file} is missing or was changed. Export the bundle again.")
-    height, width = manifest["input"]["shape"][1:3]
+    height, width = manifest["input"]["resize"]["size"]
     images, labels = _examples(data, split, tuple(manifest["class_names"]), (height, width))
     with tempfile.TemporaryDirectory(prefix="kerastl-benchmark-") as temporary:
         work = Path(temporary)

@@ -54,7 +54,7 @@ do not let it decide alone about people."""
 
 
 def _running(manifest: dict[str, Any]) -> str:
-    height, width = manifest["input"]["shape"][1:3]
+    height, width = manifest["input"]["resize"]["size"]
     lines = [
         "## How to run it",
         "",

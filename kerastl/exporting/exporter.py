@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kerastl.data import decode_full_size
 from kerastl.errors import ExportError, ParityError
 from kerastl.exporting import arguments, golden, manifest, parity
 from kerastl.exporting import network as networks
@@ -27,7 +28,12 @@ from kerastl.exporting.diagnosis import diagnose
 from kerastl.exporting.examples import synthetic_images
 from kerastl.exporting.jobs import check_installed, run_worker
 from kerastl.exporting.resizing import vertical_pass_may_lead
-from kerastl.exporting.running import file_faults, held_names_faults, run_artifacts
+from kerastl.exporting.running import (
+    file_faults,
+    held_names_faults,
+    run_artifacts,
+    unresized_faults,
+)
 from kerastl.files import atomic_folder
 
 if TYPE_CHECKING:
@@ -57,6 +63,7 @@ class _Request:
     file_pixels: Array
     gate: Gate
     litert: LiteRTOptions
+    any_size: bool
     provenance: dict[str, Any]
     versions: dict[str, str]
 
@@ -80,6 +87,7 @@ def export(
     files: Sequence[str | os.PathLike[str]] = (),
     gate: Gate = _DEFAULT_GATE,
     litert: LiteRTOptions = _DEFAULT_LITERT,
+    any_size: bool = False,
     overwrite: bool = False,
     details: Mapping[str, Any] | None = None,
     progress: Callable[[str], None] | None = None,
@@ -105,6 +113,8 @@ def export(
         files: a few image files that become golden examples, at most 16.
         gate: the thresholds.
         litert: batch dimension and input of the LiteRT files.
+        any_size: artifacts take images of any size and resize them in the graph, by the rule of
+            training. Of the quantised ones float16 alone can.
         overwrite: replace a folder that is there.
         details: JSON data for manifest and card; ``backbone``, ``licence``,
             ``weights_sha256``, ``data_fingerprint``, ``metrics``, ``versions`` and
@@ -124,6 +134,7 @@ def export(
     litert.validate()
     names = arguments.check_class_names(class_names)
     chosen, quantized = arguments.check_formats(formats, quantize, calibration)
+    arguments.check_any_size(any_size, quantized, files)
     check_installed(chosen, to_convert=True)
     shape = networks.check_network(network, names, examples)
     arguments.check_images("calibration", calibration, shape)
@@ -143,6 +154,7 @@ def export(
         file_pixels=pixels,
         gate=gate,
         litert=litert,
+        any_size=any_size,
         provenance=manifest.provenance_entries(details or {}),
         versions=dict((details or {}).get("versions") or {}),
     )
@@ -162,7 +174,10 @@ def _export_to(
 
     servable = [path for path in request.files.values() if golden.is_servable(path)]
     paths = [(format, artifact_path(format, kind)) for format, kind in request.planned]
-    answers = run_artifacts(folder, paths, images, servable, say)
+    natives = [decode_full_size(path) for path in request.files.values()]
+    answers = run_artifacts(
+        folder, paths, images, servable, say, unresized=natives if request.any_size else ()
+    )
     n = len(request.inputs)
     artifacts = [
         artifact_of(
@@ -182,6 +197,7 @@ def _export_to(
     faults = held_names_faults(answers, request.class_names)
     faults += file_faults(answers, artifacts, len(expected), expected, {}, request.class_names)
     faults += _serving_faults(request, answers.served, reference[n:])
+    faults += unresized_faults(answers, reference[n:])
     if faults or not all(artifact.passed for artifact in artifacts):
         report = [
             "The export was stopped: an artifact does not answer like the network, measured on "
@@ -227,6 +243,7 @@ def _export_to(
         },
         provenance={**request.provenance, "reduced_precision": reduced},
         training_versions=request.versions,
+        any_size=request.any_size,
     )
 
 
@@ -255,11 +272,12 @@ def _convert(
         networks.save_network(network, work / "network.keras")
         if set(CALIBRATED) & set(request.quantize) and request.calibration is not None:
             np.save(work / "calibration.npy", request.calibration)
-        entry = manifest.input_entry(request.shape, vertical_pass_may_lead())
+        entry = manifest.input_entry(request.shape, vertical_pass_may_lead(), request.any_size)
         job = {
             "kind": "convert",
             "out": str(folder.resolve()),
             "shape": request.shape,
+            "any_size": request.any_size,
             "class_names": request.class_names,
             "formats": request.formats,
             "quantize": request.quantize,

@@ -38,17 +38,20 @@ SERVE_BYTES_LIMITS = (
 )
 
 
-def input_entry(shape: tuple[int, int, int], vertical_may_lead: bool) -> dict[str, Any]:
+def input_entry(
+    shape: tuple[int, int, int], vertical_may_lead: bool, any_size: bool = False
+) -> dict[str, Any]:
     """The manifest's description of the input and of the way from a file to it."""
     return {
         "name": "image",
         "dtype": "float32",
-        "shape": [None, *shape],
+        "shape": [None, None, None, 3] if any_size else [None, *shape],
         "layout": "NHWC",
         "color_order": "RGB",
         "value_range": [0, 255],
         "resize": {
             "size": [shape[0], shape[1]],
+            "in_graph": any_size,
             "aspect_ratio": "stretch",
             "method": "bilinear",
             "antialias": True,

@@ -45,6 +45,10 @@ def convert(frozen: Any, path: Path, metadata: dict[str, Any]) -> dict[str, Any]
     _rename(model, {frozen.inputs[0].name: "image", frozen.outputs[0].name: "probabilities"})
     for value in (*model.graph.input, *model.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "batch"
+    for axis, name in ((1, "height"), (2, "width")):
+        size = model.graph.input[0].type.tensor_type.shape.dim[axis]
+        if not size.dim_value:
+            size.dim_param = name
     mended = _guard_pads(model)
     _refuse_foreign_operators(model)
     for key, value in metadata.items():

@@ -111,7 +111,7 @@ def load_bundle(
         except MissingExtraError as error:
             missing = error
             continue
-        size = manifest["input"]["shape"][1:3]
+        size = manifest["input"]["resize"]["size"]
         return Predictor(
             runtime, manifest["class_names"], (size[0], size[1]), entry["format"], entry["path"]
         )

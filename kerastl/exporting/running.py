@@ -10,10 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from kerastl.exporting import parity
 from kerastl.exporting.bundle import Artifact
 from kerastl.exporting.jobs import check_installed, run_worker
 
 Array = np.ndarray[Any, Any]
+
+# A level more or less in pixels on the edge between two; without antialiasing it is 100 times so.
+ANY_SIZE_DIFF = 0.02
 
 
 @dataclass(frozen=True)
@@ -25,12 +29,15 @@ class Answers:
         facts: by path: the class names that the artifact holds, and its batch size.
         served: outputs of ``serve_bytes`` for encoded files, None where none was run.
         served_labels: its labels.
+        unresized: by path, ``(files, classes)`` for images at the size that they came in; empty
+            where none were run.
     """
 
     outputs: dict[str, Array]
     facts: dict[str, dict[str, Any]]
     served: Array | None
     served_labels: list[str]
+    unresized: dict[str, Array]
 
 
 def run_artifacts(
@@ -39,6 +46,8 @@ def run_artifacts(
     images: Array,
     encoded: Sequence[Path],
     progress: Callable[[str], None] | None = None,
+    *,
+    unresized: Sequence[Array] = (),
 ) -> Answers:
     """Runs artifacts in their own runtimes, all in one fresh process.
 
@@ -48,6 +57,7 @@ def run_artifacts(
         images: uint8 ``(n, height, width, 3)``.
         encoded: JPEG and PNG files for the SavedModel's ``serve_bytes``.
         progress: called with the name of each step.
+        unresized: images for artifacts that take any size, uint8 ``(h, w, 3)`` each.
 
     Raises:
         ExportError: an artifact cannot be loaded or run.
@@ -57,23 +67,32 @@ def run_artifacts(
     with tempfile.TemporaryDirectory(prefix="kerastl-run-") as temporary:
         work = Path(temporary)
         np.save(work / "images.npy", images)
+        if unresized:
+            np.savez(work / "unresized.npz", *unresized)
         job = {
             "kind": "run",
             "bundle": str(bundle.resolve()),
             "artifacts": [{"format": format, "path": path} for format, path in artifacts],
             "encoded": [str(path.resolve()) for path in encoded],
+            "any_size": bool(unresized),
         }
         facts = run_worker(job, work, progress)
         outputs = {
             path: np.load(work / f"outputs_{index}.npy")
             for index, (_, path) in enumerate(artifacts)
         }
+        native = {
+            path: np.load(work / f"unresized_{index}.npy")
+            for index, (_, path) in enumerate(artifacts)
+            if unresized
+        }
         served = work / "serve_bytes.npy"
         labels: list[str] = next(
             (fact["serve_bytes_labels"] for fact in facts.values() if "serve_bytes_labels" in fact),
             [],
         )
-        return Answers(outputs, facts, np.load(served) if served.exists() else None, labels)
+        answered = np.load(served) if served.exists() else None
+        return Answers(outputs, facts, answered, labels, native)
 
 
 def file_faults(
@@ -110,6 +129,29 @@ def file_faults(
                 faults.append(
                     f"{artifact.path} calls golden file {index} {got!r}; it must be {label!r}"
                 )
+    return faults
+
+
+def unresized_faults(answers: Answers, reference: Array) -> list[str]:
+    """Compares answers for images at their own size with those for images resized by Pillow.
+
+    Args:
+        answers: of artifacts that take any size.
+        reference: the network's answers for the resized images, ``(files, classes)``.
+
+    Returns:
+        One sentence per artifact that resizes in another way.
+    """
+    faults = []
+    for path, rows in answers.unresized.items():
+        agreed = parity.agreeing(reference, rows)
+        diff = parity.max_abs_diff(reference, rows)
+        if not agreed.all() or diff is None or diff > ANY_SIZE_DIFF:
+            faults.append(
+                f"{path} resizes in another way than training: {int((~agreed).sum())} of "
+                f"{len(rows)} images at their own size get another label, largest difference "
+                f"{'not finite' if diff is None else f'{diff:.2e}'} (allowed: {ANY_SIZE_DIFF:g})"
+            )
     return faults
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from kerastl.exporting import serving
+from kerastl.exporting import any_size, serving
 from kerastl.exporting.resizing import vertical_pass_may_lead
 
 
@@ -47,12 +47,13 @@ def without_xla() -> Iterator[None]:
         nn.tf = kept
 
 
-def freeze(network: Any, shape: tuple[int, int, int]) -> Any:
+def freeze(network: Any, shape: tuple[int, int, int], *, resizing: bool = False) -> Any:
     """Traces a network for inference and turns its variables into constants.
 
     Args:
         network: a Keras model with one image input and one output.
         shape: ``(height, width, 3)``.
+        resizing: take images of any size, and resize them in the graph.
 
     Returns:
         A concrete function from ``"image"`` float32 ``(batch, height, width, 3)`` to a list
@@ -63,24 +64,37 @@ def freeze(network: Any, shape: tuple[int, int, int]) -> Any:
     dtype = network.inputs[0].dtype
 
     def forward(image: Any) -> Any:
+        if resizing:
+            image = any_size.resize(image, shape[0], shape[1])
         outputs = network(tf.cast(image, dtype), training=False)
         outputs = tf.nest.flatten(outputs)[0]
         return tf.identity(tf.cast(outputs, tf.float32), name="probabilities")
 
     with without_xla():
-        traced = _function(forward, "image", tf.float32, shape).get_concrete_function()
+        taken = input_shape(shape, resizing)
+        traced = _function(forward, "image", tf.float32, taken).get_concrete_function()
     return convert_to_constants.convert_variables_to_constants_v2(
         traced, lower_control_flow=False, aggressive_inlining=True
     )
 
 
-def _function(function: Any, name: str, dtype: Any, shape: tuple[int, ...]) -> Any:
+def input_shape(shape: tuple[int, int, int], resizing: bool) -> tuple[int | None, ...]:
+    """The shape of one image that an artifact takes."""
+    return (None, None, 3) if resizing else shape
+
+
+def _function(function: Any, name: str, dtype: Any, shape: tuple[int | None, ...]) -> Any:
     """A TensorFlow function of one named argument with a batch of any size."""
     return tf.function(function, input_signature=[tf.TensorSpec((None, *shape), dtype, name=name)])
 
 
 def write(
-    frozen: Any, path: Path, shape: tuple[int, int, int], class_names: list[str]
+    frozen: Any,
+    path: Path,
+    shape: tuple[int, int, int],
+    class_names: list[str],
+    *,
+    resizing: bool = False,
 ) -> dict[str, Any]:
     """Writes a SavedModel with ``serving_default`` and ``serve_bytes``.
 
@@ -107,7 +121,8 @@ def write(
         return {"probabilities": outputs, "label": labels}
 
     module = tf.Module()
-    module.serving_default = _function(serving_default, "image", tf.float32, shape)
+    taken = input_shape(shape, resizing)
+    module.serving_default = _function(serving_default, "image", tf.float32, taken)
     module.serve_bytes = _function(serve_bytes, "image_bytes", tf.string, ())
     with tempfile.TemporaryDirectory() as folder:
         labels = Path(folder) / "labels.txt"

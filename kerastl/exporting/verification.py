@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from kerastl.data import decode_image
+from kerastl.data import decode_full_size, decode_image
 from kerastl.errors import BundleError, ExportError, ParityError
 from kerastl.exporting import golden, parity
 from kerastl.exporting.bundle import Artifact, Bundle, Gate
@@ -46,14 +46,16 @@ def verify(path: str | os.PathLike[str], progress: Callable[[str], None] | None 
     manifest = read_manifest(folder)
     _check_files(folder, manifest)
     inputs, outputs, answers_of_files = _read_golden(folder)
-    height, width = manifest["input"]["shape"][1:3]
+    resize = manifest["input"]["resize"]
+    height, width = resize["size"]
     sources = [folder / "golden" / "files" / name for name in answers_of_files]
     pixels = [decode_image(source, (height, width)) for source in sources]
     images = np.concatenate([inputs, np.stack(pixels)]) if pixels else inputs
     servable = [source for source in sources if golden.is_servable(source)]
     planned = [(entry["format"], entry["path"]) for entry in manifest["artifacts"]]
     try:
-        answers = run_artifacts(folder, planned, images, servable, progress)
+        natives = [decode_full_size(source) for source in sources] if resize["in_graph"] else []
+        answers = run_artifacts(folder, planned, images, servable, progress, unresized=natives)
     except ExportError as error:
         raise BundleError(
             f"An artifact of {folder} cannot be run on this machine. {error}"

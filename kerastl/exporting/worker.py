@@ -54,12 +54,12 @@ def convert(job: dict[str, Any], folder: Path, steps: Steps) -> dict[str, Any]:
         network = keras.saving.load_model(folder / "network.keras", compile=False)
     out, facts = Path(job["out"]), {}
     with steps.step("tracing the network"):
-        frozen = saved_model.freeze(network, tuple(job["shape"]))
+        frozen = saved_model.freeze(network, tuple(job["shape"]), resizing=job["any_size"])
     # LiteRT converts from a SavedModel even where none was asked for.
     saved = out / "saved_model" if "saved_model" in job["formats"] else folder / "saved_model"
     with steps.step("writing saved_model"):
         facts["saved_model"] = saved_model.write(
-            frozen, saved, tuple(job["shape"]), job["class_names"]
+            frozen, saved, tuple(job["shape"]), job["class_names"], resizing=job["any_size"]
         )
     if "onnx" in job["formats"]:
         with steps.step("converting to onnx"):
@@ -114,6 +114,10 @@ def run(job: dict[str, Any], folder: Path, steps: Steps) -> dict[str, Any]:
         with steps.step(f"running {artifact['path']}"):
             runtime = open_artifact(artifact["format"], bundle / artifact["path"])
             np.save(folder / f"outputs_{index}.npy", runtime.predict(images))
+            if job["any_size"]:
+                with np.load(folder / "unresized.npz") as unresized:
+                    rows = [runtime.predict(unresized[name][None])[0] for name in unresized.files]
+                np.save(folder / f"unresized_{index}.npy", np.stack(rows))
             facts[artifact["path"]] = {
                 "class_names": runtime.class_names(),
                 "batch": runtime.batch(images[:3]),

@@ -120,6 +120,7 @@ class TrainedModel:
         quantize: Sequence[str] = (),
         gate: Any = None,
         litert: Any = None,
+        any_size: bool = False,
         overwrite: bool = False,
         progress: Callable[[str], None] | None = None,
     ) -> Bundle:
@@ -133,6 +134,7 @@ class TrainedModel:
             gate: how close is close enough, a ``kerastl.Gate``.
             litert: batch and input of the LiteRT files, a
                 ``kerastl.exporting.LiteRTOptions``.
+            any_size: files take images of any size and resize them in the graph.
             overwrite: replace a bundle that is there.
             progress: called with one line for each step.
 
@@ -161,6 +163,7 @@ class TrainedModel:
                 files=files,
                 gate=gate or Gate(),
                 litert=litert or LiteRTOptions(),
+                any_size=any_size,
                 overwrite=overwrite,
                 details=self._details(),
                 progress=progress,
