@@ -46,7 +46,11 @@ def for_evaluate(batches: FixedBatches) -> Any:
 def _pipeline(source: Callable[[], Iterator[tuple[Array, ...]]], sample: tuple[Array, ...]) -> Any:
     import tensorflow as tf
 
-    size = max(1, _CHUNK_BYTES // max(1, sum(part.nbytes for part in sample)))
+    size = _CHUNK_BYTES // max(1, sum(part.nbytes for part in sample))
+    if size < 2:
+        # Large batches are handed over as they are: each further step would copy them once more.
+        whole = tuple(tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in sample)
+        return tf.data.Dataset.from_generator(source, output_signature=whole).prefetch(2)
     signature = tuple(
         # Batches, examples, and the rest: the last batch of an epoch has fewer examples.
         tf.TensorSpec((None, None, *part.shape[1:]), part.dtype)
