@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import inspect
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,13 +35,9 @@ from kerastl.optional import require
 
 # Two-tower models hold the backbone of a record in this attribute.
 _TOWER = "vision_encoder"
-# What may differ between a record and the weights' own settings: it is no part of the shapes.
-_FREE = frozenset(
-    {
-        *("image_shape", "input_shape", "position_embedding_shape", "max_drop_path_rate"),
-        *("dropout", "batch_norm_momentum"),
-    }
-)
+# What may differ between a record and the weights' own settings, since no shape depends on it:
+# the size of images, and what is on in training or told by the weights (rates, epsilons).
+_FREE = re.compile(r".*_shape|.*drop.*|.*momentum|.*eps(ilon)?|layer_scale_init_value")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,7 +146,7 @@ def require_safetensors(error: ImportError) -> Exception:
 def _check_architecture(record: Backbone, loaded: Any, name: str) -> None:
     config = loaded.get_config()
     for key, wanted in record.arguments.items():
-        if key in _FREE or key.endswith(("epsilon", "_eps", "_rate")):
+        if _FREE.fullmatch(key):
             continue
         # Settings of later versions and of defaults are not in every configuration.
         found = config.get(key, wanted)

@@ -21,7 +21,7 @@ def assemble(name, size=None, classes=3):
     keras.utils.set_random_seed(0)
     record = RECORDS[name]
     if size is None:
-        least = record.image_size if record.fixed_size else record.minimum_size
+        least = record.minimum_size  # Random weights fit every size.
         size = max(32, -(-least // record.size_step) * record.size_step)
     recipe = kerastl.ImageClassification(backbone=name, weights=None, image_size=size)
     return recipe, recipe.assemble(classes, seed=0)[0]
