@@ -216,7 +216,7 @@ def one(way, data, weights, seed, train_from, change="{}"):
         changes = json.loads(change)
         seed = changes.pop("seed", int(seed))
         if "hidden" in changes:
-            changes["head"] = kerastl.Head(hidden=(changes.pop("hidden"),))
+            changes["head"] = kerastl.Head(hidden=changes.pop("hidden"))
         if "rate" in changes:
             changes["head_learning_rate"] = changes.pop("rate")
         result = ours(data, weights, seed, train_from, **changes)
