@@ -99,6 +99,22 @@ def test_options_are_taken_up_again(small_recipe, colour_folder, tmp_path, optio
             assert {k: v for k, v in one.items() if k not in timed} == {
                 k: v for k, v in other.items() if k not in timed
             }
+            # What is kept may be older than the interruption; the last epoch's loss is not.
+            assert one["history"]["val_loss"][-1] == other["history"]["val_loss"][-1]
+
+
+def test_the_starting_point_is_that_of_the_run(small_recipe, colour_folder, tmp_path):
+    """An interruption in a phase that moves the backbone, before the one that is held."""
+    moving = kerastl.Phase("conv_13", 2, 1e-2)
+    held = kerastl.Phase("conv_13", 1, 1e-3, l2_sp=100.0)
+    recipe = small_recipe(plan=(moving, held))
+    quiet = {"seed": 2, "validation": False, "reporter": SilentReporter()}
+    whole = recipe.fit(colour_folder, **quiet)
+    with pytest.raises(KeyboardInterrupt):
+        recipe.fit(colour_folder, out=tmp_path, callbacks=[Stop(7)], **quiet)
+    model = recipe.fit(colour_folder, out=tmp_path, resume=True, **quiet)
+    for one, other in zip(whole.network.get_weights(), model.network.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 class PoisonAndStop(keras.callbacks.Callback):
@@ -133,6 +149,8 @@ def test_a_rollback_is_taken_up_again(small_recipe, colour_folder, tmp_path, set
     after.left = 0
     model = recipe.fit(colour_folder, out=tmp_path, resume=True, callbacks=[after], **quiet)
     assert model.history[1]["slowed_at"] == 1
+    losses = [run.history[1]["history"]["val_loss"][-1] for run in (whole, model)]
+    assert losses[0] == losses[1]
     for one, other in zip(whole.network.get_weights(), model.network.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 
