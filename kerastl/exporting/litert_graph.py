@@ -161,9 +161,25 @@ class Graph:
         self.model.metadata = [*kept, entry]
 
     def fix_batch(self) -> None:
-        """Leaves every tensor the shape it is stored with: a batch of one."""
+        """Makes the first dimension of every tensor what it is stored as, a batch of one.
+
+        Dimensions of images of any size stay open.
+        """
         for tensor in self._graph.tensors:
-            tensor.shapeSignature = None
+            if tensor.shapeSignature is None or not len(tensor.shapeSignature):
+                continue
+            signature = np.array(tensor.shapeSignature)
+            signature[0] = tensor.shape[0]
+            tensor.shapeSignature = signature if (signature == -1).any() else None
+
+    def float_operators(self) -> dict[str, int]:
+        """How many operators compute in float32, by kind."""
+        kinds = [
+            self.kind(operator)
+            for operator in self._graph.operators
+            if self.tensor(operator.outputs[0]).type == schema.TensorType.FLOAT32
+        ]
+        return {kind: kinds.count(kind) for kind in sorted(set(kinds) - {"DEQUANTIZE"})}
 
     def drop_unused_buffers(self) -> None:
         """Empties buffers that no tensor or metadata refers to any more."""

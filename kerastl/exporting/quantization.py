@@ -100,7 +100,8 @@ def quantize(
     facts: dict[str, Any] = {"weights_corrected": prepared.corrected}
     if quantization == "int16x8":
         # Its quantiser takes no exceptions, and 16 bits need none.
-        return _int16x8(prepared), facts
+        data = _int16x8(prepared)
+        return data, {**facts, "float_operators": Graph(data).float_operators()}
     make: Callable[[Sequence[int]], bytes]
     order: Callable[[], Sequence[int]]
     if quantization == "dynamic":
@@ -115,6 +116,9 @@ def quantize(
     )
     kept = [weighted[position] for position in choice.float_layers]
     total = sum(_elements(graph, layer) for layer in weighted)
+    if quantization == "int8":
+        # With those that have no integer kernel, which TensorFlow leaves in float.
+        facts["float_operators"] = Graph(choice.data).float_operators()
     return choice.data, {
         **facts,
         "float_layers": [name_of_layer(layer.name, layers) for layer in kept],

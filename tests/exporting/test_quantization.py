@@ -181,6 +181,25 @@ def test_the_manifest_and_the_card_tell_what_stayed_in_float(exported):
         assert (f"- `{path}`:" in card) == bool(entry["float_layers"])
 
 
+def test_operators_that_compute_in_float_are_counted(exported):
+    for path in ("model_int8.tflite", "model_int16x8.tflite"):
+        entry = entry_of(exported, path)
+        graph = Graph((exported.bundle.path / path).read_bytes())
+        assert entry["float_operators"] == graph.float_operators()
+        assert "DEQUANTIZE" not in entry["float_operators"]
+    plain = Graph((exported.bundle.path / "model.tflite").read_bytes())
+    assert sum(plain.float_operators().values()) == len(plain.operators)
+
+
+def test_a_batch_of_one_leaves_other_dimensions_open(data):
+    graph = Graph(data)
+    graph.tensor(graph.input).shapeSignature = np.array([-1, -1, -1, 3], np.int32)
+    graph.fix_batch()
+    assert list(graph.tensor(graph.input).shapeSignature) == [1, -1, -1, 3]
+    others = [graph.tensor(index).shapeSignature for index in graph.activations()]
+    assert sum(signature is not None for signature in others) == 1
+
+
 def test_float_layers_in_the_card():
     from kerastl.exporting.card import _artifacts
 
