@@ -42,8 +42,10 @@ test: lint
 	$(BIN)/python -m pytest -m "not slow and not matrix"
 	$(BIN)/python -m pytest -m "slow and not matrix"
 
+# Every backbone through every format; rows measured before with the same code are kept.
 matrix: $(VENV)/.dev
-	$(BIN)/python -m pytest -m matrix -s
+	$(BIN)/python benchmarks/export_matrix.py $(or $(PHOTOS),../shared/data/trashnet_small)
+	$(BIN)/python -m pytest -m matrix
 
 # The oldest dependencies that pyproject.toml allows, in an environment of their own.
 lowest: $(VENV)/bin/python
