@@ -144,7 +144,9 @@ def main():
         ok = code == 0 and same(expected, weights(out))
         equal += ok
         if not ok:
-            print(f"kill {number}: {hit}: exit code {code}, weights differ or are missing")
+            print(
+                f"kill {number}: {hit}: exit code {code}, weights differ or are missing", flush=True
+            )
     print(f"run of {length:.1f} s; kills: {hits}")
     print(f"{equal} of {arguments.kills} resumed runs end with bit-identical weights")
     return int(equal != arguments.kills)
