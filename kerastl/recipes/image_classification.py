@@ -53,8 +53,10 @@ class ImageClassification:
 
     Attributes:
         backbone: a name of ``kerastl.list_backbones()``; ``NAME@WEIGHTS`` gives the weights too.
-        weights: ``"imagenet"`` (Keras's own download), a path, ``"pkg:DISTRIBUTION/PATH"`` (a
-            file inside an installed distribution), or None for random weights.
+        weights: ``"imagenet"`` (what Keras or KerasHub downloads for that backbone), a path,
+            ``"pkg:DISTRIBUTION/PATH"`` (a file inside an installed distribution), or None for
+            random weights. For backbones of KerasHub also a preset, or a local directory that
+            KerasHub, Hugging Face transformers or timm wrote.
         image_size: height and width in pixels, as one number or two; None takes the size that
             the backbone's weights were trained at.
         plan: the phases; None is ``two_phase()``. With random weights there is nothing worth
