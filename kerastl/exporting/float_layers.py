@@ -1,6 +1,6 @@
 """Which layers of a quantised file stay in float: chosen on examples that no gate sees.
 
-Measured on MobileNet and MobileNetV2, more than half of what 8-bit activations add to the error
+Measured on MobileNet and MobileNetV2, half or more of what 8-bit activations add to the error
 comes from the first layers: few channels, large maps, and every later layer amplifies it. They
 hold next to no weights, so that keeping them in float costs time and hardly a byte. Single layers
 kept in float change nothing, since their neighbours still round what goes in and out. So leading
