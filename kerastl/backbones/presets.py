@@ -80,6 +80,12 @@ def load(record: Backbone, source: WeightsSource, image_size: tuple[int, int]) -
         )
     loaded = _from_preset(hub, record, name, image_size)
     _check_architecture(record, loaded, name)
+    own = tuple(loaded.inputs[0].shape[1:3])
+    if None not in own and own != tuple(image_size):
+        raise WeightsError(
+            f"The weights {name!r} were trained at {own[0]} x {own[1]} pixels, and {record.name} "
+            f"is of {image_size[0]} x {image_size[1]}. Choose the backbone of those weights."
+        )
     scaling = None
     if source.path is not None:
         scaling = read_scaling(source.path)

@@ -45,6 +45,9 @@ def prefix_sha256(model: keras.Model, cut: Cut) -> str:
 def _without_names(value: Any) -> Any:
     """Settings without names, at any depth: layers may hold the settings of layers."""
     if isinstance(value, dict):
+        if str(value.get("class_name")).endswith("DTypePolicy"):
+            # Its name is what it is.
+            return value
         return {
             key: _without_names(item)
             for key, item in value.items()

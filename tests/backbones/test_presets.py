@@ -203,6 +203,13 @@ def test_weights_of_another_architecture(tmp_path):
         load(other, find_weights(tmp_path), (32, 32))
 
 
+def test_weights_of_another_size(tmp_path):
+    record = tiny_record("vit_base_patch16_224")
+    randomised(record, 48).save_to_preset(tmp_path)
+    with pytest.raises(WeightsError, match="trained at 48 x 48 pixels, and vit.* is of 32 x 32"):
+        load(record, find_weights(tmp_path), (32, 32))
+
+
 def test_folders_that_hold_no_weights(tmp_path):
     with pytest.raises(WeightsError, match="a folder without config.json"):
         find_weights(tmp_path)
