@@ -114,13 +114,13 @@ def plain(backbone, train_from, epochs):
 
 def ours(backbone, train_from, epochs):
     from kerastl.backbones import stages_of
-    from kerastl.training import DTYPES, Examples, Job, SilentReporter, Storage, run_plan
+    from kerastl.training import DTYPES, ImageExamples, Job, SilentReporter, Storage, run_plan
 
     images, labels = data()
     network = network_of(backbone)
     started = time.perf_counter()
     job = Job(
-        network=network, stages=stages_of(network), recommended="", train=Examples(images, labels),
+        network=network, stages=stages_of(network), recommended="", train=ImageExamples(images, labels),
         validation=None, class_names=tuple("abcdef"), batch_size=BATCH, seed=0, augment=None,
         class_weight=None, cache="auto", storage=Storage(None, 4 * 1024**3, DTYPES["float32"]),
         callbacks=(), tensorboard=None, scratch=Path(tempfile.mkdtemp()),

@@ -35,9 +35,19 @@ class Cut:
 
         It is the tensor itself where there is one. Several are laid out flat and joined, float32
         (n, values): so an example's activations are one row, whatever the graph looks like.
+        Sequences are joined position by position, float32 (n, length, values).
         """
         if len(self.tensors) == 1:
             return self.tensors[0]
+        if self.is_sequence:
+            columns = [
+                keras.ops.cast(
+                    tensor if len(tensor.shape) == 3 else keras.ops.expand_dims(tensor, -1),
+                    "float32",
+                )
+                for tensor in self.tensors
+            ]
+            return keras.ops.concatenate(columns, axis=-1)
         flat = [
             keras.ops.reshape(keras.ops.cast(tensor, "float32"), (-1, size))
             for tensor, size in zip(self.tensors, self._sizes(), strict=True)
@@ -50,7 +60,11 @@ class Cut:
             return [packed]
         parts, start = [], 0
         for tensor, size in zip(self.tensors, self._sizes(), strict=True):
-            part = keras.ops.reshape(packed[:, start : start + size], (-1, *tensor.shape[1:]))
+            part = packed[..., start : start + size]
+            if not self.is_sequence:
+                part = keras.ops.reshape(part, (-1, *tensor.shape[1:]))
+            elif len(tensor.shape) == 2:
+                part = keras.ops.squeeze(part, -1)
             parts.append(keras.ops.cast(part, tensor.dtype))
             start += size
         return parts
@@ -65,7 +79,22 @@ class Cut:
             count += math.prod(tensor.shape[1:])
         return count
 
+    @property
+    def is_sequence(self) -> bool:
+        """Whether examples are of any length here: (n, length) or (n, length, values) each."""
+        return all(
+            len(tensor.shape) in (2, 3) and tensor.shape[1] is None and None not in tensor.shape[2:]
+            for tensor in self.tensors
+        )
+
+    @property
+    def values_per_position(self) -> int:
+        """How many numbers each position of a sequence has."""
+        return sum(self._sizes())
+
     def _sizes(self) -> list[int]:
+        if self.is_sequence:
+            return [math.prod(tensor.shape[2:]) for tensor in self.tensors]
         if self.values is None:
             raise GraphError(
                 f"The tensors at {self.name!r} have no fixed shapes: "

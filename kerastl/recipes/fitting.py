@@ -33,6 +33,7 @@ from kerastl.training import (
     CheckpointStore,
     ConsoleReporter,
     Examples,
+    ImageExamples,
     Reporter,
     State,
     check_precision,
@@ -283,7 +284,7 @@ def decode_pair(
     validation: Dataset | None,
     scratch: Path,
     reporter: Reporter,
-) -> tuple[Examples, Examples | None]:
+) -> tuple[ImageExamples, ImageExamples | None]:
     """Decodes the training data and, where there are any, the validation data."""
     reporter.start("decoding", 1)
     decoded = decode(train, recipe.size, scratch)
@@ -343,7 +344,7 @@ def _tensorboard_folder(
 
 
 def _samples(
-    train: Examples, validation: Examples | None, data: Dataset | None, seed: int
+    train: ImageExamples, validation: ImageExamples | None, data: Dataset | None, seed: int
 ) -> Samples:
     shown = validation if validation is not None else train
     chosen = stratified_sample(shown.labels, VALIDATION_EXAMPLES, seed=seed)

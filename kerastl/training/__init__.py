@@ -4,7 +4,7 @@ from kerastl.training.activations import DTYPES, CacheWarning, Storage
 from kerastl.training.augment import Augment
 from kerastl.training.cache import ActivationCache, default_folder
 from kerastl.training.checkpoint import CheckpointStore, State
-from kerastl.training.examples import MEMORY_LIMIT, Examples, decode
+from kerastl.training.examples import MEMORY_LIMIT, Examples, ImageExamples, decode
 from kerastl.training.job import Job
 from kerastl.training.loop import run_plan
 from kerastl.training.lora import lora_layers
@@ -43,6 +43,7 @@ __all__ = [
     "CheckpointStore",
     "ConsoleReporter",
     "Examples",
+    "ImageExamples",
     "Job",
     "LearningRateTest",
     "Phase",

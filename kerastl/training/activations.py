@@ -18,8 +18,16 @@ import numpy as np
 from kerastl.errors import GraphError, TrainingError
 from kerastl.graph import Cut, operations, prefix_sha256
 from kerastl.training.augment import Augment
-from kerastl.training.cache import SHARD_ROWS, ActivationCache, CacheEntry, Shards, is_disk_full
-from kerastl.training.examples import Examples
+from kerastl.training.cache import (
+    SHARD_ROWS,
+    ActivationCache,
+    CacheEntry,
+    Layout,
+    Rows,
+    Shards,
+    is_disk_full,
+)
+from kerastl.training.examples import Examples, as_input
 
 Array = np.ndarray[Any, Any]
 # Of 16, 32, 64 and 128 images the fastest on two cores, by 5 % or so.
@@ -86,19 +94,31 @@ def is_input(network: keras.Model, cut: Cut) -> bool:
     return len(cut.tensors) == 1 and cut.tensor is network.inputs[0]
 
 
-def bytes_per_example(network: keras.Model, cut: Cut, dtype: np.dtype[Any]) -> int:
-    """Bytes that one example takes at a cut.
+def layout_of(cut: Cut, examples: Examples, dtype: np.dtype[Any]) -> Layout:
+    """How the activations of examples are laid out at a cut.
 
     Raises:
         GraphError: the cut has no fixed shape.
     """
+    if examples.lengths is not None and cut.is_sequence:
+        shape = (len(examples), int(examples.lengths.max(initial=1)), *cut.tensor.shape[2:])
+        return Layout(shape, dtype, examples.lengths)
     if cut.values is None:
         raise GraphError(
             f"The activations at {cut.name!r} have no fixed shape: "
             f"{', '.join(str(tensor.shape) for tensor in cut.tensors)}."
         )
-    # Pixels are whole numbers up to 255: stored as such they take a quarter of the space.
-    return cut.values * (1 if is_input(network, cut) else dtype.itemsize)
+    return Layout((len(examples), *cut.tensor.shape[1:]), dtype)
+
+
+def bytes_of(network: keras.Model, cut: Cut, examples: Examples, dtype: np.dtype[Any]) -> int:
+    """Bytes that one view of the examples takes at a cut.
+
+    Raises:
+        GraphError: the cut has no fixed shape.
+    """
+    # Pixels and token ids are kept as they are.
+    return examples.nbytes if is_input(network, cut) else layout_of(cut, examples, dtype).nbytes
 
 
 def check_cacheable(network: keras.Model, cut: Cut) -> None:
@@ -192,11 +212,8 @@ class _Pass:
         self._storage = storage
         self._model = [cut for cut in cuts if not is_input(network, cut)]
         self._prefix = prefix
-        total = (
-            views
-            * len(examples)
-            * sum(bytes_per_example(network, cut, storage.dtype) for cut in cuts)
-        )
+        total = views * sum(bytes_of(network, cut, examples, storage.dtype) for cut in cuts)
+        self._layouts = [layout_of(cut, examples, storage.dtype) for cut in self._model]
         self._in_memory = total <= storage.memory_limit
         self._cache = storage.cache if self._model else None
         self._sources = examples.sha256() if self._cache else ""
@@ -204,25 +221,33 @@ class _Pass:
 
     def view(self, view: int) -> list[Any]:
         """Arrays of one view, in the order of the cuts."""
-        pixels = None
+        inputs = None
         if len(self._model) < len(self._cuts):
-            pixels = _LazyView(self._examples, view, self._augment)
+            inputs = LazyView(self._examples, view, self._augment)
         arrays = iter(self._cached(view) if self._cache is not None else self._plain(view))
-        result = [pixels if is_input(self._network, c) else next(arrays) for c in self._cuts]
+        result = [inputs if is_input(self._network, c) else next(arrays) for c in self._cuts]
         self._done = (view + 1) * len(self._examples)
         self._tell()
         return result
 
-    def _plain(self, view: int) -> list[Array]:
-        stores = [self._empty(cut) for cut in self._model]
+    def _plain(self, view: int) -> list[Any]:
+        shards: list[list[Array]] = [[] for _ in self._model]
+        stores = [
+            np.empty(layout.shape, layout.dtype) if layout.lengths is None else None
+            for layout in self._layouts
+        ]
         for start in range(0, len(self._examples), SHARD_ROWS):
             stop = min(start + SHARD_ROWS, len(self._examples))
-            for store, values in zip(stores, self._forward(view, start, stop), strict=True):
-                store[start:stop] = values
-        return stores
-
-    def _empty(self, cut: Cut) -> Array:
-        return np.empty((len(self._examples), *cut.tensor.shape[1:]), self._storage.dtype)
+            for number, values in enumerate(self._forward(view, start, stop)):
+                store = stores[number]
+                if store is None:
+                    shards[number].append(values)
+                else:
+                    store[start:stop] = values
+        return [
+            Rows(layout, shard) if store is None else store
+            for layout, shard, store in zip(self._layouts, shards, stores, strict=True)
+        ]
 
     def _cached(self, view: int) -> list[Any]:
         cache = self._cache
@@ -232,11 +257,11 @@ class _Pass:
             with contextlib.ExitStack() as stack:
                 entries: dict[str, CacheEntry] = {}
                 # One order for all processes, so that no two wait for each other.
-                for key, cut in sorted(zip(keys, self._model, strict=True), key=lambda p: p[0]):
-                    shape = (len(self._examples), *cut.tensor.shape[1:])
-                    described = {"cut": cut.name, "view": view}
-                    entries[key] = stack.enter_context(
-                        cache.entry(key, shape, self._storage.dtype, described)
+                numbers = sorted(range(len(keys)), key=keys.__getitem__)
+                for number in numbers:
+                    described = {"cut": self._model[number].name, "view": view}
+                    entries[keys[number]] = stack.enter_context(
+                        cache.entry(keys[number], self._layouts[number], described)
                     )
                 self._fill(view, [entries[key] for key in keys])
                 return [self._open(entries[key]) for key in keys]
@@ -275,7 +300,7 @@ class _Pass:
 
     def _fill(self, view: int, entries: list[CacheEntry]) -> None:
         missing = [
-            {shard for shard in range(entry.shards) if not entry.is_sound(shard)}
+            {shard for shard in range(entry.layout.shards) if not entry.is_sound(shard)}
             for entry in entries
         ]
         for shard in sorted(set().union(*missing)):
@@ -285,7 +310,7 @@ class _Pass:
         self, view: int, shard: int, entries: list[CacheEntry], missing: list[set[int]]
     ) -> None:
         # In a scope of its own: no two shards are in memory at once.
-        start, stop = entries[0].rows(shard)
+        start, stop = entries[0].layout.rows(shard)
         outputs = self._forward(view, start, stop)
         for entry, lacking, values in zip(entries, missing, outputs, strict=True):
             if shard in lacking:
@@ -293,42 +318,54 @@ class _Pass:
 
     def _open(self, entry: CacheEntry) -> Any:
         if self._in_memory:
-            return np.concatenate([entry.read(shard) for shard in range(entry.shards)])
+            shards = [entry.read(shard) for shard in range(entry.layout.shards)]
+            if entry.layout.lengths is not None:
+                return Rows(entry.layout, [np.array(shard) for shard in shards])
+            return np.concatenate(shards)
         return Shards(entry, self._storage.memory_limit // 4)
 
     def _forward(self, view: int, start: int, stop: int) -> list[Array]:
         """Activations of some rows at each cut, batch by batch."""
-        outputs: list[Array] = []
+        outputs = [self._empty(layout, start, stop) for layout in self._layouts]
         for first in range(start, stop, FORWARD_BATCH):
             last = min(first + FORWARD_BATCH, stop)
-            images = self._examples.view(first, last, view=view, augment=self._augment)
-            found = _predict(self._prefix, images)
-            if not outputs:
-                outputs = [np.empty((stop - start, *part.shape[1:]), part.dtype) for part in found]
-            for output, part in zip(outputs, found, strict=True):
-                output[first - start : last - start] = part
+            inputs = self._examples.take(np.arange(first, last), view=view, augment=self._augment)
+            for output, part in zip(outputs, _predict(self._prefix, inputs), strict=True):
+                rows = output[first - start : last - start]
+                if rows.shape == part.shape:
+                    rows[:] = part
+                else:
+                    rows[:, : part.shape[1]] = part
             self.computed += last - first
             self._done += last - first
             self._tell()
         return outputs
+
+    @staticmethod
+    def _empty(layout: Layout, start: int, stop: int) -> Array:
+        if layout.lengths is None:
+            return np.empty((stop - start, *layout.shape[1:]), layout.dtype)
+        return np.zeros(
+            (stop - start, int(layout.lengths[stop - 1]), *layout.shape[2:]), layout.dtype
+        )
 
     def _tell(self) -> None:
         if self._progress:
             self._progress(self._done)
 
 
-class _LazyView:
-    """The images of a view as an array; made when they are asked for.
+class LazyView:
+    """The inputs of a view as an array; made when they are asked for.
 
     Args:
-        examples: decoded images.
+        examples: images or token ids.
         view: number of the view.
         augment: how views differ.
     """
 
     def __init__(self, examples: Examples, view: int, augment: Augment | None) -> None:
-        self.shape = examples.images.shape
-        self.nbytes = examples.images.nbytes
+        self.nbytes = examples.nbytes
+        self.lengths = examples.lengths
         self._examples = examples
         self._view = view
         self._augment = augment
@@ -341,14 +378,14 @@ class _LazyView:
         return self._examples.take(numbers, view=self._view, augment=self._augment)
 
 
-def _predict(prefix: keras.Model | None, images: Array) -> list[Array]:
+def _predict(prefix: keras.Model | None, inputs: Array) -> list[Array]:
     if prefix is None:
         return []
-    batch = images.astype(np.float32)
+    batch = as_input(inputs)
     missing = FORWARD_BATCH - len(batch)
     if missing:
         # One shape for all batches: a second one would be compiled anew.
-        batch = np.concatenate([batch, np.zeros((missing, *batch.shape[1:]), np.float32)])
+        batch = np.concatenate([batch, np.zeros((missing, *batch.shape[1:]), batch.dtype)])
     outputs = prefix.predict_on_batch(batch)
     outputs = outputs if isinstance(outputs, (list, tuple)) else [outputs]
-    return [np.asarray(output)[: len(images)] for output in outputs]
+    return [np.asarray(output)[: len(inputs)] for output in outputs]

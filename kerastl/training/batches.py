@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,10 +11,12 @@ import keras
 import numpy as np
 
 from kerastl.training.augment import Augment
-from kerastl.training.examples import Examples
+from kerastl.training.examples import Examples, as_input
 from kerastl.training.mixup import mix
 
 Array = np.ndarray[Any, Any]
+# Sequences are sorted by length among as many batches: little padding, and still much chance.
+_SORTED_BATCHES = 50
 
 
 class Batches(keras.utils.PyDataset):
@@ -30,6 +33,7 @@ class Batches(keras.utils.PyDataset):
         first_epoch: the epoch that comes first.
         skip: batches of the first epoch that are left out; then that is the only epoch.
         mixup: alpha of mixup, or 0 (see ``mix``); a mixture depends on the batch's number too.
+        lengths: (n,) of sequences: a batch gets examples of about one length.
     """
 
     def __init__(
@@ -43,6 +47,7 @@ class Batches(keras.utils.PyDataset):
         first_epoch: int,
         skip: int,
         mixup: float = 0.0,
+        lengths: Array | None = None,
     ) -> None:
         super().__init__(workers=1, use_multiprocessing=False)
         self.epoch = first_epoch
@@ -53,13 +58,26 @@ class Batches(keras.utils.PyDataset):
         self._first = first_epoch
         self._skip = skip
         self._mixup = mixup
+        self._lengths = lengths
+        self.ragged = lengths is not None
         self._begun = False
         self._shuffled = first_epoch
         self._order = self._shuffle(first_epoch)
 
     def _shuffle(self, epoch: int) -> Array:
         random = np.random.default_rng([*self._key, epoch])
-        return random.permutation(len(self._targets))
+        order = random.permutation(len(self._targets))
+        if self._lengths is None:
+            return order
+        size = self._batch_size
+        # The last batch may be smaller, and so has to stay the last.
+        whole = len(order) // size * size
+        for start in range(0, whole, _SORTED_BATCHES * size):
+            part = order[start : min(start + _SORTED_BATCHES * size, whole)]
+            part[:] = part[np.argsort(self._lengths[part], kind="stable")]
+        full = order[:whole].reshape(-1, size)
+        order[:whole] = full[random.permutation(len(full))].reshape(-1)
+        return order
 
     def __len__(self) -> int:
         return -(-len(self._targets) // self._batch_size) - self._skip
@@ -94,7 +112,7 @@ class Batches(keras.utils.PyDataset):
 
     @abc.abstractmethod
     def take(self, epoch: int, rows: Array) -> Array:
-        """The inputs of some examples in an epoch, float32 (len(rows), ...)."""
+        """The inputs of some examples in an epoch, float32 (len(rows), ...) or token ids."""
 
     def on_epoch_begin(self) -> None:
         """Goes on to the next epoch, but for the first."""
@@ -123,14 +141,14 @@ class ViewBatches(Batches):
     def take(self, epoch: int, rows: Array) -> Array:
         """Activations of an epoch's view."""
         values = self._views[epoch % len(self._views)]
-        return np.asarray(values[rows]).astype(np.float32, copy=False)
+        return as_input(np.asarray(values[rows]))
 
 
-class ImageBatches(Batches):
-    """Batches of images, varied anew in each epoch.
+class ExampleBatches(Batches):
+    """Batches of images or token ids, varied anew in each epoch.
 
     Args:
-        examples: decoded images.
+        examples: what goes into the network.
         augment: how they are varied, or None.
         targets: see above, as all further arguments.
         weights: see above.
@@ -147,20 +165,14 @@ class ImageBatches(Batches):
     ) -> None:
         super().__init__(targets, weights, **order)
         self._examples = examples
-        self._augment = augment
+        # Of the run's own seed: nothing is shared with other runs.
+        self._augment = (
+            None if augment is None else dataclasses.replace(augment, seed=order["seed"])
+        )
 
     def take(self, epoch: int, rows: Array) -> Array:
-        """Images, each in an epoch's own variation."""
-        images = self._examples.images[rows]
-        if self._augment is not None:
-            seed = self._key[0]
-            images = np.stack(
-                [
-                    self._augment.apply(image, seed=seed, view=epoch, example=int(row))
-                    for image, row in zip(images, rows, strict=True)
-                ]
-            )
-        return images.astype(np.float32)
+        """Inputs, each in an epoch's own variation."""
+        return as_input(self._examples.take(rows, view=epoch, augment=self._augment))
 
 
 class FixedBatches(keras.utils.PyDataset):
@@ -174,6 +186,7 @@ class FixedBatches(keras.utils.PyDataset):
 
     def __init__(self, values: Any, targets: Array, *, batch_size: int) -> None:
         super().__init__(workers=1, use_multiprocessing=False)
+        self.ragged = getattr(values, "lengths", None) is not None
         self._values = values
         self._targets = targets
         self._batch_size = batch_size
@@ -183,5 +196,4 @@ class FixedBatches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[Array, Array]:
         rows = slice(index * self._batch_size, (index + 1) * self._batch_size)
-        values = np.asarray(self._values[rows]).astype(np.float32, copy=False)
-        return values, self._targets[rows]
+        return as_input(np.asarray(self._values[rows])), self._targets[rows]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
+import math
 import os
 import shutil
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,40 +38,60 @@ def default_folder() -> Path:
 
 
 @dataclasses.dataclass(frozen=True)
-class CacheEntry:
-    """One array on disk: the activations of one data set at one cut, for one view.
+class Layout:
+    """How an array of examples is divided into shards of rows.
 
     Attributes:
-        folder: where its shards lie.
-        shape: (n, ...).
+        shape: (n, ...); of sequences (n, greatest length, ...).
         dtype: of the values.
+        lengths: of sequences, the length (n,) of each; they rise. A shard is as long as its last.
     """
 
-    folder: Path
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    lengths: Array | None = None
 
     @property
     def shards(self) -> int:
-        """How many files there are when it is complete."""
+        """How many shards there are."""
         return -(-self.shape[0] // SHARD_ROWS)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all values."""
+        return sum(math.prod(self.shard_shape(i)) for i in range(self.shards)) * self.dtype.itemsize
 
     def rows(self, shard: int) -> tuple[int, int]:
         """First row of a shard, and the row after its last."""
         return shard * SHARD_ROWS, min((shard + 1) * SHARD_ROWS, self.shape[0])
 
+    def shard_shape(self, shard: int) -> tuple[int, ...]:
+        """(rows, ...) of a shard."""
+        start, stop = self.rows(shard)
+        if self.lengths is None:
+            return (stop - start, *self.shape[1:])
+        return (stop - start, int(self.lengths[stop - 1]), *self.shape[2:])
+
+
+@dataclasses.dataclass(frozen=True)
+class CacheEntry:
+    """One array on disk: the activations of one data set at one cut, for one view.
+
+    Attributes:
+        folder: where its shards lie.
+        layout: of the values.
+    """
+
+    folder: Path
+    layout: Layout
+
     def path(self, shard: int) -> Path:
         """The file of a shard: the values as they are in memory, then their checksum."""
         return self.folder / f"{shard:06d}.shard"
 
-    def shard_shape(self, shard: int) -> tuple[int, ...]:
-        """(rows, ...) of a shard."""
-        start, stop = self.rows(shard)
-        return (stop - start, *self.shape[1:])
-
     def is_sound(self, shard: int) -> bool:
         """Whether a shard is there, whole, and has the bytes that were written."""
-        expected = int(np.prod(self.shard_shape(shard))) * self.dtype.itemsize
+        expected = self._bytes(shard)
         checksum, left = 0, expected
         try:
             with self.path(shard).open("rb") as file:
@@ -86,7 +107,7 @@ class CacheEntry:
 
     def write(self, shard: int, values: Array) -> None:
         """Writes a shard; it appears whole or not at all."""
-        content = np.ascontiguousarray(values, dtype=self.dtype)
+        content = np.ascontiguousarray(values, dtype=self.layout.dtype)
         data = content.reshape(-1).view(np.uint8).data
         with atomic_file(self.path(shard)) as temporary, temporary.open("wb") as file:
             file.write(data)
@@ -94,9 +115,13 @@ class CacheEntry:
 
     def read(self, shard: int) -> Array:
         """A shard's values, memory-mapped and read-only."""
+        layout = self.layout
         return np.memmap(
-            self.path(shard), dtype=self.dtype, mode="r", shape=self.shard_shape(shard)
+            self.path(shard), dtype=layout.dtype, mode="r", shape=layout.shard_shape(shard)
         )
+
+    def _bytes(self, shard: int) -> int:
+        return math.prod(self.layout.shard_shape(shard)) * self.layout.dtype.itemsize
 
 
 class ActivationCache:
@@ -131,23 +156,22 @@ class ActivationCache:
         return sum(int(row["bytes"]) for row in self.list())
 
     @contextlib.contextmanager
-    def entry(
-        self, key: str, shape: tuple[int, ...], dtype: np.dtype[Any], description: dict[str, Any]
-    ) -> Iterator[CacheEntry]:
+    def entry(self, key: str, layout: Layout, description: dict[str, Any]) -> Iterator[CacheEntry]:
         """Opens an entry for filling; other processes that want the same one wait.
 
         Args:
             key: names the content.
-            shape: (n, ...).
-            dtype: of the values.
+            layout: of the values.
             description: is shown in lists.
         """
-        entry = CacheEntry(self.folder / key, shape, dtype)
+        entry = CacheEntry(self.folder / key, layout)
         with self._lock(key):
             entry.folder.mkdir(exist_ok=True)
             index = entry.folder / _INDEX
             if not index.exists():
-                write_json(index, {**description, "shape": list(shape), "dtype": dtype.str})
+                write_json(
+                    index, {**description, "shape": list(layout.shape), "dtype": layout.dtype.str}
+                )
             os.utime(index)
             yield entry
 
@@ -203,7 +227,51 @@ def is_disk_full(error: OSError) -> bool:
     return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-class Shards:
+class Rows:
+    """Shards as one array of rows, (n, ...).
+
+    Of sequences, rows come as long as the longest that is asked for, filled up with zeros.
+
+    Args:
+        layout: of the values.
+        shards: the values of each shard.
+    """
+
+    def __init__(self, layout: Layout, shards: Sequence[Array] = ()) -> None:
+        self.shape = layout.shape
+        self.dtype = layout.dtype
+        self.nbytes = layout.nbytes
+        self.lengths = layout.lengths
+        self._shards = shards
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Any) -> Array:
+        if isinstance(rows, slice):
+            rows = np.arange(*rows.indices(len(self)))
+        rows = np.asarray(rows)
+        if self.lengths is None:
+            values = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        else:
+            width = int(self.lengths[rows].max(initial=1))
+            values = np.zeros((len(rows), width, *self.shape[2:]), self.dtype)
+        shards = rows // SHARD_ROWS
+        for shard in np.unique(shards):
+            chosen = shards == shard
+            found, within = self._shard(int(shard)), rows[chosen] - shard * SHARD_ROWS
+            if self.lengths is None:
+                values[chosen] = found[within]
+            else:
+                common = min(values.shape[1], found.shape[1])
+                values[chosen, :common] = found[within, :common]
+        return values
+
+    def _shard(self, number: int) -> Array:
+        return self._shards[number]
+
+
+class Shards(Rows):
     """An entry as one array of rows, read from disk as they are asked for.
 
     Pages that were read count towards the memory of a process until they are given back, which
@@ -215,30 +283,14 @@ class Shards:
     """
 
     def __init__(self, entry: CacheEntry, budget: int) -> None:
-        self.shape = entry.shape
-        self.dtype = entry.dtype
+        super().__init__(entry.layout)
         self._entry = entry
         self._budget = budget
         self._maps: dict[int, Any] = {}
         self._touched = 0
 
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all values."""
-        return int(np.prod(self.shape)) * self.dtype.itemsize
-
     def __getitem__(self, rows: Any) -> Array:
-        if isinstance(rows, slice):
-            rows = np.arange(*rows.indices(len(self)))
-        rows = np.asarray(rows)
-        values = np.empty((len(rows), *self.shape[1:]), self.dtype)
-        shards = rows // SHARD_ROWS
-        for shard in np.unique(shards):
-            chosen = shards == shard
-            values[chosen] = self._map(int(shard))[rows[chosen] - shard * SHARD_ROWS]
+        values = super().__getitem__(rows)
         self._touched += values.nbytes
         if self._touched > self._budget:
             # Dropping a map gives its pages back to the system.
@@ -246,10 +298,10 @@ class Shards:
             self._touched = 0
         return values
 
-    def _map(self, shard: int) -> Array:
-        if shard not in self._maps:
-            self._maps[shard] = self._entry.read(shard)
-        found: Array = self._maps[shard]
+    def _shard(self, number: int) -> Array:
+        if number not in self._maps:
+            self._maps[number] = self._entry.read(number)
+        found: Array = self._maps[number]
         return found
 
 

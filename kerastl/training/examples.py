@@ -1,7 +1,8 @@
-"""The decoded images of a run, their labels, and the views of them that training asks for."""
+"""The examples of a run, their labels, and the views of them that training asks for."""
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import hashlib
 import tempfile
@@ -32,8 +33,39 @@ class Batched(Protocol):
         ...
 
 
+class Examples(abc.ABC):
+    """Inputs of a network with their labels, in a fixed order.
+
+    Attributes:
+        labels: (n, ...), what the objective makes targets of.
+    """
+
+    labels: Array
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def lengths(self) -> Array | None:
+        """Of sequences the length (n,) that each takes in a batch; they rise. None of images."""
+        return None
+
+    @property
+    @abc.abstractmethod
+    def nbytes(self) -> int:
+        """Bytes of all inputs."""
+
+    @abc.abstractmethod
+    def take(self, rows: Array, *, view: int, augment: Augment | None) -> Array:
+        """Some inputs (len(rows), ...) of a view; those of view 0 are as they came."""
+
+    @abc.abstractmethod
+    def sha256(self) -> str:
+        """SHA-256 of the inputs."""
+
+
 @dataclasses.dataclass(frozen=True)
-class Examples:
+class ImageExamples(Examples):
     """Images that were decoded once.
 
     Attributes:
@@ -44,12 +76,10 @@ class Examples:
     images: Array
     labels: Array
 
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def view(self, start: int, stop: int, *, view: int, augment: Augment | None) -> Array:
-        """Images ``start`` to ``stop`` of a view: uint8 (stop - start, height, width, 3)."""
-        return self.take(np.arange(start, stop), view=view, augment=augment)
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all pixels."""
+        return int(self.images.nbytes)
 
     def take(self, rows: Array, *, view: int, augment: Augment | None) -> Array:
         """Some images of a view: uint8 (len(rows), height, width, 3)."""
@@ -71,7 +101,12 @@ class Examples:
         return digest.hexdigest()
 
 
-def decode(data: Batched, image_size: tuple[int, int], folder: Path) -> Examples:
+def as_input(values: Array) -> Array:
+    """What a network takes: token ids as they are, everything else as float32."""
+    return values if values.dtype == np.int32 else values.astype(np.float32, copy=False)
+
+
+def decode(data: Batched, image_size: tuple[int, int], folder: Path) -> ImageExamples:
     """Decodes a data set once.
 
     Args:
@@ -100,7 +135,7 @@ def decode(data: Batched, image_size: tuple[int, int], folder: Path) -> Examples
     if filled == 0:
         raise DataError("Not a single image could be read; see the warnings above.")
     stacked = np.concatenate(batches) if file is None else file[:filled]
-    return Examples(stacked, np.concatenate(labels))
+    return ImageExamples(stacked, np.concatenate(labels))
 
 
 def allocate(shape: tuple[int, ...], dtype: np.dtype[Any], folder: Path) -> Array:

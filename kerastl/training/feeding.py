@@ -29,7 +29,7 @@ def for_fit(batches: Batches, last: int) -> dict[str, Any]:
     """
     if keras.backend.backend() != "tensorflow":
         return {"x": batches}
-    pipeline = _pipeline(lambda: batches.epochs(last), batches[0])
+    pipeline = _pipeline(lambda: batches.epochs(last), batches[0], batches.ragged)
     return {"x": pipeline, "steps_per_epoch": len(batches)}
 
 
@@ -39,14 +39,22 @@ def for_evaluate(batches: FixedBatches) -> Any:
         return batches
     import tensorflow as tf
 
-    pipeline = _pipeline(lambda: (batches[i] for i in range(len(batches))), batches[0])
+    source = lambda: (batches[i] for i in range(len(batches)))  # noqa: E731
+    pipeline = _pipeline(source, batches[0], batches.ragged)
     return pipeline.apply(tf.data.experimental.assert_cardinality(len(batches)))
 
 
-def _pipeline(source: Callable[[], Iterator[tuple[Array, ...]]], sample: tuple[Array, ...]) -> Any:
+def _pipeline(
+    source: Callable[[], Iterator[tuple[Array, ...]]], sample: tuple[Array, ...], ragged: bool
+) -> Any:
     import tensorflow as tf
 
     size = _CHUNK_BYTES // max(1, sum(part.nbytes for part in sample))
+    if ragged:
+        # Neighbours are of different lengths, and cannot be stacked.
+        first = tf.TensorSpec((None, None, *sample[0].shape[2:]), sample[0].dtype)
+        rest = (tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in sample[1:])
+        return tf.data.Dataset.from_generator(source, output_signature=(first, *rest)).prefetch(2)
     if size < 2:
         # Large batches are handed over as they are: each further step would copy them once more.
         whole = tuple(tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in sample)

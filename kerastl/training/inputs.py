@@ -13,6 +13,7 @@ import numpy as np
 from kerastl.errors import ConfigurationError
 from kerastl.graph import Cut, apply_boundary, split
 from kerastl.training import activations
+from kerastl.training.examples import as_input
 from kerastl.training.job import Job
 from kerastl.training.phase import Plan
 
@@ -83,8 +84,10 @@ def prepare(job: Job, plan: Plan, cuts: Sequence[Cut], first: int) -> dict[int, 
     for index in phases:
         position = cuts[index].position
         if position not in stores:
-            images = None if job.validation is None else job.validation.images
-            inputs[index] = PhaseInputs(job.network, None, images)
+            held_out = None
+            if job.validation is not None:
+                held_out = activations.LazyView(job.validation, 0, None)
+            inputs[index] = PhaseInputs(job.network, None, held_out)
             continue
         train, validation = stores[position]
         inputs[index] = PhaseInputs(
@@ -155,10 +158,12 @@ def _choose(
     if job.cache is False:
         _tell_cost(job, cuts, views)
         return []
-    held_out = 0 if job.validation is None else len(job.validation)
     sizes = {
-        position: activations.bytes_per_example(job.network, cut, job.storage.dtype)
-        * (views[position] * len(job.train) + held_out)
+        position: sum(
+            count * activations.bytes_of(job.network, cut, examples, job.storage.dtype)
+            for examples, count in ((job.train, views[position]), (job.validation, 1))
+            if examples is not None
+        )
         for position, cut in cuts.items()
     }
     kept = [p for p in cuts if not activations.is_input(job.network, cuts[p])]
@@ -216,11 +221,13 @@ def _tell_cost(job: Job, cuts: dict[int, Cut], views: dict[int, int]) -> None:
 
 def _seconds_per_example(job: Job, cut: Cut) -> float:
     prefix = keras.Model(job.network.inputs[0], cut.tensor)
-    images = job.train.images[: activations.FORWARD_BATCH].astype(np.float32)
-    prefix.predict_on_batch(images)
+    # Spread over all: the first texts are the shortest.
+    rows = np.linspace(0, len(job.train) - 1, min(len(job.train), activations.FORWARD_BATCH))
+    batch = as_input(job.train.take(rows.astype(np.int64), view=0, augment=None))
+    prefix.predict_on_batch(batch)
     started = time.perf_counter()
-    prefix.predict_on_batch(images)
-    return (time.perf_counter() - started) / len(images)
+    prefix.predict_on_batch(batch)
+    return (time.perf_counter() - started) / len(batch)
 
 
 def _size(count: float) -> str:

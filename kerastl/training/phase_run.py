@@ -14,7 +14,7 @@ from kerastl.errors import TrainingError
 from kerastl.graph import Cut
 from kerastl.training.adamw import PhaseAdamW
 from kerastl.training.averaging import ValidateAverages, kept_values
-from kerastl.training.batches import FixedBatches, ImageBatches, ViewBatches
+from kerastl.training.batches import ExampleBatches, FixedBatches, ViewBatches
 from kerastl.training.checkpoint import State, network_variables
 from kerastl.training.feeding import for_evaluate, for_fit
 from kerastl.training.inputs import PhaseInputs
@@ -71,8 +71,11 @@ def training_batches(
         "mixup": phase.mixup,
     }
     if inputs.train is None:
-        return ImageBatches(job.train, job.augment, targets, weights, **order)
-    return ViewBatches(inputs.train, targets, weights, **order)
+        return ExampleBatches(
+            job.train, job.augment, targets, weights, **order, lengths=job.train.lengths
+        )
+    lengths = getattr(inputs.train[0], "lengths", None)
+    return ViewBatches(inputs.train, targets, weights, **order, lengths=lengths)
 
 
 class _DivergedError(Exception):
@@ -202,6 +205,8 @@ class PhaseRun:
     def _take_up(self) -> None:
         """Puts back what an interrupted run had; else weighs what the phase begins with."""
         state, keep = self._state, self._keep
+        # Where all epochs were done already, no fit will tell it.
+        keep.set_model(self._model)
         # A divergence goes back to these as long as there is no best epoch.
         scored = self._validation is not None and state.phase > 0
         if (self._phase.interpolate or not scored) and not state.start_values:
@@ -218,7 +223,6 @@ class PhaseRun:
                 )
         elif self._validation is not None and state.phase > 0:
             # What the phase before learned is a candidate; an untrained head is none.
-            keep.set_model(self._model)
             scores = self._model.evaluate(self._validation, verbose=0, return_dict=True)
             keep.consider((scores["accuracy"], -scores["loss"]), 0)
 

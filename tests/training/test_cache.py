@@ -10,7 +10,7 @@ import kerastl
 from kerastl.errors import ConfigurationError, TrainingError
 from kerastl.training import ActivationCache, CacheWarning, SilentReporter
 from kerastl.training import cache as caches
-from kerastl.training.cache import SHARD_ROWS, Shards
+from kerastl.training.cache import SHARD_ROWS, Layout, Shards
 from tests.conftest import CLASSES
 
 FLOAT = np.dtype(np.float32)
@@ -18,16 +18,16 @@ FLOAT = np.dtype(np.float32)
 
 def filled(cache, key="k", rows=600, width=5):
     values = np.random.default_rng(0).normal(size=(rows, width)).astype(np.float32)
-    with cache.entry(key, values.shape, FLOAT, {"cut": "c"}) as entry:
-        for shard in range(entry.shards):
-            start, stop = entry.rows(shard)
+    with cache.entry(key, Layout(values.shape, FLOAT), {"cut": "c"}) as entry:
+        for shard in range(entry.layout.shards):
+            start, stop = entry.layout.rows(shard)
             entry.write(shard, values[start:stop])
     return entry, values
 
 
 def test_what_was_written_is_read_back(tmp_path):
     entry, values = filled(ActivationCache(tmp_path))
-    assert entry.shards == 3
+    assert entry.layout.shards == 3
     shards = Shards(entry, budget=1 << 20)
     rows = np.random.default_rng(1).permutation(600)[:100]
     np.testing.assert_array_equal(shards[rows], values[rows])
@@ -75,7 +75,7 @@ def test_the_entries_used_longest_ago_go_first(tmp_path):
 def test_an_entry_that_is_being_filled_stays(tmp_path):
     cache = ActivationCache(tmp_path)
     filled(cache, "other")
-    with cache.entry("busy", (10, 2), FLOAT, {}):
+    with cache.entry("busy", Layout((10, 2), FLOAT), {}):
         code = (
             "import sys; from pathlib import Path; from kerastl.training.cache import *; "
             "ActivationCache(Path(sys.argv[1])).clear()"

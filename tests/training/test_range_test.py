@@ -5,7 +5,7 @@ import pytest
 import kerastl
 from kerastl.errors import ConfigurationError
 from kerastl.recipes.jobs import make_job
-from kerastl.training import Examples, SilentReporter, learning_rate_test
+from kerastl.training import ImageExamples, SilentReporter, learning_rate_test
 from kerastl.training.range_test import _suggest
 from tests.conftest import CLASSES, coloured_images
 
@@ -38,7 +38,7 @@ def test_everything_is_left_as_it_was(small_recipe, tmp_path, phase):
     network, _ = recipe.assemble(3, seed=0)
     network.compile("adam", "sparse_categorical_crossentropy")
     network.train_on_batch(images[:8].astype(np.float32), labels[:8])
-    train = Examples(images, labels)
+    train = ImageExamples(images, labels)
     job = make_job(
         recipe, network, train, None, CLASSES, seed=0, scratch=tmp_path, reporter=SilentReporter()
     )

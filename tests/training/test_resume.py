@@ -51,6 +51,31 @@ def test_an_interrupted_run_ends_with_the_same_weights(
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 
+class StopAfterPhase(keras.callbacks.Callback):
+    """Interrupts when all epochs of a phase are done, and nothing else of it."""
+
+    def __init__(self, phase):
+        super().__init__()
+        self.left = phase
+
+    def on_train_end(self, logs=None):
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("phase", [0, 1])
+def test_a_run_interrupted_at_the_end_of_a_phase(
+    fit, colour_folder, tmp_path, whole, phase, monkeypatch
+):
+    monkeypatch.setattr(checkpoint, "SECONDS_BETWEEN", 0.0)
+    with pytest.raises(KeyboardInterrupt):
+        fit(colour_folder, out=tmp_path / "run", callbacks=[StopAfterPhase(phase)])
+    model = fit(colour_folder, out=tmp_path / "run", resume=True)
+    for one, other in zip(whole.network.get_weights(), model.network.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 HEAD = kerastl.Phase("head", 1, 1e-2)
 OPTIONS = {
     "all at once": {
