@@ -59,7 +59,8 @@ def train(count):
     folder = Path(tempfile.mkdtemp(dir=os.environ.get("TMPDIR")))
     job = Job(
         network=network, stages=find_stages(network, r"(early)"), recommended="early",
-        train=ImageExamples(images, labels), validation=None, class_names=tuple("abcd"), batch_size=32,
+        train=ImageExamples(images, labels), validation=None,
+        class_names=tuple("abcd"), batch_size=32,
         seed=0, augment=None, class_weight=None, cache=True,
         storage=Storage(ActivationCache(folder), BUDGET, DTYPES["float32"]),
         callbacks=(), tensorboard=None, scratch=folder, reporter=SilentReporter(),

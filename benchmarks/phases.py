@@ -120,7 +120,8 @@ def ours(backbone, train_from, epochs):
     network = network_of(backbone)
     started = time.perf_counter()
     job = Job(
-        network=network, stages=stages_of(network), recommended="", train=ImageExamples(images, labels),
+        network=network, stages=stages_of(network), recommended="",
+        train=ImageExamples(images, labels),
         validation=None, class_names=tuple("abcdef"), batch_size=BATCH, seed=0, augment=None,
         class_weight=None, cache="auto", storage=Storage(None, 4 * 1024**3, DTYPES["float32"]),
         callbacks=(), tensorboard=None, scratch=Path(tempfile.mkdtemp()),
