@@ -83,7 +83,8 @@ def plain(backbone, train_from, epochs):
     import tensorflow as tf
 
     import kerastl
-    from kerastl.training.optimization import make_loss, make_schedule
+    from kerastl.training.objective import Objective
+    from kerastl.training.optimization import make_schedule
 
     images, labels = data()
     network = network_of(backbone)
@@ -107,7 +108,7 @@ def plain(backbone, train_from, epochs):
     phase = phase_of(train_from, epochs)
     optimizer = keras.optimizers.AdamW(make_schedule(phase, steps), weight_decay=phase.weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    network.compile(optimizer, make_loss(phase), metrics=["accuracy"])
+    network.compile(optimizer, Objective().loss(phase), metrics=["accuracy"])
     network.fit(train, epochs=epochs, steps_per_epoch=steps, verbose=0, shuffle=False)
     return time.perf_counter() - started, network
 

@@ -55,7 +55,8 @@ def plain(data, weights, seed, train_from):
     import tensorflow as tf
 
     import kerastl
-    from kerastl.training.optimization import make_loss, make_schedule
+    from kerastl.training.objective import Objective
+    from kerastl.training.optimization import make_schedule
 
     recipe = recipe_of(weights, train_from)
     keras.utils.set_random_seed(seed)
@@ -84,7 +85,7 @@ def plain(data, weights, seed, train_from):
             make_schedule(phase, steps), weight_decay=phase.weight_decay
         )
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-        network.compile(optimizer, make_loss(phase), metrics=["accuracy"])
+        network.compile(optimizer, Objective().loss(phase), metrics=["accuracy"])
         keep = keras.callbacks.EarlyStopping(
             "val_accuracy", patience=EPOCHS, restore_best_weights=True
         )

@@ -132,9 +132,10 @@ def _escape(value: Any) -> str:
 
 def phases_table(result: dict[str, Any]) -> Table:
     """The phases of a run."""
-    table = Table("phase", "trains", "epochs", "seconds", "val accuracy", title="Phases")
+    score = "r2" if any("r2" in phase for phase in result["phases"]) else "accuracy"
+    table = Table("phase", "trains", "epochs", "seconds", f"val {score}", title="Phases")
     for phase in result["phases"]:
-        accuracy = "-" if phase["accuracy"] is None else f"{phase['accuracy']:.3f}"
+        accuracy = "-" if phase[score] is None else f"{phase[score]:.3f}"
         table.add_row(
             phase["name"],
             f"{phase['trainable_parameters']:,} parameters",

@@ -8,6 +8,7 @@ from kerastl.training.examples import MEMORY_LIMIT, Examples, ImageExamples, dec
 from kerastl.training.job import Job
 from kerastl.training.loop import run_plan
 from kerastl.training.lora import lora_layers
+from kerastl.training.objective import Objective
 from kerastl.training.optimization import example_weights
 from kerastl.training.phase import (
     RECOMMENDED,
@@ -28,6 +29,7 @@ from kerastl.training.range_test import (
     LearningRateTest,
     learning_rate_test,
 )
+from kerastl.training.token_examples import TokenExamples, sort_tokens
 
 __all__ = [
     "DTYPES",
@@ -46,12 +48,14 @@ __all__ = [
     "ImageExamples",
     "Job",
     "LearningRateTest",
+    "Objective",
     "Phase",
     "Plan",
     "Reporter",
     "SilentReporter",
     "State",
     "Storage",
+    "TokenExamples",
     "check_plan",
     "check_precision",
     "decode",
@@ -64,5 +68,6 @@ __all__ = [
     "lora_layers",
     "lp_ft",
     "run_plan",
+    "sort_tokens",
     "two_phase",
 ]

@@ -15,6 +15,7 @@ from kerastl.training.augment import Augment
 from kerastl.training.checkpoint import CheckpointStore
 from kerastl.training.examples import Examples
 from kerastl.training.interruption import Interruption
+from kerastl.training.objective import SINGLE_LABEL, Objective
 from kerastl.training.phase import RECOMMENDED, Phase
 from kerastl.training.precision import FULL
 from kerastl.training.progress import Reporter
@@ -25,11 +26,11 @@ class Job:
     """What a plan is carried out on, and how.
 
     Attributes:
-        network: flat Functional model, image to probabilities; trained in place.
+        network: flat Functional model, image or token ids to outputs; trained in place.
         stages: its stages.
         recommended: what ``Phase(train_from="recommended")`` means.
-        train: decoded training examples.
-        validation: decoded validation examples, or None.
+        train: training examples.
+        validation: validation examples, or None.
         class_names: in output order.
         batch_size: examples a step.
         seed: of shuffling and augmentation.
@@ -45,6 +46,7 @@ class Job:
         checkpoints: where the state is written, or None.
         settings: fingerprint that a checkpoint must match.
         precision: what training computes in: one of ``PRECISIONS``.
+        objective: what the labels mean.
         interruption: says whether the user has asked to stop.
     """
 
@@ -67,7 +69,13 @@ class Job:
     checkpoints: CheckpointStore | None
     settings: str
     precision: str = FULL
+    objective: Objective = SINGLE_LABEL
     interruption: Interruption = dataclasses.field(default_factory=Interruption)
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers the network gives for an example."""
+        return int(self.network.outputs[0].shape[-1])
 
     @property
     def steps(self) -> int:

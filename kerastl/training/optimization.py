@@ -1,4 +1,4 @@
-"""Optimizer, schedule and loss of a phase."""
+"""Optimizer, schedule and weights of examples of a phase."""
 
 from __future__ import annotations
 
@@ -81,15 +81,6 @@ def make_optimizer(
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     optimizer.build(variables)
     return optimizer
-
-
-def make_loss(phase: Phase) -> Any:
-    """The loss of one-hot targets, smoothed as the phase says."""
-    if phase.loss == "focal":
-        return keras.losses.CategoricalFocalCrossentropy(
-            alpha=1.0, gamma=2.0, label_smoothing=phase.label_smoothing
-        )
-    return keras.losses.CategoricalCrossentropy(label_smoothing=phase.label_smoothing)
 
 
 def example_weights(

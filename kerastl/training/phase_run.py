@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerastl.errors import TrainingError
+from kerastl.errors import ConfigurationError, TrainingError
 from kerastl.graph import Cut
 from kerastl.training.adamw import PhaseAdamW
 from kerastl.training.averaging import ValidateAverages, kept_values
@@ -22,7 +22,6 @@ from kerastl.training.job import Job
 from kerastl.training.lora import Adapters, adapters
 from kerastl.training.optimization import (
     example_weights,
-    make_loss,
     make_optimizer,
     make_schedule,
 )
@@ -58,10 +57,8 @@ def training_batches(
         epoch: the epoch that comes first.
         skip: batches of that epoch that are left out; then it is the only one.
     """
-    targets = np.eye(len(job.class_names), dtype=np.float32)[job.train.labels]
-    weights = example_weights(
-        job.train.labels, len(job.class_names), job.class_weight, job.class_names
-    )
+    targets = job.objective.targets(job.train.labels, job.outputs)
+    weights = example_weights(job.train.labels, job.outputs, job.class_weight, job.class_names)
     order: dict[str, Any] = {
         "batch_size": job.batch_size,
         "seed": job.seed,
@@ -71,11 +68,22 @@ def training_batches(
         "mixup": phase.mixup,
     }
     if inputs.train is None:
+        if job.train.lengths is not None and phase.mixup:
+            raise _mixed_sequences()
         return ExampleBatches(
             job.train, job.augment, targets, weights, **order, lengths=job.train.lengths
         )
     lengths = getattr(inputs.train[0], "lengths", None)
+    if lengths is not None and phase.mixup:
+        raise _mixed_sequences()
     return ViewBatches(inputs.train, targets, weights, **order, lengths=lengths)
+
+
+def _mixed_sequences() -> ConfigurationError:
+    return ConfigurationError(
+        "mixup mixes examples of one shape, and these are sequences of many lengths. Use it in "
+        "phases that train the head alone, on pooled vectors."
+    )
 
 
 class _DivergedError(Exception):
@@ -124,7 +132,7 @@ class PhaseRun:
         self._started = time.perf_counter() - state.seconds
         self._model = inputs.model
         self._validation = self._make_validation()
-        self._keep = KeepBest(phase.patience, read=kept_values)
+        self._keep = KeepBest(phase.patience, read=kept_values, score=job.objective.score)
         self._origin = origin
         self._depth: dict[int, int] = {}
 
@@ -200,7 +208,10 @@ class PhaseRun:
             origin=self._origin,
             scale_loss=self._job.precision == HALF,
         )
-        self._model.compile(optimizer=optimizer, loss=make_loss(phase), metrics=["accuracy"])
+        objective = self._job.objective
+        self._model.compile(
+            optimizer=optimizer, loss=objective.loss(phase), metrics=objective.metrics()
+        )
 
     def _take_up(self) -> None:
         """Puts back what an interrupted run had; else weighs what the phase begins with."""
@@ -224,7 +235,7 @@ class PhaseRun:
         elif self._validation is not None and state.phase > 0:
             # What the phase before learned is a candidate; an untrained head is none.
             scores = self._model.evaluate(self._validation, verbose=0, return_dict=True)
-            keep.consider((scores["accuracy"], -scores["loss"]), 0)
+            keep.consider((scores[self._job.objective.score], -scores["loss"]), 0)
 
     def _fit(self, callbacks: list[Any]) -> None:
         state, patience = self._state, self._phase.patience
@@ -262,7 +273,7 @@ class PhaseRun:
             before = " It did so before, at a higher learning rate." if again else ""
             raise TrainingError(
                 f"{error}{before} "
-                "Lower the learning rate, and check that the images are not all one colour."
+                "Lower the learning rate, and look at the data: images of one colour, empty texts."
             ) from error
         write_variables(self._model.trainable_variables, good)
         state.slowed_at, state.epoch, state.step = error.epoch, error.epoch, 0
@@ -274,7 +285,7 @@ class PhaseRun:
     def _finish(self, added: Adapters | None) -> dict[str, Any]:
         job, phase, inputs = self._job, self._phase, self._inputs
         model = self._model
-        best = self._keep.best
+        best, name = self._keep.best, job.objective.score
         self._keep.restore()
         if best is None and phase.ema is not None:
             write_variables(model.trainable_variables, kept_values(model))
@@ -284,12 +295,12 @@ class PhaseRun:
             start = self._merge(added)
         mixed = None
         if phase.interpolate and best is not None:
-            mixed, score = interpolate(model, start, self._validation, best.score)
+            mixed, score = interpolate(model, start, self._validation, best.score, name=name)
             best = dataclasses.replace(best, score=score)
         if isinstance(model.optimizer, (PhaseAdamW, keras.optimizers.LossScaleOptimizer)):
             # Saved with the network, it would ask those who load it for a class of this library.
             model.optimizer, model.compiled = None, False
-        note = "" if best is None else f"val accuracy {best.score[0]:.3f} (epoch {best.epoch})"
+        note = "" if best is None else f"val {name} {best.score[0]:.3f} (epoch {best.epoch})"
         job.reporter.finish(note)
         return {
             "name": phase.title,
@@ -306,7 +317,7 @@ class PhaseRun:
             "slowed_at": self._state.slowed_at,
             "best_epoch": None if best is None else best.epoch,
             "interpolation": mixed,
-            "accuracy": None if best is None else round(best.score[0], 6),
+            name: None if best is None else round(best.score[0], 6),
             "loss": None if best is None else round(-best.score[1], 6),
             "history": self._state.history,
         }
@@ -326,7 +337,7 @@ class PhaseRun:
         job = self._job
         if self._inputs.validation is None or job.validation is None:
             return None
-        targets = np.eye(len(job.class_names), dtype=np.float32)[job.validation.labels]
+        targets = job.objective.targets(job.validation.labels, job.outputs)
         return for_evaluate(
             FixedBatches(self._inputs.validation, targets, batch_size=job.batch_size)
         )

@@ -121,6 +121,7 @@ class EpochProgress(keras.callbacks.Callback):
         """Moves on by an epoch and shows its figures."""
         logs = logs or {}
         note = f"loss {logs.get('loss', float('nan')):.2f}"
-        if "val_accuracy" in logs:
-            note += f", val {logs['val_accuracy']:.3f}"
+        score = logs.get("val_accuracy", logs.get("val_r2"))
+        if score is not None:
+            note += f", val {score:.3f}"
         self._reporter.advance((epoch + 1) * self._steps, note)

@@ -17,7 +17,7 @@ from kerastl.training.checkpoint import network_variables
 from kerastl.training.inputs import prepare
 from kerastl.training.job import Job
 from kerastl.training.lora import adapters
-from kerastl.training.optimization import make_loss, make_optimizer
+from kerastl.training.optimization import make_optimizer
 from kerastl.training.phase import Phase
 from kerastl.training.phase_run import training_batches
 from kerastl.training.precision import HALF, computing_in
@@ -110,7 +110,7 @@ def learning_rate_test(
                 origin=read_origin(network_variables(job.network)) if phase.l2_sp else {},
                 scale_loss=job.precision == HALF,
             )
-            model.compile(optimizer=optimizer, loss=make_loss(phase))
+            model.compile(optimizer=optimizer, loss=job.objective.loss(phase))
             job.reporter.start("learning-rate range test", steps)
             losses = _losses(job, phase, inputs, model, steps)
             job.reporter.finish(f"{len(losses)} steps")

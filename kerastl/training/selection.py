@@ -17,7 +17,7 @@ class Best:
     """The best state seen so far in a phase.
 
     Attributes:
-        score: (accuracy, minus loss) on the validation data; higher is better.
+        score: (accuracy or other score, minus loss) on the validation data; higher is better.
         epoch: after how many epochs of the phase; 0 is the state before the first.
         values: the trainable variables then.
         waited: epochs since.
@@ -40,6 +40,7 @@ class KeepBest(keras.callbacks.Callback):
         best: what an interrupted run had found; None starts anew.
         read: the values of a model's trainable variables that were validated; None takes those
             that it has.
+        score: the metric that decides.
     """
 
     def __init__(
@@ -47,10 +48,12 @@ class KeepBest(keras.callbacks.Callback):
         patience: int | None,
         best: Best | None = None,
         read: Callable[[keras.Model], list[Array]] | None = None,
+        score: str = "accuracy",
     ) -> None:
         super().__init__()
         self.best = best
         self._patience = patience
+        self._score = f"val_{score}"
         self._read = read or (lambda model: read_variables(model.trainable_variables))
 
     def consider(self, score: tuple[float, float], epoch: int) -> None:
@@ -62,9 +65,9 @@ class KeepBest(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Weighs the epoch that ended."""
-        if not logs or "val_accuracy" not in logs:
+        if not logs or self._score not in logs:
             return
-        self.consider((float(logs["val_accuracy"]), -float(logs["val_loss"])), epoch + 1)
+        self.consider((float(logs[self._score]), -float(logs["val_loss"])), epoch + 1)
         assert self.best is not None
         if self._patience is not None and self.best.waited >= self._patience:
             self.model.stop_training = True
@@ -76,15 +79,21 @@ class KeepBest(keras.callbacks.Callback):
 
 
 def interpolate(
-    model: keras.Model, start: list[Array], validation: Any, score: tuple[float, float]
+    model: keras.Model,
+    start: list[Array],
+    validation: Any,
+    score: tuple[float, float],
+    *,
+    name: str = "accuracy",
 ) -> tuple[float, tuple[float, float]]:
     """Mixes a model's weights with those that it began with, as does best on validation data.
 
     Args:
-        model: compiled, with metrics ``accuracy`` and ``loss``; its weights are changed.
+        model: compiled, with the metric ``name``; its weights are changed.
         start: values of its trainable variables before the phase.
         validation: what ``evaluate`` takes.
-        score: (accuracy, minus loss) of the weights as they are.
+        score: (score, minus loss) of the weights as they are.
+        name: the metric that decides.
 
     Returns:
         The share of the new weights that did best, 1.0 where none did better than all of them,
@@ -96,8 +105,8 @@ def interpolate(
         share = tenth / 10
         _mix(model, start, end, share)
         found = model.evaluate(validation, verbose=0, return_dict=True)
-        if (found["accuracy"], -found["loss"]) > best:
-            best, chosen = (found["accuracy"], -found["loss"]), share
+        if (found[name], -found["loss"]) > best:
+            best, chosen = (found[name], -found["loss"]), share
     _mix(model, start, end, chosen)
     return chosen, best
 

@@ -5,7 +5,8 @@ import pytest
 import kerastl
 from kerastl.errors import ConfigurationError, TrainingError
 from kerastl.training import SilentReporter
-from kerastl.training.optimization import make_loss, make_schedule
+from kerastl.training.objective import Objective
+from kerastl.training.optimization import make_schedule
 from tests.conftest import CLASSES
 
 QUIET = {"class_names": CLASSES, "reporter": SilentReporter()}
@@ -63,7 +64,7 @@ def test_cached_training_gives_the_weights_of_a_plain_keras_loop(small_recipe, c
         make_schedule(plan[0], steps), weight_decay=plan[0].weight_decay
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    network.compile(optimizer, make_loss(plan[0]))
+    network.compile(optimizer, Objective().loss(plan[0]))
     for epoch in range(epochs):
         order = np.random.default_rng([1, 0, epoch]).permutation(len(x))
         for start in range(0, len(x), size):
@@ -238,10 +239,10 @@ def test_accumulated_gradients_change_the_weights_less_often(small_recipe, colou
 
 
 def test_focal_loss_weighs_down_what_is_classified_well():
-    from kerastl.training.optimization import make_loss
-
     target = np.array([[1.0, 0.0]])
-    plain, focal = (make_loss(kerastl.Phase(loss=name)) for name in ("cross_entropy", "focal"))
+    plain, focal = (
+        Objective().loss(kerastl.Phase(loss=name)) for name in ("cross_entropy", "focal")
+    )
     for p in (0.6, 0.9, 0.99):
         guess = np.array([[p, 1 - p]])
         assert float(focal(target, guess)) == pytest.approx(

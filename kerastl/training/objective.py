@@ -1,0 +1,79 @@
+"""What labels mean: the targets, the loss and the score of a task."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Literal, TypeAlias
+
+import keras
+import numpy as np
+
+from kerastl.errors import ConfigurationError
+from kerastl.training.phase import Phase
+
+Array = np.ndarray[Any, Any]
+Kind: TypeAlias = Literal["single_label", "multi_label", "regression"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Objective:
+    """One class an example, any number of classes, or a number.
+
+    Attributes:
+        kind: ``"single_label"``: labels int64 (n,), outputs are probabilities that sum to 1.
+            ``"multi_label"``: labels (n, classes) of 0 and 1, outputs are a probability for each
+            class. ``"regression"``: labels (n,) are numbers, the output (n, 1) is one.
+    """
+
+    kind: Kind = "single_label"
+
+    @property
+    def score(self) -> str:
+        """The metric by which epochs are compared, the higher the better.
+
+        ``"accuracy"``: the share of right classes, of several labels that of right decisions at
+        0.5. ``"r2"``: the share of the variance that is explained.
+        """
+        return "r2" if self.kind == "regression" else "accuracy"
+
+    def targets(self, labels: Array, outputs: int) -> Array:
+        """Float32 (n, outputs)."""
+        if self.kind == "single_label":
+            return np.eye(outputs, dtype=np.float32)[labels]
+        return np.asarray(labels, dtype=np.float32).reshape(len(labels), outputs)
+
+    def metrics(self) -> list[Any]:
+        """The metrics that a model is compiled with."""
+        if self.kind == "regression":
+            return [keras.metrics.R2Score(name=self.score)]
+        if self.kind == "multi_label":
+            return [keras.metrics.BinaryAccuracy(name=self.score)]
+        return [self.score]
+
+    def loss(self, phase: Phase) -> Any:
+        """The loss, smoothed as the phase says.
+
+        Raises:
+            ConfigurationError: a loss that does not go with the labels.
+        """
+        smoothing = phase.label_smoothing
+        focal = phase.loss == "focal"
+        if self.kind == "regression":
+            if focal or smoothing:
+                raise ConfigurationError(
+                    "Focal loss and label smoothing are of classes; a regression has none. Leave "
+                    "loss and label_smoothing as they are."
+                )
+            return keras.losses.MeanSquaredError()
+        if self.kind == "multi_label":
+            if focal:
+                return keras.losses.BinaryFocalCrossentropy(gamma=2.0, label_smoothing=smoothing)
+            return keras.losses.BinaryCrossentropy(label_smoothing=smoothing)
+        if focal:
+            return keras.losses.CategoricalFocalCrossentropy(
+                alpha=1.0, gamma=2.0, label_smoothing=smoothing
+            )
+        return keras.losses.CategoricalCrossentropy(label_smoothing=smoothing)
+
+
+SINGLE_LABEL = Objective()
