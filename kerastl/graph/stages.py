@@ -13,6 +13,8 @@ from kerastl.graph.cuts import Cut, find_cuts, operations
 HEAD = "head"
 ALL = "all"
 POOLING_LAYER = "head_pooling"
+# The weights with which attention pools: what is before them is frozen, they are not.
+SCORES_LAYER = "head_attention"
 # A cell of NASNet feeds the next two.
 _MOST_TENSORS = 3
 _LAYER = "layer"
@@ -112,14 +114,18 @@ def _starts_without_names(model: keras.Model, cuts: tuple[Cut, ...]) -> dict[str
 def head_cut(model: keras.Model) -> Cut:
     """The cut after which only the head is left.
 
-    It is the output of the layer named ``head_pooling``, or else of the last pooling or
+    It is what enters the layer named ``head_attention``, or the output of ``head_pooling``, or else of the last pooling or
     flattening layer, or else the last cut before the last layer with weights.
 
     Raises:
         GraphError: the model has no such cut.
     """
-    cuts = find_cuts(model)
     order = operations(model)
+    scores = [position for position, op in enumerate(order) if op.name == SCORES_LAYER]
+    if scores:
+        several = find_cuts(model, tensors=_MOST_TENSORS)
+        return next(cut for cut in reversed(several) if cut.position < scores[0])
+    cuts = find_cuts(model)
     pooling = (
         keras.layers.GlobalAveragePooling2D,
         keras.layers.GlobalMaxPooling2D,

@@ -1,7 +1,22 @@
 """Trained models and run directories."""
 
+from kerastl.model.images import ImageModel, predict_images
+from kerastl.model.loading import load_run
 from kerastl.model.predictions import Predictions
 from kerastl.model.samples import Samples
-from kerastl.model.trained import TrainedModel, load_run, predict_images
+from kerastl.model.text_samples import TextSamples
+from kerastl.model.texts import TextModel, measure, predict_tokens
+from kerastl.model.trained import TrainedModel
 
-__all__ = ["Predictions", "Samples", "TrainedModel", "load_run", "predict_images"]
+__all__ = [
+    "ImageModel",
+    "Predictions",
+    "Samples",
+    "TextModel",
+    "TextSamples",
+    "TrainedModel",
+    "load_run",
+    "measure",
+    "predict_images",
+    "predict_tokens",
+]

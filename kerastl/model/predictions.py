@@ -1,4 +1,4 @@
-"""What a trained model says of images."""
+"""What a trained model says of its inputs."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ Layout: ``recipe.json``, ``model.keras``, ``class_names.json``, ``history.json``
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,6 @@ from kerastl.backbones import keep_positions
 from kerastl.errors import RunError
 from kerastl.files import atomic_file, read_json, write_json
 from kerastl.model.samples import FOLDER as SAMPLES
-from kerastl.model.samples import Samples
 
 MODEL = "model.keras"
 CHECKPOINTS = "checkpoints"
@@ -32,13 +31,16 @@ def is_complete(path: Path) -> bool:
 
 
 def write(
-    network: keras.Model, samples: Samples | None, documents: Mapping[str, Any], path: Path
+    network: keras.Model,
+    save_extras: Callable[[Path], None],
+    documents: Mapping[str, Any],
+    path: Path,
 ) -> None:
     """Writes a run directory; each file is replaced as a whole.
 
     Args:
         network: the trained network.
-        samples: examples that travel with the run, or None.
+        save_extras: writes what else belongs to the run, below the directory that it is given.
         documents: contents of the JSON files, by name.
         path: the directory.
 
@@ -51,10 +53,8 @@ def write(
         (path / LAST).unlink(missing_ok=True)
         with atomic_file(path / MODEL) as temporary:
             network.save(temporary)
-        if samples is None:
-            shutil.rmtree(path / SAMPLES, ignore_errors=True)
-        else:
-            samples.save(path)
+        shutil.rmtree(path / SAMPLES, ignore_errors=True)
+        save_extras(path)
         for name in DOCUMENTS:
             write_json(path / f"{name}.json", documents[name])
         shutil.rmtree(path / CHECKPOINTS, ignore_errors=True)
@@ -63,7 +63,7 @@ def write(
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Reads a run directory into the arguments of ``TrainedModel``.
+    """Reads a run directory into the attributes that every ``TrainedModel`` has.
 
     Raises:
         RunError: it is missing, incomplete or damaged.
@@ -83,7 +83,6 @@ def read(path: Path) -> dict[str, Any]:
         # Safe mode refuses Lambda layers and all else that would run code out of the file.
         network = keras.saving.load_model(path / MODEL, compile=False, safe_mode=True)
         keep_positions(network)
-        samples = Samples.load(path)
     except RunError:
         raise
     except Exception as error:
@@ -92,9 +91,10 @@ def read(path: Path) -> dict[str, Any]:
         raise RunError(
             f"The run directory {path} is damaged: {reason[0] if reason else error!r}"
         ) from error
-    if network.output_shape[-1] != len(values["class_names"]):
+    # A regression has one output and no classes.
+    if network.output_shape[-1] != (len(values["class_names"]) or 1):
         raise RunError(
             f"The run directory {path} is damaged: the network has {network.output_shape[-1]} "
             f"outputs, and class_names.json has {len(values['class_names'])} names."
         )
-    return {"network": network, "samples": samples, **values}
+    return {"network": network, **values}

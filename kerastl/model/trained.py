@@ -2,44 +2,36 @@
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import os
-import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import keras
-import numpy as np
 
-from kerastl.data import decode_image, load
-from kerastl.errors import ConfigurationError, DataError
-from kerastl.metrics import classification_metrics
 from kerastl.model import run_directory
-from kerastl.model.predictions import Predictions, make_predictions
-from kerastl.model.samples import Samples
+from kerastl.model.predictions import Predictions
 
 if TYPE_CHECKING:
     from kerastl.exporting import Bundle
 
-Array = np.ndarray[Any, Any]
-BATCH = 32
-
 
 @dataclasses.dataclass(frozen=True)
-class TrainedModel:
+class TrainedModel(abc.ABC):
     """What ``fit`` returns and ``load`` reads.
 
     Attributes:
-        network: the plain ``keras.Model``: float32 (n, height, width, 3), RGB in 0..255, to
-            probabilities (n, classes). Preprocessing is inside.
+        network: the plain ``keras.Model``, from inputs to outputs. Preprocessing is inside.
         class_names: in the order of the network's outputs.
         recipe: the settings that it was trained with.
         history: one record a phase (see ``kerastl.training.run_plan``).
         metrics: on the validation data; empty where there were none.
         provenance: versions, seed, hashes, command.
-        samples: examples that prove and calibrate an export, or None.
     """
+
+    KIND: ClassVar[str]
 
     network: keras.Model
     class_names: tuple[str, ...]
@@ -47,133 +39,33 @@ class TrainedModel:
     history: Sequence[Mapping[str, Any]] = ()
     metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
     provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    samples: Samples | None = None
 
-    @property
-    def image_size(self) -> tuple[int, int]:
-        """Height and width in pixels that the network takes."""
-        _, height, width, _ = self.network.inputs[0].shape
-        return int(height), int(width)
-
+    @abc.abstractmethod
     def predict(self, inputs: Any) -> Predictions:
-        """Predicts the classes of images.
+        """Predicts the classes of inputs."""
 
-        Args:
-            inputs: a list of paths, PIL images, encoded bytes or arrays (height, width, 3) of
-                pixels in 0..255; one of these; or an array (n, height, width, 3). Each is
-                decoded and resized as the training images were.
-
-        Returns:
-            Labels and probabilities, in the order of the inputs.
-
-        Raises:
-            ImageError: an image cannot be decoded.
-        """
-        items = _as_list(inputs)
-        outputs = [np.zeros((0, len(self.class_names)), np.float32)]
-        for start in range(0, len(items), BATCH):
-            images = [decode_image(item, self.image_size) for item in items[start : start + BATCH]]
-            outputs.append(self._probabilities(np.stack(images)))
-        return make_predictions(np.concatenate(outputs), self.class_names)
-
+    @abc.abstractmethod
     def evaluate(self, data: Any, **options: Any) -> dict[str, float]:
-        """Measures the model on labelled data.
+        """Measures the model on labelled data."""
 
-        Args:
-            data: any kind of data that ``fit`` takes.
-            **options: of ``kerastl.data.load``, as ``split="test"`` or ``on_error="raise"``.
+    @abc.abstractmethod
+    def export(self, path: str | os.PathLike[str], **options: Any) -> Bundle:
+        """Exports a bundle whose every file was proved to answer like this model."""
 
-        Returns:
-            ``accuracy`` with its 95 % interval, ``macro_f1``, ``loss`` and ``examples``.
-
-        Raises:
-            DataError: the data's classes are not the model's.
-        """
-        dataset = load(data, class_names=self.class_names, **options)
-        if tuple(dataset.class_names) != self.class_names:
-            raise DataError(
-                f"The data's classes are {', '.join(dataset.class_names)}; the model's are "
-                f"{', '.join(self.class_names)}, in that order."
-            )
-        labels: list[Array] = []
-        outputs: list[Array] = []
-        for images, classes in dataset.batches(self.image_size, BATCH):
-            labels.append(classes)
-            outputs.append(self._probabilities(images))
-        if not labels:
-            raise DataError("Not a single image could be read.")
-        return classification_metrics(np.concatenate(labels), np.concatenate(outputs))
-
-    def _probabilities(self, images: Array) -> Array:
-        return predict_images(self.network, images)
+    @abc.abstractmethod
+    def save_extras(self, run: Path) -> None:
+        """Writes what this kind of model needs besides the network, below a run directory."""
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes a run directory; each file appears whole or not at all."""
         documents = {name: getattr(self, name) for name in run_directory.DOCUMENTS}
-        run_directory.write(self.network, self.samples, documents, Path(path))
+        run_directory.write(self.network, self.save_extras, documents, Path(path))
 
-    def export(
-        self,
-        path: str | os.PathLike[str],
-        *,
-        formats: Sequence[str] = ("saved_model", "onnx", "litert"),
-        quantize: Sequence[str] = (),
-        gate: Any = None,
-        litert: Any = None,
-        any_size: bool = False,
-        overwrite: bool = False,
-        progress: Callable[[str], None] | None = None,
-    ) -> Bundle:
-        """Exports a bundle whose every file was proved to answer like this model.
-
-        Args:
-            path: the bundle's folder; must not exist, unless ``overwrite``.
-            formats: of ``"saved_model"``, ``"onnx"``, ``"litert"``.
-            quantize: further LiteRT files: of ``"float16"``, ``"dynamic"``, ``"int8"``,
-                ``"int16x8"``.
-            gate: how close is close enough, a ``kerastl.Gate``.
-            litert: batch and input of the LiteRT files, a
-                ``kerastl.exporting.LiteRTOptions``.
-            any_size: files take images of any size and resize them in the graph.
-            overwrite: replace a bundle that is there.
-            progress: called with one line for each step.
-
-        Raises:
-            ParityError: an artifact does not answer like the model; nothing is left at ``path``.
-            ExportError: a conversion failed.
-            MissingExtraError: a runtime is not installed.
-        """
-        from kerastl.exporting import Gate, LiteRTOptions, export
-
-        samples = self.samples
-        with tempfile.TemporaryDirectory() as folder:
-            files = []
-            for name, content in samples.files if samples else ():
-                files.append(Path(folder) / name)
-                files[-1].write_bytes(content)
-            return export(
-                self.network,
-                path,
-                class_names=self.class_names,
-                formats=tuple(formats),
-                quantize=tuple(quantize),
-                examples=samples.validation if samples else None,
-                labels=samples.labels if samples else None,
-                calibration=samples.calibration if samples else None,
-                files=files,
-                gate=gate or Gate(),
-                litert=litert or LiteRTOptions(),
-                any_size=any_size,
-                overwrite=overwrite,
-                details=self._details(),
-                progress=progress,
-            )
-
-    def _details(self) -> dict[str, Any]:
+    def details(self) -> dict[str, Any]:
+        """What a bundle says of its origin; the folders of this machine stay here."""
         backbone = self.provenance.get("backbone", {})
         recipe = dict(self.recipe)
         if "weights" in recipe:
-            # A bundle travels: the folders of this machine stay here.
             recipe["weights"] = _without_folder(recipe["weights"])
         return {
             "backbone": backbone.get("name"),
@@ -199,47 +91,3 @@ def _without_folder(weights: str | None) -> str | None:
     if weights is None or weights.startswith("pkg:"):
         return weights
     return Path(weights).name
-
-
-def predict_images(network: keras.Model, images: Array) -> Array:
-    """Probabilities float32 (n, classes) of decoded images uint8 (n, height, width, 3)."""
-    outputs = []
-    for start in range(0, len(images), BATCH):
-        batch = images[start : start + BATCH].astype(np.float32)
-        count = len(batch)
-        if count < BATCH:
-            # One shape for all batches: a second one would be compiled anew.
-            padding = np.zeros((BATCH - count, *batch.shape[1:]), np.float32)
-            batch = np.concatenate([batch, padding])
-        outputs.append(np.asarray(network.predict_on_batch(batch))[:count])
-    return np.concatenate(outputs)
-
-
-def _as_list(inputs: Any) -> list[Any]:
-    if isinstance(inputs, np.ndarray):
-        if inputs.ndim == 4:
-            return list(inputs)
-        if inputs.ndim in (2, 3):
-            return [inputs]
-        raise ConfigurationError(
-            f"An array of shape {inputs.shape} is no image: give (height, width, 3) or "
-            "(n, height, width, 3)."
-        )
-    single = (str, bytes, bytearray, memoryview, os.PathLike)
-    if isinstance(inputs, single) or hasattr(inputs, "getbands"):
-        return [inputs]
-    if not isinstance(inputs, Iterable) or isinstance(inputs, Mapping):
-        raise ConfigurationError(
-            f"Images cannot be read from {type(inputs).__name__}: give a path, a PIL image, "
-            "encoded bytes, an array, or a list of these."
-        )
-    return list(inputs)
-
-
-def load_run(path: str | os.PathLike[str]) -> TrainedModel:
-    """Reads a run directory.
-
-    Raises:
-        RunError: it is missing, incomplete or damaged. No code in it is run.
-    """
-    return TrainedModel(**run_directory.read(Path(path)))

@@ -8,36 +8,29 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
-from kerastl.backbones import NONE, describe_preprocessing, stages_of
-from kerastl.data import Dataset, ImageDataset, load_pair, stratified_sample
+from kerastl.backbones import NONE, stages_of
 from kerastl.errors import ConfigurationError, DataError
 from kerastl.graph import ALL, HEAD, open_model, operations, resolve_boundary
-from kerastl.heads import Head
-from kerastl.metrics import classification_metrics
-from kerastl.model import Samples, TrainedModel, load_run, predict_images, run_directory
-from kerastl.model.samples import CALIBRATION_EXAMPLES, SOURCE_FILES, VALIDATION_EXAMPLES
+from kerastl.model import TrainedModel, load_run, run_directory
 from kerastl.optional import require
 from kerastl.provenance import command_line, versions
 from kerastl.recipes.jobs import make_job, plain_weights
 from kerastl.training import (
     DTYPES,
     RECOMMENDED,
-    Augment,
     CheckpointStore,
     ConsoleReporter,
     Examples,
-    ImageExamples,
     Reporter,
     State,
     check_precision,
-    decode,
     example_weights,
     lora_layers,
     run_plan,
@@ -46,11 +39,11 @@ from kerastl.training import (
 MAX_SEED = 2**31 - 2  # Initialisers take int32, and one of them takes seed + 1.
 
 if TYPE_CHECKING:
-    from kerastl.recipes.image_classification import ImageClassification
+    from kerastl.recipes.recipe import Recipe
 
 
 def fit(
-    recipe: ImageClassification,
+    recipe: Recipe,
     data: Any,
     validation: Any,
     *,
@@ -61,11 +54,13 @@ def fit(
     overwrite: bool,
     callbacks: tuple[Any, ...],
     tensorboard: bool | str | os.PathLike[str],
-    on_error: str,
-    columns: tuple[str, str] | None,
+    options: Mapping[str, Any],
     reporter: Reporter | None,
 ) -> TrainedModel:
-    """Trains a model; see ``ImageClassification.fit`` for the arguments."""
+    """Trains a model; see the recipes' ``fit`` for the arguments.
+
+    ``options`` goes to the recipe's ``load``.
+    """
     reporter = reporter or ConsoleReporter()
     check_settings(recipe, seed)
     logs = _tensorboard_folder(tensorboard, out)
@@ -79,17 +74,15 @@ def fit(
     base = recipe.build_base()
     check_stages(recipe, base.model)
 
-    options: dict[str, Any] = (
-        {} if columns is None else {"image_column": columns[0], "label_column": columns[1]}
-    )
-    train_data, validation_data = load_pair(
-        data, validation, seed=seed, class_names=class_names, on_error=on_error, **options
+    train_data, validation_data = recipe.load(
+        data, validation, seed=seed, class_names=class_names, options=options
     )
     names = tuple(train_data.class_names)
     class_weight = plain_weights(recipe.class_weight)
     example_weights(np.arange(len(names)), len(names), class_weight, names)
     keras.utils.set_random_seed(seed)
-    network, weights_sha256 = recipe.assemble(len(names), seed=seed, base=base)
+    outputs = 1 if recipe.objective.kind == "regression" else len(names)
+    network, weights_sha256 = recipe.assemble(outputs, seed=seed, base=base)
     # It shares all weights with the network, which is what is saved.
     opened = open_model(network)
     if out is not None:
@@ -97,8 +90,8 @@ def fit(
     checkpoints = None if out is None else CheckpointStore(out / run_directory.CHECKPOINTS)
 
     with tempfile.TemporaryDirectory(dir=out, prefix=".tmp-") as scratch:
-        train, held_out = decode_pair(recipe, train_data, validation_data, Path(scratch), reporter)
-        _check_classes(train, names)
+        train, held_out = recipe.read(train_data, validation_data, base, Path(scratch), reporter)
+        _check_classes(recipe, train, names)
         fingerprints = {
             "data_fingerprint": train_data.fingerprint,
             "validation_fingerprint": validation_data.fingerprint if validation_data else None,
@@ -122,20 +115,19 @@ def fit(
             recipe.resolved_plan,
             _state(checkpoints, settings, resume),
         )
-        metrics = {}
-        if held_out is not None:
-            metrics = classification_metrics(
-                held_out.labels, predict_images(network, held_out.images)
-            )
-        samples = _samples(train, held_out, validation_data, seed)
+        metrics = {} if held_out is None else recipe.measure(network, held_out)
 
-    model = TrainedModel(
+    model = recipe.finish(
+        train,
+        held_out,
+        validation_data,
+        base,
+        seed=seed,
         network=network,
         class_names=names,
         recipe=recipe.get_config(),
         history=history,
         metrics=metrics,
-        samples=samples,
         provenance={
             "kind": recipe.get_config()["recipe"],
             "versions": versions(),
@@ -145,8 +137,8 @@ def fit(
                 "name": recipe.record.name,
                 "licence": recipe.record.licence,
                 "paper": recipe.record.paper,
-                "preprocessing": describe_preprocessing(base.preprocessing),
                 "weights": recipe.get_config()["weights"],
+                **recipe.describe(base),
             },
             "weights_sha256": weights_sha256,
             **fingerprints,
@@ -164,17 +156,12 @@ class RandomBackboneWarning(UserWarning):
     """A plan that freezes a backbone with random weights."""
 
 
-def check_settings(recipe: ImageClassification, seed: int) -> None:
+def check_settings(recipe: Recipe, seed: int) -> None:
     """Finds bad settings before the data are read, which may take long."""
     if not isinstance(seed, int) or not 0 <= seed <= MAX_SEED:
         raise ConfigurationError(f"seed={seed!r}; give a whole number from 0 to {MAX_SEED}.")
     if not isinstance(recipe.batch_size, int) or recipe.batch_size < 1:
         raise ConfigurationError(f"batch_size={recipe.batch_size!r}; give at least 1.")
-    for name, kind in (("head", Head), ("augment", Augment)):
-        value = getattr(recipe, name)
-        if not isinstance(value, kind) and not (name == "augment" and value is None):
-            raise ConfigurationError(f"{name}={value!r}; give a kerastl.{kind.__name__}.")
-    recipe.head.check()
     if recipe.class_weight != "balanced" and isinstance(recipe.class_weight, str):
         raise ConfigurationError(
             f"class_weight={recipe.class_weight!r}; give 'balanced', None, or a dict with a "
@@ -189,9 +176,8 @@ def check_settings(recipe: ImageClassification, seed: int) -> None:
     if not isinstance(recipe.memory_limit, int) or recipe.memory_limit < 1:
         raise ConfigurationError(f"memory_limit={recipe.memory_limit!r}; give a count of bytes.")
     check_precision(recipe.precision)
-    if recipe.augment is not None:
-        recipe.augment.check()
-    _ = recipe.record, recipe.size
+    _ = recipe.record
+    recipe.check()
     plan = recipe.resolved_plan
     source = recipe.weights_source
     if source.kind == NONE and any(p.l2_sp for p in plan):
@@ -209,7 +195,7 @@ def check_settings(recipe: ImageClassification, seed: int) -> None:
         )
 
 
-def check_stages(recipe: ImageClassification, base: keras.Model) -> None:
+def check_stages(recipe: Recipe, base: keras.Model) -> None:
     """Raises where a phase begins at a stage that is not there, or has no layer for LoRA."""
     opened = open_model(base)
     stages = stages_of(opened, recipe.record.stage_pattern)
@@ -247,7 +233,7 @@ def _is_finished(out: Path, *, resume: bool, overwrite: bool) -> bool:
     return False
 
 
-def _finished(out: Path, recipe: ImageClassification, seed: int) -> TrainedModel:
+def _finished(out: Path, recipe: Recipe, seed: int) -> TrainedModel:
     """Loads a finished run, if it is what this recipe would have led to."""
     model = load_run(out)
     here = json.loads(json.dumps(recipe.get_config()))
@@ -278,24 +264,9 @@ def _prepare(out: Path, *, clear: bool) -> None:
         raise ConfigurationError(f"{out} cannot be written: {error.strerror}.") from error
 
 
-def decode_pair(
-    recipe: ImageClassification,
-    train: Dataset,
-    validation: Dataset | None,
-    scratch: Path,
-    reporter: Reporter,
-) -> tuple[ImageExamples, ImageExamples | None]:
-    """Decodes the training data and, where there are any, the validation data."""
-    reporter.start("decoding", 1)
-    decoded = decode(train, recipe.size, scratch)
-    held_out = None if validation is None else decode(validation, recipe.size, scratch)
-    reporter.finish(
-        f"{len(decoded)} training, {0 if held_out is None else len(held_out)} validation images"
-    )
-    return decoded, held_out
-
-
-def _check_classes(train: Examples, names: tuple[str, ...]) -> None:
+def _check_classes(recipe: Recipe, train: Examples, names: tuple[str, ...]) -> None:
+    if recipe.objective.kind != "single_label":
+        return
     counts = np.bincount(train.labels, minlength=len(names))
     empty = [name for name, count in zip(names, counts, strict=True) if count == 0]
     if empty:
@@ -303,7 +274,7 @@ def _check_classes(train: Examples, names: tuple[str, ...]) -> None:
 
 
 def _fingerprint(
-    recipe: ImageClassification,
+    recipe: Recipe,
     seed: int,
     weights_sha256: str | None,
     fingerprints: dict[str, str | None],
@@ -341,30 +312,3 @@ def _tensorboard_folder(
     for module, extra in (("tensorflow", "tensorflow"), ("tensorboard", "report")):
         require(module, extra=extra, purpose="Writing TensorBoard's logs")
     return Path(tensorboard)
-
-
-def _samples(
-    train: ImageExamples, validation: ImageExamples | None, data: Dataset | None, seed: int
-) -> Samples:
-    shown = validation if validation is not None else train
-    chosen = stratified_sample(shown.labels, VALIDATION_EXAMPLES, seed=seed)
-    calibration = stratified_sample(train.labels, CALIBRATION_EXAMPLES, seed=seed)
-    return Samples(
-        validation=np.asarray(shown.images[chosen]),
-        labels=np.asarray(shown.labels[chosen]),
-        calibration=np.asarray(train.images[calibration]),
-        files=_source_files(data, seed),
-    )
-
-
-def _source_files(data: Dataset | None, seed: int) -> tuple[tuple[str, bytes], ...]:
-    """A few files of the validation data, where they are files, under names of our own."""
-    if not isinstance(data, ImageDataset):
-        return ()
-    files: list[tuple[str, bytes]] = []
-    for index in stratified_sample(data.labels, SOURCE_FILES, seed=seed):
-        source = data.sources[int(index)]
-        if isinstance(source, (str, os.PathLike)) and Path(source).is_file():
-            path = Path(source)
-            files.append((f"{len(files)}{path.suffix.lower()}", path.read_bytes()))
-    return tuple(files)

@@ -6,47 +6,43 @@ import dataclasses
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, final
 
 import keras
 
 from kerastl.backbones import (
     INPUT,
-    Backbone,
     BuiltBackbone,
-    WeightsSource,
     build_backbone,
-    find_weights,
+    describe_preprocessing,
     freeze,
-    get_backbone,
-    split_name,
 )
+from kerastl.data import load_pair
 from kerastl.errors import ConfigurationError
 from kerastl.graph import inline
 from kerastl.heads import Head
-from kerastl.model import TrainedModel
+from kerastl.metrics import classification_metrics
+from kerastl.model import ImageModel, predict_images
 from kerastl.recipes import fitting, learning_rate
-from kerastl.recipes.settings import from_json, to_json
+from kerastl.recipes.image_samples import image_samples
+from kerastl.recipes.recipe import Recipe
 from kerastl.training import (
-    FULL,
     HIGHEST_RATE,
     LOWEST_RATE,
-    MEMORY_LIMIT,
     Augment,
+    ImageExamples,
     LearningRateTest,
     Phase,
-    Plan,
     Reporter,
-    check_plan,
-    two_phase,
+    decode,
 )
 
-NAME = "image_classification"
 DEFAULT_BACKBONE = "mobilenet_v2"
 
 
+@final
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ImageClassification:
+class ImageClassification(Recipe):
     """A recipe: photographs of one class each, a pretrained backbone, a new head.
 
     It is inert: nothing is built or loaded before ``fit`` or ``build``.
@@ -83,18 +79,13 @@ class ImageClassification:
         True
     """
 
+    NAME: ClassVar[str] = "image_classification"
+
     backbone: str = DEFAULT_BACKBONE
     weights: str | os.PathLike[str] | None = "imagenet"
     image_size: int | tuple[int, int] | None = None
-    plan: Plan | None = None
     head: Head = dataclasses.field(default_factory=Head)
     augment: Augment | None = dataclasses.field(default_factory=Augment)
-    batch_size: int = 32
-    class_weight: str | Mapping[str, float] | None = None
-    cache: str | bool | os.PathLike[str] = "auto"
-    cache_dtype: str = "float32"
-    memory_limit: int = MEMORY_LIMIT
-    precision: str = FULL
 
     def fit(
         self,
@@ -111,7 +102,7 @@ class ImageClassification:
         on_error: str = "warn",
         columns: tuple[str, str] | None = None,
         reporter: Reporter | None = None,
-    ) -> TrainedModel:
+    ) -> ImageModel:
         """Trains a new model.
 
         Args:
@@ -140,7 +131,7 @@ class ImageClassification:
             DataError: data that cannot be trained on.
             TrainingError: the loss is not a number.
         """
-        return fitting.fit(
+        model = fitting.fit(
             self,
             data,
             validation,
@@ -151,10 +142,11 @@ class ImageClassification:
             overwrite=overwrite,
             callbacks=tuple(callbacks),
             tensorboard=tensorboard,
-            on_error=on_error,
-            columns=columns,
+            options={"on_error": on_error, "columns": columns},
             reporter=reporter,
         )
+        assert isinstance(model, ImageModel)
+        return model
 
     def find_learning_rate(
         self,
@@ -208,8 +200,7 @@ class ImageClassification:
             highest=highest,
             seed=seed,
             class_names=class_names,
-            on_error=on_error,
-            columns=columns,
+            options={"on_error": on_error, "columns": columns},
             reporter=reporter,
         )
 
@@ -265,21 +256,6 @@ class ImageClassification:
         return network, built.weights_sha256
 
     @property
-    def record(self) -> Backbone:
-        """The backbone's record."""
-        return get_backbone(split_name(self.backbone)[0])
-
-    @property
-    def weights_source(self) -> WeightsSource:
-        """Where the weights are; raises WeightsError where they cannot be reached."""
-        return find_weights(self._weights)
-
-    @property
-    def _weights(self) -> str | os.PathLike[str] | None:
-        named = split_name(self.backbone)[1]
-        return self.weights if named is None else named
-
-    @property
     def size(self) -> tuple[int, int]:
         """Height and width in pixels."""
         if self.image_size is None:
@@ -295,25 +271,76 @@ class ImageClassification:
         return sides[0], sides[1]
 
     @property
-    def resolved_plan(self) -> Plan:
-        """The plan, or the default one."""
-        if self.plan is not None:
-            check_plan(self.plan)
-            return self.plan
-        return two_phase()
+    def augmentation(self) -> Augment | None:
+        """How training images are varied, or None."""
+        return self.augment
 
-    def get_config(self) -> dict[str, Any]:
-        """The settings as JSON holds them."""
-        return {"recipe": NAME, **to_json(self)}
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> ImageClassification:
-        """A recipe out of what ``get_config`` returned."""
-        if config.get("recipe", NAME) != NAME:
+    def check(self) -> None:
+        """Finds bad settings before anything is read; raises ConfigurationError."""
+        for name, kind in (("head", Head), ("augment", Augment)):
+            value = getattr(self, name)
+            if not isinstance(value, kind) and not (name == "augment" and value is None):
+                raise ConfigurationError(f"{name}={value!r}; give a kerastl.{kind.__name__}.")
+        self.head.check()
+        if self.augment is not None:
+            self.augment.check()
+        if self.record.modality != "image":
             raise ConfigurationError(
-                f"The settings are of the recipe {config['recipe']!r}, not of {NAME!r}."
+                f"The backbone {self.record.name!r} is of {self.record.modality}s, not of images."
             )
-        try:
-            return cls(**from_json(config))
-        except TypeError as error:
-            raise ConfigurationError(f"The recipe cannot be read: {error}.") from error
+        _ = self.size
+
+    def load(
+        self,
+        data: Any,
+        validation: Any,
+        *,
+        seed: int,
+        class_names: Iterable[str] | None,
+        options: Mapping[str, Any],
+    ) -> tuple[Any, Any]:
+        """Loads training data, and validation data or None."""
+        columns = options["columns"]
+        named = {} if columns is None else {"image_column": columns[0], "label_column": columns[1]}
+        return load_pair(
+            data,
+            validation,
+            seed=seed,
+            class_names=class_names,
+            on_error=options["on_error"],
+            **named,
+        )
+
+    def read(
+        self, train: Any, validation: Any, base: Any, scratch: Path, reporter: Reporter
+    ) -> tuple[ImageExamples, ImageExamples | None]:
+        """Decodes the training images and, where there are any, the validation images."""
+        del base
+        reporter.start("decoding", 1)
+        decoded = decode(train, self.size, scratch)
+        held_out = None if validation is None else decode(validation, self.size, scratch)
+        count = 0 if held_out is None else len(held_out)
+        reporter.finish(f"{len(decoded)} training, {count} validation images")
+        return decoded, held_out
+
+    def measure(self, network: keras.Model, examples: Any) -> dict[str, float]:
+        """Metrics of a network on examples."""
+        return classification_metrics(examples.labels, predict_images(network, examples.images))
+
+    def describe(self, base: BuiltBackbone) -> dict[str, Any]:
+        """What provenance says of the backbone."""
+        return {"preprocessing": describe_preprocessing(base.preprocessing)}
+
+    def finish(
+        self,
+        train: Any,
+        held_out: Any,
+        validation: Any,
+        base: Any,
+        *,
+        seed: int,
+        **content: Any,
+    ) -> ImageModel:
+        """The trained model, with a few images that prove an export."""
+        del base
+        return ImageModel(**content, samples=image_samples(train, held_out, validation, seed))

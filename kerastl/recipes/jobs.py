@@ -20,11 +20,11 @@ from kerastl.training import (
 )
 
 if TYPE_CHECKING:
-    from kerastl.recipes.image_classification import ImageClassification
+    from kerastl.recipes.recipe import Recipe
 
 
 def make_job(
-    recipe: ImageClassification,
+    recipe: Recipe,
     network: keras.Model,
     train: Examples,
     validation: Examples | None,
@@ -48,7 +48,7 @@ def make_job(
         class_names=class_names,
         batch_size=recipe.batch_size,
         seed=seed,
-        augment=recipe.augment,
+        augment=recipe.augmentation,
         class_weight=plain_weights(recipe.class_weight),
         cache=recipe.cache if recipe.cache in ("auto", False) else True,
         storage=_storage(recipe),
@@ -59,6 +59,7 @@ def make_job(
         checkpoints=checkpoints,
         settings=settings,
         precision=recipe.precision,
+        objective=recipe.objective,
     )
 
 
@@ -67,7 +68,7 @@ def plain_weights(class_weight: Any) -> Any:
     return dict(class_weight) if hasattr(class_weight, "items") else class_weight
 
 
-def _storage(recipe: ImageClassification) -> Storage:
+def _storage(recipe: Recipe) -> Storage:
     cache = None
     if recipe.cache is not False:
         named = recipe.cache not in ("auto", True)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
 
-from kerastl.data import load_pair
 from kerastl.graph import open_model
 from kerastl.recipes import fitting
 from kerastl.recipes.jobs import make_job
@@ -22,11 +21,11 @@ from kerastl.training import (
 )
 
 if TYPE_CHECKING:
-    from kerastl.recipes.image_classification import ImageClassification
+    from kerastl.recipes.recipe import Recipe
 
 
 def find_learning_rate(
-    recipe: ImageClassification,
+    recipe: Recipe,
     data: Any,
     validation: Any,
     *,
@@ -35,27 +34,24 @@ def find_learning_rate(
     highest: float,
     seed: int,
     class_names: Iterable[str] | None,
-    on_error: str,
-    columns: tuple[str, str] | None,
+    options: Mapping[str, Any],
     reporter: Reporter | None,
 ) -> LearningRateTest:
-    """Runs a range test; see ``ImageClassification.find_learning_rate`` for the arguments."""
+    """Runs a range test; see the recipes' ``find_learning_rate`` for the arguments."""
     reporter = reporter or ConsoleReporter()
     fitting.check_settings(recipe, seed)
     keras.utils.set_random_seed(seed)
     base = recipe.build_base()
     fitting.check_stages(recipe, base.model)
-    options: dict[str, Any] = (
-        {} if columns is None else {"image_column": columns[0], "label_column": columns[1]}
-    )
-    train_data, _ = load_pair(
-        data, validation, seed=seed, class_names=class_names, on_error=on_error, **options
+    train_data, _ = recipe.load(
+        data, validation, seed=seed, class_names=class_names, options=options
     )
     names = tuple(train_data.class_names)
     keras.utils.set_random_seed(seed)
-    network, _ = recipe.assemble(len(names), seed=seed, base=base)
+    outputs = 1 if recipe.objective.kind == "regression" else len(names)
+    network, _ = recipe.assemble(outputs, seed=seed, base=base)
     with tempfile.TemporaryDirectory(prefix="kerastl-") as scratch:
-        train, _ = fitting.decode_pair(recipe, train_data, None, Path(scratch), reporter)
+        train, _ = recipe.read(train_data, None, base, Path(scratch), reporter)
         job = make_job(
             recipe,
             open_model(network),

@@ -8,7 +8,7 @@ from kerastl.training.examples import MEMORY_LIMIT, Examples, ImageExamples, dec
 from kerastl.training.job import Job
 from kerastl.training.loop import run_plan
 from kerastl.training.lora import lora_layers
-from kerastl.training.objective import Objective
+from kerastl.training.objective import SINGLE_LABEL, Objective
 from kerastl.training.optimization import example_weights
 from kerastl.training.phase import (
     RECOMMENDED,
@@ -39,6 +39,7 @@ __all__ = [
     "MEMORY_LIMIT",
     "PRECISIONS",
     "RECOMMENDED",
+    "SINGLE_LABEL",
     "ActivationCache",
     "Augment",
     "CacheWarning",

@@ -9,6 +9,7 @@ import pytest
 
 import kerastl
 from kerastl.errors import RunError
+from kerastl.model import ImageModel
 from tests.conftest import CLASSES, coloured_images
 
 FILES = {
@@ -90,7 +91,7 @@ def test_the_network_loads_in_plain_keras(trained):
 
 def test_samples_of_another_model_do_not_stay(trained, run):
     model, _ = trained
-    kerastl.TrainedModel(model.network, model.class_names).save(run)
+    ImageModel(model.network, model.class_names).save(run)
     assert not (run / "samples").exists()
     assert kerastl.load(run).samples is None
 

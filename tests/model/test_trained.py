@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import kerastl
 from kerastl.data import decode_image
 from kerastl.errors import ConfigurationError, DataError, ImageError
+from kerastl.model import ImageModel
 from tests.conftest import CLASSES, coloured_images
 
 
@@ -137,7 +137,7 @@ class TestEvaluate:
         images, labels = coloured_images(4)
         with pytest.raises(DataError, match="from 0 to 2"):
             model.evaluate((images, labels + 5))
-        other = kerastl.TrainedModel(model.network, ("red", "green", "blue"))
+        other = ImageModel(model.network, ("red", "green", "blue"))
         from kerastl.data import load
 
         with pytest.raises(DataError, match="classes"):

@@ -1,0 +1,119 @@
+"""The head of a text network: pooling over tokens, dropout, an optional hidden layer, outputs."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Literal, final
+
+import keras
+
+from kerastl.errors import ConfigurationError
+from kerastl.graph import POOLING_LAYER, SCORES_LAYER
+from kerastl.heads.classification import OUTPUT
+
+Kind = Literal["single_label", "multi_label", "regression"]
+_POOLINGS = ("mean", "class_token", "max", "attention")
+# Added to the scores of padding: exp of it is 0 in float32, and it is finite in float16 too.
+_FAR_BELOW = -3e4
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class TextHead:
+    """Settings of a head for texts.
+
+    Attributes:
+        pooling: how the tokens (n, length, features) become a vector (n, features), padding
+            left out: their ``"mean"``, the ``"class_token"`` (the first), their ``"max"``, or
+            ``"attention"``, a mean with learned weights. None takes what the backbone was
+            trained with.
+        hidden: units of a hidden ReLU layer, or None for a linear head.
+        dropout: fraction of features that are dropped in training, in [0, 1).
+    """
+
+    pooling: Literal["mean", "class_token", "max", "attention"] | None = None
+    hidden: int | None = None
+    dropout: float = 0.1
+
+    def attach(
+        self, tokens: Any, mask: Any, outputs: int, *, kind: Kind, pooling: str, seed: int
+    ) -> Any:
+        """Attaches the head to a sequence.
+
+        Args:
+            tokens: KerasTensor (n, length, features).
+            mask: KerasTensor bool (n, length), true where there is a token.
+            outputs: how many classes, or 1 for a regression.
+            kind: ``"single_label"`` gives probabilities that sum to 1, ``"multi_label"`` one for
+                each class, ``"regression"`` a number.
+            pooling: what is taken where the head itself says None.
+            seed: seed of the initial weights and of the dropout.
+
+        Returns:
+            KerasTensor (n, outputs), float32.
+
+        Raises:
+            ConfigurationError: a setting that cannot be.
+        """
+        self.check()
+        features = pool(tokens, mask, self.pooling or pooling, seed=seed)
+        if self.hidden:
+            features = keras.layers.Dense(
+                self.hidden,
+                activation="relu",
+                name="head_hidden",
+                kernel_initializer=keras.initializers.HeNormal(seed=seed + 1),
+            )(features)
+        if self.dropout:
+            features = keras.layers.Dropout(self.dropout, seed=seed, name="head_dropout")(features)
+        activation = {"single_label": "softmax", "multi_label": "sigmoid"}.get(kind)
+        return keras.layers.Dense(
+            outputs,
+            activation=activation,
+            dtype="float32",
+            name=OUTPUT,
+            kernel_initializer=keras.initializers.GlorotUniform(seed=seed),
+        )(features)
+
+    def check(self) -> None:
+        """Raises ConfigurationError where a setting cannot be."""
+        if self.pooling is not None and self.pooling not in _POOLINGS:
+            raise ConfigurationError(
+                f"pooling={self.pooling!r}; allowed are {', '.join(map(repr, _POOLINGS))}, or None."
+            )
+        if not isinstance(self.dropout, (int, float)) or not 0 <= self.dropout < 1:
+            raise ConfigurationError(f"dropout={self.dropout!r}; allowed is 0 <= dropout < 1.")
+        if self.hidden is not None and (not isinstance(self.hidden, int) or self.hidden < 1):
+            raise ConfigurationError(f"hidden={self.hidden!r}; give a number of units, or None.")
+
+
+def pool(tokens: Any, mask: Any, pooling: str, *, seed: int = 0) -> Any:
+    """Pools tokens into a vector; padding takes no part.
+
+    Args:
+        tokens: KerasTensor (n, length, features).
+        mask: KerasTensor bool (n, length), true where there is a token.
+        pooling: ``"mean"``, ``"class_token"``, ``"max"`` or ``"attention"``.
+        seed: of the weights of attention.
+
+    Returns:
+        KerasTensor (n, features). Operations of Keras alone, so that a saved network asks for no
+        class of this library.
+    """
+    ops = keras.ops
+    if pooling == "class_token":
+        return keras.layers.Identity(name=POOLING_LAYER)(tokens[:, 0])
+    present = ops.expand_dims(ops.cast(mask, tokens.dtype), -1)
+    if pooling == "max":
+        pooled = ops.max(tokens + _FAR_BELOW * (1.0 - present), axis=1)
+    elif pooling == "mean":
+        # An empty text has its start and end tokens; a row of padding alone stays finite.
+        count = ops.maximum(ops.sum(present, axis=1), 1.0)
+        pooled = ops.sum(tokens * present, axis=1) / count
+    else:
+        scores = keras.layers.Dense(
+            1, name=SCORES_LAYER, kernel_initializer=keras.initializers.GlorotUniform(seed=seed + 2)
+        )(tokens)
+        shares = ops.softmax(scores + _FAR_BELOW * (1.0 - present), axis=1)
+        pooled = ops.sum(tokens * shares, axis=1)
+    return keras.layers.Identity(name=POOLING_LAYER)(pooled)
