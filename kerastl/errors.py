@@ -4,7 +4,9 @@
     ├── ConfigurationError (ValueError)     an argument or setting that cannot be
     │   └── WeightsError                    weights that cannot be reached, or do not fit
     ├── DataError (ValueError)              data that cannot be trained on
-    │   └── ImageError                      one image that cannot be decoded
+    │   ├── ImageError                      one image that cannot be decoded
+    │   └── TextError                       one text that cannot be tokenised
+    ├── TokenizerError (ValueError)         a tokenizer that gives other ids than it should
     ├── GraphError (ValueError)             a model that cannot be cut or frozen as asked
     ├── TrainingError (RuntimeError)        training that went wrong while it ran
     ├── RunError (ValueError)               a run directory that is missing or damaged
@@ -40,6 +42,14 @@ class DataError(KerastlError, ValueError):
 
 class ImageError(DataError):
     """One image cannot be decoded."""
+
+
+class TextError(DataError):
+    """One text is no text that can be tokenised."""
+
+
+class TokenizerError(KerastlError, ValueError):
+    """A tokenizer does not give the ids that it should."""
 
 
 class GraphError(KerastlError, ValueError):

@@ -1,6 +1,7 @@
-"""The data layer: labelled images of any kind, decoded and resized by one rule.
+"""The data layer: labelled images and texts of any kind.
 
-``load`` and ``load_pair`` take every kind of data; everything after them consumes a ``Dataset``.
+``load`` and ``load_pair`` take every kind of images, decoded and resized by one rule; everything
+after them consumes a ``Dataset``. ``load_texts`` and ``load_text_pair`` make a ``TextDataset``.
 """
 
 from kerastl.data.arrays import from_arrays
@@ -19,6 +20,15 @@ from kerastl.data.sampling import stratified_sample
 from kerastl.data.splits import stratified_split
 from kerastl.data.streams import StreamDataset, UnstableStreamWarning
 from kerastl.data.tables import from_table
+from kerastl.data.text_loading import TEXT_COLUMN, load_text_pair, load_texts
+from kerastl.data.texts import (
+    DataWarning,
+    TextDataset,
+    TextKind,
+    TextLabels,
+    check_kind,
+    check_text,
+)
 from kerastl.data.tfds import from_builder
 from kerastl.data.unreadable import OnError, UnreadableImageWarning
 
@@ -26,16 +36,23 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "MAX_PIXELS",
     "RESIZE_RULE",
+    "TEXT_COLUMN",
     "VALIDATION_FRACTION",
     "Batch",
+    "DataWarning",
     "Dataset",
     "IgnoredFilesWarning",
     "ImageDataset",
     "ImageSource",
     "OnError",
     "StreamDataset",
+    "TextDataset",
+    "TextKind",
+    "TextLabels",
     "UnreadableImageWarning",
     "UnstableStreamWarning",
+    "check_kind",
+    "check_text",
     "decode_full_size",
     "decode_image",
     "from_arrays",
@@ -44,6 +61,8 @@ __all__ = [
     "from_table",
     "load",
     "load_pair",
+    "load_text_pair",
+    "load_texts",
     "stratified_sample",
     "stratified_split",
 ]

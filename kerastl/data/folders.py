@@ -46,7 +46,7 @@ def split_folders(root: Path) -> dict[Split, Path]:
         DataError: two folders are named as the same part, as ``val`` and ``valid`` are.
     """
     found: dict[Split, Path] = {}
-    folders = [Path(entry.path) for entry in _entries(root) if _is_folder(entry)]
+    folders = [Path(entry.path) for entry in entries_of(root) if is_folder(entry)]
     for folder in folders:
         for split, names in SPLIT_FOLDERS.items():
             if folder.name.lower() not in names:
@@ -67,7 +67,7 @@ def split_folders(root: Path) -> dict[Split, Path]:
 
 def warn_of_ignored(root: Path, parts: dict[Split, Path]) -> None:
     """Warns of folders beside the train, validation and test folders of ``root``."""
-    folders = [Path(entry.path) for entry in _entries(root) if _is_folder(entry)]
+    folders = [Path(entry.path) for entry in entries_of(root) if is_folder(entry)]
     others = [folder.name for folder in folders if folder not in parts.values()]
     if others:
         warnings.warn(
@@ -106,8 +106,8 @@ def from_folder(
         ImageError: an image is unreadable and ``on_error`` is ``"raise"``.
     """
     base, check = Path(root), check_on_error(on_error)
-    folders = [Path(entry.path) for entry in _entries(base) if _is_folder(entry)]
-    strays = [e.name for e in _entries(base) if not _is_folder(e) and _is_image(e.name)]
+    folders = [Path(entry.path) for entry in entries_of(base) if is_folder(entry)]
+    strays = [e.name for e in entries_of(base) if not is_folder(e) and _is_image(e.name)]
     where = str(base)
     if not folders:
         held = f"{len(strays)} images but no folders" if strays else "no folders of images"
@@ -119,7 +119,7 @@ def from_folder(
     paths: list[Path] = []
     labels: list[str] = []
     for folder in folders:
-        images, others = _images_below(folder, barred)
+        images, others = files_below(folder, barred)
         if not images and not allow_missing_classes:
             hint = f" It holds {_counted(others)} that are not read as images." if others else ""
             raise DataError(
@@ -153,28 +153,44 @@ def from_folder(
     )
 
 
-def _images_below(folder: Path, barred: set[str]) -> tuple[list[Path], Counter[str]]:
-    """Images at any depth, sorted by path, and the suffixes of what was passed over."""
-    images: list[Path] = []
+def files_below(
+    folder: Path, barred: set[str], suffixes: frozenset[str] = IMAGE_SUFFIXES
+) -> tuple[list[Path], Counter[str]]:
+    """Files of a kind at any depth, sorted by path, and the suffixes of what was passed over.
+
+    Args:
+        folder: where to look.
+        barred: real paths of folders that links must not lead into.
+        suffixes: in lower case; images without it.
+
+    Raises:
+        DataError: a folder cannot be read.
+    """
+    found: list[Path] = []
     others: Counter[str] = Counter()
     seen = set(barred)
     pending = [folder]
     while pending:
-        for entry in _entries(pending.pop()):
-            if _is_folder(entry):
+        for entry in entries_of(pending.pop()):
+            if is_folder(entry):
                 real = os.path.realpath(entry.path)
                 if real not in seen:
                     seen.add(real)
                     pending.append(Path(entry.path))
-            elif not _is_image(entry.name):
+            elif not _has_suffix(entry.name, suffixes):
                 others[Path(entry.name).suffix.lower() or "no suffix"] += 1
             elif entry.is_symlink() or entry.is_file():
                 # A link that leads nowhere is kept, to be reported as unreadable.
-                images.append(Path(entry.path))
-    return sorted(images, key=lambda path: normal(path.as_posix())), others
+                found.append(Path(entry.path))
+    return sorted(found, key=lambda path: normal(path.as_posix())), others
 
 
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
+def entries_of(folder: Path) -> list[os.DirEntry[str]]:
+    """What a folder holds, hidden things left out, sorted by name.
+
+    Raises:
+        DataError: it cannot be read.
+    """
     try:
         with os.scandir(folder) as found:
             visible = [entry for entry in found if not entry.name.startswith(".")]
@@ -184,13 +200,14 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def _holds_folders_only(folder: Path) -> bool:
-    entries = _entries(folder)
-    return any(_is_folder(entry) for entry in entries) and not any(
-        _is_image(entry.name) for entry in entries if not _is_folder(entry)
+    entries = entries_of(folder)
+    return any(is_folder(entry) for entry in entries) and not any(
+        _is_image(entry.name) for entry in entries if not is_folder(entry)
     )
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder, or a link to one."""
     try:
         return entry.is_dir()
     except OSError:
@@ -199,7 +216,11 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _is_image(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122
+    return _has_suffix(name, IMAGE_SUFFIXES)
+
+
+def _has_suffix(name: str, suffixes: frozenset[str]) -> bool:
+    return os.path.splitext(name)[1].lower() in suffixes  # noqa: PTH122
 
 
 def _counted(others: Counter[str]) -> str:

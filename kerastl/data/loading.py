@@ -85,13 +85,13 @@ def load(
     if isinstance(data, str) and data.startswith(TFDS_PREFIX):
         data = builder_of(data)
     if is_builder(data):
-        part = _named_part(split, builder_splits(data), "The TFDS data set")
+        part = named_part(split, builder_splits(data), "The TFDS data set")
         return from_builder(data, split=part, **common)
     if isinstance(data, (str, os.PathLike)):
         path = existing_path(data)
         if path.is_dir():
             return _from_folder(path, split, _function_or_none(groups, "a folder"), common)
-        _no_parts(split, "a table")
+        no_parts(split, "a table")
         if path.suffix.lower() not in TABLE_SUFFIXES:
             raise DataError(f"{path} is no folder and no table ending in .csv or .tsv. {_ACCEPTED}")
         return from_table(
@@ -103,7 +103,7 @@ def load(
             **common,
         )
     if isinstance(data, Dataset):
-        _no_parts(split, "a Dataset")
+        no_parts(split, "a Dataset")
         if common["class_names"] not in (None, data.class_names):
             raise DataError(
                 f"The data set has the classes {listed(data.class_names)}, in this order. "
@@ -111,7 +111,7 @@ def load(
             )
         return data
     if stream_kind(data) is not None:
-        _no_parts(split, "a stream")
+        no_parts(split, "a stream")
         if class_names is None:
             raise DataError(
                 f"A {stream_kind(data)} does not name its classes: give class_names=[...], one "
@@ -119,7 +119,7 @@ def load(
             )
         return StreamDataset(data, common["class_names"])
     if isinstance(data, tuple) and len(data) == 2:
-        _no_parts(split, "arrays")
+        no_parts(split, "arrays")
         if callable(groups):
             raise ConfigurationError("For arrays, groups must be the group of each example.")
         return from_arrays(data[0], data[1], groups=groups, **common)
@@ -163,7 +163,7 @@ def load_pair(
         raise ConfigurationError("validation must be data, a fraction, False or None, not True.")
     if isinstance(data, str) and data.startswith(TFDS_PREFIX):
         data = builder_of(data)
-    parts = _parts(data)
+    parts = parts_of(data)
     train = load(data, class_names=class_names, split="train" if parts else None, **options)
     if validation is False:
         return train, None
@@ -186,7 +186,7 @@ def load_pair(
     split: Split | None = None
     if isinstance(validation, str) and validation.startswith(TFDS_PREFIX):
         validation = builder_of(validation)
-    validation_parts = _parts(validation)
+    validation_parts = parts_of(validation)
     if validation_parts:
         split = "validation" if "validation" in validation_parts else "test"
     return train, load(validation, class_names=train.class_names, split=split, **own)
@@ -225,13 +225,14 @@ def _from_folder(
     parts = split_folders(path)
     if parts:
         warn_of_ignored(path, parts)
-        path = parts[_named_part(split, {k: v.name for k, v in parts.items()}, str(path))]
+        path = parts[named_part(split, {k: v.name for k, v in parts.items()}, str(path))]
     else:
-        _no_parts(split, f"a folder that is not divided into train/ and val/, as {path} is")
+        no_parts(split, f"a folder that is not divided into train/ and val/, as {path} is")
     return from_folder(path, groups=groups, **common)
 
 
-def _parts(data: Any) -> set[Split]:
+def parts_of(data: Any) -> set[Split]:
+    """The parts into which a folder or a TFDS builder is divided; none of other data."""
     if is_builder(data):
         return set(builder_splits(data))
     if isinstance(data, (str, os.PathLike)):
@@ -240,7 +241,12 @@ def _parts(data: Any) -> set[Split]:
     return set()
 
 
-def _named_part(split: Split | None, parts: dict[Split, str], where: str) -> Split:
+def named_part(split: Split | None, parts: dict[Split, str], where: str) -> Split:
+    """The part of divided data that is meant.
+
+    Raises:
+        DataError: it is not named and there are several, or there is none of that name.
+    """
     if split is None and len(parts) == 1:
         return next(iter(parts))
     if split is None:
@@ -253,7 +259,8 @@ def _named_part(split: Split | None, parts: dict[Split, str], where: str) -> Spl
     return split
 
 
-def _no_parts(split: Split | None, kind: str) -> None:
+def no_parts(split: Split | None, kind: str) -> None:
+    """Raises ConfigurationError where a part of data that are not divided is asked for."""
     if split is not None:
         raise ConfigurationError(
             f"split={split!r} does not go with {kind}. Leave it out, and give the data that is "

@@ -70,7 +70,7 @@ def stratified_split(
                 f"All examples of a class lie in one group, which cannot be on both sides: "
                 f"{names(stuck)}. Use finer groups, or give validation data of its own."
             )
-        chosen = _choose_groups(table, targets, rng)[group_index]
+        chosen = choose_groups(table, targets, rng)[group_index]
     return np.flatnonzero(~chosen), np.flatnonzero(chosen)
 
 
@@ -119,9 +119,22 @@ def _group_table(
     return table, group_index
 
 
-def _choose_groups(
+def choose_groups(
     table: npt.NDArray[np.int64], targets: npt.NDArray[np.int64], rng: np.random.Generator
 ) -> npt.NDArray[np.bool_]:
+    """Takes whole groups until each class is as near to its target as they allow.
+
+    Args:
+        table: examples of each class in each group, ``(groups, classes)``.
+        targets: how many of each class to take, ``(classes,)``.
+        rng: decides between groups that are equally good.
+
+    Returns:
+        Which groups are taken, ``(groups,)``.
+
+    Raises:
+        DataError: no choice was found that leaves every class on both sides.
+    """
     for _ in range(_ATTEMPTS):
         chosen = _choose_greedily(table, targets, rng.permutation(len(table)))
         taken, left = table[chosen].sum(axis=0), table[~chosen].sum(axis=0)

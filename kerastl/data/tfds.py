@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from kerastl.data.arrays import class_indices
 from kerastl.data.classes import check_class_count, given_class_names, listed, match_class_names
 from kerastl.data.dataset import ImageDataset
 from kerastl.data.folders import Split
 from kerastl.data.unreadable import OnError
-from kerastl.errors import DataError, KerastlError
+from kerastl.errors import DataError, KerastlError, TextError
 from kerastl.optional import require
 
 TFDS_PREFIX: Final = "tfds:"
@@ -85,14 +86,67 @@ def from_builder(
         DataError: the part or the features are missing, the data cannot be read, or the classes
             are other than ``class_names``.
     """
+    source, labels, expected = _labelled(
+        builder, "image", split, class_names, allow_missing_classes
+    )
+    splits = builder_splits(builder)
+    return ImageDataset(
+        _Images(source),
+        labels,
+        expected,
+        names=[f"{splits[split]}/{i}" for i in range(len(labels))],
+        on_error=on_error,
+    )
+
+
+def texts_of_builder(
+    builder: Any,
+    *,
+    split: Split,
+    class_names: Iterable[str] | None = None,
+    allow_missing: bool = False,
+) -> tuple[list[str], npt.NDArray[np.int64], tuple[str, ...]]:
+    """Texts, class indices ``(n,)`` and class names of one part of a TFDS builder.
+
+    Args:
+        builder: as ``from_builder`` takes it, with the features ``text`` and ``label``.
+        split: which part.
+        class_names: as in ``from_builder``.
+        allow_missing: accept a single class, and classes without examples.
+
+    Raises:
+        DataError: as ``from_builder``, and texts that are not in UTF-8.
+    """
+    source, labels, names = _labelled(builder, "text", split, class_names, allow_missing)
+    texts = [_text(source[i]["text"], i) for i in range(len(source))]
+    return texts, labels, names
+
+
+def _text(value: Any, position: int) -> str:
+    if isinstance(value, str):
+        return value
+    try:
+        return bytes(value).decode("utf-8")
+    except (TypeError, UnicodeDecodeError) as error:
+        raise TextError(f"The text of example {position} is not in UTF-8: {error}.") from error
+
+
+def _labelled(
+    builder: Any,
+    feature: str,
+    split: Split,
+    class_names: Iterable[str] | None,
+    allow_missing: bool,
+) -> tuple[Any, npt.NDArray[np.int64], tuple[str, ...]]:
+    """The data source of a part, its class indices, and the class names."""
     where = f"The TFDS data set {getattr(builder, 'name', type(builder).__name__)!r}"
     splits = builder_splits(builder)
     if split not in splits:
         raise DataError(f"{where} has no {split} part. It has: {listed(splits.values())}.")
-    names = given_class_names(_names_of_labels(builder, where))
+    names = given_class_names(_names_of_labels(builder, where, feature))
     if class_names is not None:
         expected = given_class_names(class_names)
-        match_class_names(names, expected, where=where, allow_missing=allow_missing_classes)
+        match_class_names(names, expected, where=where, allow_missing=allow_missing)
     else:
         expected = names
     try:
@@ -105,27 +159,21 @@ def from_builder(
     own = class_indices(np.asarray(raw), len(names), what=f"{where}: its labels")
     order = np.array([expected.index(name) for name in names], dtype=np.int64)
     labels = order[own]
-    check_class_count(labels, expected, where=where, allow_missing=allow_missing_classes)
-    return ImageDataset(
-        _Images(source),
-        labels,
-        expected,
-        names=[f"{splits[split]}/{i}" for i in range(len(labels))],
-        on_error=on_error,
-    )
+    check_class_count(labels, expected, where=where, allow_missing=allow_missing)
+    return source, labels, expected
 
 
-def _names_of_labels(builder: Any, where: str) -> Sequence[str]:
+def _names_of_labels(builder: Any, where: str, feature: str) -> Sequence[str]:
     features: Mapping[str, Any] = builder.info.features
-    missing = [name for name in ("image", "label") if name not in features]
+    missing = [name for name in (feature, "label") if name not in features]
     if missing:
         raise DataError(
-            f"{where} has no feature {listed(missing)}, so that it is no image classification. "
+            f"{where} has no feature {listed(missing)}, so that it is no {feature} classification. "
             f"It has: {listed(features)}."
         )
     names: Sequence[str] | None = getattr(features["label"], "names", None)
     if not names:
-        raise DataError(f"{where} does not name its classes. Give its images in another way.")
+        raise DataError(f"{where} does not name its classes. Give its examples in another way.")
     return names
 
 

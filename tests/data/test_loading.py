@@ -26,11 +26,13 @@ def arrays(n=10):
 
 def test_public_names():
     assert kerastl.data.__all__ == [
-        "IMAGE_SUFFIXES", "MAX_PIXELS", "RESIZE_RULE", "VALIDATION_FRACTION", "Batch", "Dataset",
-        "IgnoredFilesWarning", "ImageDataset", "ImageSource", "OnError", "StreamDataset",
-        "UnreadableImageWarning", "UnstableStreamWarning", "decode_full_size", "decode_image",
-        "from_arrays", "from_builder", "from_folder", "from_table", "load", "load_pair",
-        "stratified_sample", "stratified_split",
+        "IMAGE_SUFFIXES", "MAX_PIXELS", "RESIZE_RULE", "TEXT_COLUMN", "VALIDATION_FRACTION",
+        "Batch", "DataWarning", "Dataset", "IgnoredFilesWarning", "ImageDataset", "ImageSource",
+        "OnError", "StreamDataset", "TextDataset", "TextKind", "TextLabels",
+        "UnreadableImageWarning", "UnstableStreamWarning", "check_kind", "check_text",
+        "decode_full_size", "decode_image", "from_arrays", "from_builder", "from_folder",
+        "from_table", "load", "load_pair", "load_text_pair", "load_texts", "stratified_sample",
+        "stratified_split",
     ]  # fmt: skip
     assert all(hasattr(kerastl.data, name) for name in kerastl.data.__all__)
 

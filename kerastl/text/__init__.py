@@ -1,0 +1,18 @@
+"""Tokenisation: the ids of KerasHub's tokenizers, without TensorFlow where a model runs."""
+
+from kerastl.text.checking import Equality, check_equal
+from kerastl.text.finding import from_preset_dir
+from kerastl.text.hub import from_hub
+from kerastl.text.tokenizer import TOKENIZER_FILE, Encoded, Rule, Tokenizer, TokenizerKind
+
+__all__ = [
+    "TOKENIZER_FILE",
+    "Encoded",
+    "Equality",
+    "Rule",
+    "Tokenizer",
+    "TokenizerKind",
+    "check_equal",
+    "from_hub",
+    "from_preset_dir",
+]

@@ -1,0 +1,199 @@
+"""The tokenizers of KerasHub, as ``Tokenizer``: the same ids without TensorFlow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kerastl.errors import ConfigurationError
+from kerastl.optional import require
+from kerastl.text.bytepair import build_byte_pair
+from kerastl.text.sentencepiece import Piece, SentencePieceModel, build_unigram, read_model
+from kerastl.text.tokenizer import Tokenizer
+from kerastl.text.wordpiece import build_word_piece
+
+_XLM_ROBERTA = "XLMRobertaTokenizer"
+# T5 was trained on texts that end in </s> and begin with nothing.
+_WITHOUT_START = frozenset({"T5Tokenizer"})
+
+
+def from_hub(tokenizer: Any, *, max_length: int | None = None) -> Tokenizer:
+    """The equivalent of a tokenizer of KerasHub.
+
+    Args:
+        tokenizer: a WordPiece, BytePair or SentencePiece tokenizer of ``keras_hub``, with its
+            vocabulary.
+        max_length: the most tokens a text that the model takes.
+
+    Raises:
+        ConfigurationError: it is of another kind, or cannot be written for ``tokenizers``.
+        MissingExtraError: ``tokenizers`` is not installed.
+    """
+    kinds = {base.__name__ for base in type(tokenizer).__mro__}
+    if "WordPieceTokenizer" in kinds:
+        return word_piece(
+            list(tokenizer.get_vocabulary()),
+            lowercase=tokenizer.lowercase,
+            strip_accents=tokenizer.strip_accents,
+            unknown=tokenizer.oov_token,
+            split=tokenizer.split,
+            split_on_cjk=getattr(tokenizer, "split_on_cjk", True),
+            suffix=tokenizer.suffix_indicator,
+            max_length=max_length,
+        )
+    if "BytePairTokenizer" in kinds:
+        return byte_pair(
+            dict(tokenizer.vocabulary),
+            list(tokenizer.merges),
+            special=list(tokenizer.unsplittable_tokens),
+            add_prefix_space=tokenizer.add_prefix_space,
+            max_length=max_length,
+        )
+    if "SentencePieceTokenizer" in kinds:
+        return unigram(tokenizer.proto, type(tokenizer).__name__, max_length=max_length)
+    raise ConfigurationError(
+        f"KerasHub's {type(tokenizer).__name__} is of no kind that the tokenizers package has: "
+        "known are WordPiece, byte-pair and SentencePiece tokenizers."
+    )
+
+
+def word_piece(
+    vocabulary: list[str],
+    *,
+    lowercase: bool,
+    strip_accents: bool = False,
+    unknown: str = "[UNK]",
+    split: bool = True,
+    split_on_cjk: bool = True,
+    suffix: str = "##",
+    max_length: int | None = None,
+) -> Tokenizer:
+    """KerasHub's tokenizer of BERT, DistilBERT and ELECTRA.
+
+    Args:
+        vocabulary: tokens in the order of their ids.
+        lowercase: fold the case.
+        strip_accents: remove accents first.
+        unknown: the token of unknown words.
+        split: must be true: texts are divided into words here.
+        split_on_cjk: every CJK character is a word.
+        suffix: what marks tokens that continue a word.
+        max_length: the most tokens a text that the model takes.
+
+    Raises:
+        ConfigurationError: the vocabulary lacks ``[CLS]``, ``[SEP]``, ``[PAD]`` or ``unknown``.
+    """
+    if not split:
+        raise ConfigurationError(
+            "A tokenizer with split=False takes words, not texts. Give one with split=True."
+        )
+    ids = {token: index for index, token in enumerate(vocabulary)}
+    missing = [name for name in ("[CLS]", "[SEP]", "[PAD]", unknown) if name not in ids]
+    if missing:
+        raise ConfigurationError(
+            f"The vocabulary of {len(ids)} tokens lacks {', '.join(missing)}: it is none of BERT."
+        )
+    built = build_word_piece(
+        ids,
+        lowercase=lowercase,
+        strip_accents=strip_accents,
+        unknown=unknown,
+        split_on_cjk=split_on_cjk,
+        suffix=suffix,
+    )
+    _add_ends(built, [("[CLS]", ids["[CLS]"])], [("[SEP]", ids["[SEP]"])])
+    return Tokenizer(
+        built.to_str(),
+        pad_id=ids["[PAD]"],
+        max_length=max_length,
+        lowercase=lowercase,
+        rule="keras_hub",
+    )
+
+
+def byte_pair(
+    vocabulary: dict[str, int],
+    merges: list[str],
+    *,
+    special: list[str],
+    add_prefix_space: bool = False,
+    max_length: int | None = None,
+) -> Tokenizer:
+    """KerasHub's tokenizer of RoBERTa.
+
+    Args:
+        vocabulary: ids by token.
+        merges: pairs of tokens.
+        special: names of the special tokens, ``<s>``, ``</s>`` and ``<pad>`` among them.
+        add_prefix_space: begin each text with a blank.
+        max_length: the most tokens a text that the model takes.
+
+    Raises:
+        ConfigurationError: a special token is not in the vocabulary, or a merge is none.
+    """
+    missing = [name for name in ("<s>", "</s>", "<pad>") if name not in vocabulary]
+    if missing:
+        raise ConfigurationError(
+            f"The vocabulary of {len(vocabulary)} tokens lacks {', '.join(missing)}: it is none "
+            "of RoBERTa."
+        )
+    built = build_byte_pair(vocabulary, merges, special=special, add_prefix_space=add_prefix_space)
+    _add_ends(built, [("<s>", vocabulary["<s>"])], [("</s>", vocabulary["</s>"])])
+    return Tokenizer(
+        built.to_str(),
+        pad_id=vocabulary["<pad>"],
+        max_length=max_length,
+        lowercase=False,
+        rule="keras_hub",
+    )
+
+
+def unigram(proto: bytes, tokenizer: str, *, max_length: int | None = None) -> Tokenizer:
+    """KerasHub's tokenizers of ALBERT, DeBERTa v3, FNet, T5 and XLM-RoBERTa.
+
+    Args:
+        proto: a SentencePiece model.
+        tokenizer: the class in KerasHub, which says what the special tokens are.
+        max_length: the most tokens a text that the model takes.
+
+    Raises:
+        ConfigurationError: it is no such model, or lacks a special token.
+    """
+    model = read_model(proto)
+    if tokenizer == _XLM_ROBERTA:
+        built = build_unigram(model, _as_xlm_roberta)
+        start, end, pad = [("<s>", 0)], [("</s>", 2)], 1
+    else:
+        built = build_unigram(model)
+        starts, ends, pads = ("[CLS]", "<s>"), ("[SEP]", "</s>"), ("<pad>", "[PAD]")
+        start = [] if tokenizer in _WITHOUT_START else [_special(model, starts)]
+        end = [_special(model, ends)]
+        pad = _special(model, pads)[1]
+    _add_ends(built, start, end)
+    return Tokenizer(built.to_str(), pad_id=pad, max_length=max_length, rule="keras_hub")
+
+
+def _special(model: SentencePieceModel, names: tuple[str, ...]) -> tuple[str, int]:
+    for name in names:
+        found = model.find(name)
+        if found is not None:
+            return name, found
+    raise ConfigurationError(
+        f"The SentencePiece model has none of the tokens {', '.join(names)}, which KerasHub's "
+        "tokenizer puts around a text or fills it up with."
+    )
+
+
+def _as_xlm_roberta(pieces: tuple[Piece, ...]) -> tuple[list[Piece], int]:
+    """The order of fairseq: its own special tokens first, and a mask last."""
+    control, unknown = 3, 2
+    own = [Piece("<s>", 0.0, control), Piece("<pad>", 0.0, control), Piece("</s>", 0.0, control)]
+    mask = Piece("<mask>", 0.0, control)
+    return [*own, Piece("<unk>", 0.0, unknown), *pieces[3:], mask], 3
+
+
+def _add_ends(built: Any, start: list[tuple[str, int]], end: list[tuple[str, int]]) -> None:
+    tokenizers = require("tokenizers", extra="text", purpose="Tokenising texts")
+    built.post_processor = tokenizers.processors.TemplateProcessing(
+        single=[*(name for name, _ in start), "$A", *(name for name, _ in end)],
+        special_tokens=list(dict.fromkeys([*start, *end])),
+    )

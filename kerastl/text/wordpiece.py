@@ -1,0 +1,164 @@
+"""WordPiece as KerasHub does it, written for the ``tokenizers`` package.
+
+KerasHub's BertTokenizer differs from BERT's own in small ways: it divides words before it folds
+their case, folds by NFKC_Casefold, keeps accents unless told otherwise, and gives up words of more
+than 100 bytes rather than characters. What it makes of a text is reproduced exactly:
+
+1. Controls and blanks become a separator, which no text can hold any more; punctuation and CJK
+   characters get a separator on both sides. From here on only separators divide words, so that
+   folding cannot join or divide them.
+2. Case is folded: NFKC, lower case, what casefold does beyond lower case, NFKC again.
+3. Words are written as bytes, one visible character a byte as in GPT-2, and so is the vocabulary:
+   the limit on a word's length then counts bytes.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from kerastl.optional import require
+
+MOST_BYTES = 100
+"""A word of more bytes is unknown."""
+
+_SEPARATOR = "\n"
+_BLANK = r"[ \p{Cc}\p{Cf}]"
+_PUNCTUATION = r"!-/:-@\[-`{-~\p{P}"
+_CJK = (
+    r"\x{4E00}-\x{9FFF}\x{3400}-\x{4DBF}\x{20000}-\x{2A6DF}\x{2A700}-\x{2B73F}"
+    r"\x{2B740}-\x{2B81F}\x{2B820}-\x{2CEAF}\x{F900}-\x{FAFF}\x{2F800}-\x{2FA1F}"
+)
+# Default_Ignorable_Code_Point of Unicode, which NFKC_Casefold drops.
+_IGNORED = (
+    (0x00AD, 0x00AD), (0x034F, 0x034F), (0x061C, 0x061C), (0x115F, 0x1160), (0x17B4, 0x17B5),
+    (0x180B, 0x180F), (0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164),
+    (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8), (0x1BCA0, 0x1BCA3),
+    (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF),
+)  # fmt: skip
+_IOTA_BELOW = "\u0345"
+
+
+def build_word_piece(
+    vocabulary: Mapping[str, int],
+    *,
+    lowercase: bool,
+    strip_accents: bool,
+    unknown: str,
+    split_on_cjk: bool = True,
+    suffix: str = "##",
+) -> Any:
+    """A ``tokenizers.Tokenizer`` that gives the ids of KerasHub's WordPiece tokenizers.
+
+    Special tokens that stand in a text are ordinary text, as in KerasHub.
+
+    Args:
+        vocabulary: ids by token.
+        lowercase: fold the case.
+        strip_accents: remove accents first.
+        unknown: the token of words that the vocabulary cannot make.
+        split_on_cjk: every CJK character is a word.
+        suffix: what marks tokens that continue a word.
+    """
+    tokenizers = require("tokenizers", extra="text", purpose="Tokenising texts")
+    result = tokenizers.Tokenizer(
+        tokenizers.models.WordPiece(
+            {as_bytes(token): index for token, index in vocabulary.items()},
+            unk_token=as_bytes(unknown),
+            max_input_chars_per_word=MOST_BYTES,
+            continuing_subword_prefix=as_bytes(suffix),
+        )
+    )
+    normalizers, regex = tokenizers.normalizers, tokenizers.Regex
+    steps: list[Any] = []
+    if strip_accents:
+        steps += [normalizers.NFD(), normalizers.Replace(regex(r"\p{Mn}"), "")]
+    divides = f"[{_PUNCTUATION}{_CJK if split_on_cjk else ''}]"
+    steps += [
+        normalizers.Replace(regex(_BLANK), _SEPARATOR),
+        # Not at the ends of a text, where tokenizers loses count of what it inserts.
+        normalizers.Replace(regex(rf"(?<={divides})(?!\z)|(?!\A)(?={divides})"), _SEPARATOR),
+    ]
+    if lowercase:
+        steps += _folding(tokenizers, vocabulary)
+    result.normalizer = normalizers.Sequence(steps)
+    result.pre_tokenizer = tokenizers.pre_tokenizers.Sequence(
+        [
+            tokenizers.pre_tokenizers.Split(_SEPARATOR, "removed"),
+            tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    result.decoder = tokenizers.decoders.Sequence(
+        [
+            tokenizers.decoders.WordPiece(prefix=as_bytes(suffix), cleanup=False),
+            tokenizers.decoders.ByteLevel(),
+        ]
+    )
+    return result
+
+
+def _folding(tokenizers: Any, vocabulary: Mapping[str, int]) -> list[Any]:
+    normalizers = tokenizers.normalizers
+    ignored = "".join(f"\\x{{{first:X}}}-\\x{{{last:X}}}" for first, last in _IGNORED)
+    steps = [
+        normalizers.NFKC(),
+        normalizers.Lowercase(),
+        # Taken apart, so that an iota below is found wherever it is part of a letter.
+        normalizers.NFD(),
+        normalizers.Replace(_IOTA_BELOW, "\u03b9"),
+    ]
+    steps += [
+        normalizers.Replace(lower, folded) for lower, folded in _beyond_lower_case(vocabulary)
+    ]
+    return [
+        *steps,
+        normalizers.NFKC(),
+        normalizers.Replace(tokenizers.Regex(f"[{ignored}]"), ""),
+    ]
+
+
+def _beyond_lower_case(vocabulary: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+    """What casefold does to lower-case characters, where the vocabulary can tell.
+
+    A word is unknown as soon as one of its characters is in no token, folded or not: the
+    characters of scripts that a vocabulary lacks need no rule.
+    """
+    written = {character for token in vocabulary for character in token}
+    for lower, folded in _FOLDED:
+        if written & {*lower, *folded}:
+            yield lower, folded
+
+
+def _all_folded() -> Iterator[tuple[str, str]]:
+    for code in range(0x80, 0x1E944):
+        lower = chr(code)
+        if 0xD800 <= code < 0xE000 or unicodedata.normalize("NFKD", lower) != lower:
+            continue
+        # Cherokee is folded to upper case, so that lower() alone is not what the first steps give.
+        if lower.lower() == lower and lower.casefold() != lower and lower != _IOTA_BELOW:
+            yield lower, lower.casefold()
+
+
+_FOLDED = tuple(_all_folded())
+
+
+def _byte_alphabet() -> dict[int, str]:
+    """GPT-2's visible character for each byte."""
+    visible = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    alphabet = {byte: chr(byte) for byte in visible}
+    hidden = [byte for byte in range(256) if byte not in alphabet]
+    return alphabet | {byte: chr(0x100 + n) for n, byte in enumerate(hidden)}
+
+
+_ALPHABET = _byte_alphabet()
+
+
+def as_bytes(token: str) -> str:
+    """A token with one visible character for each byte of its UTF-8; ASCII stays as it is."""
+    return "".join(_ALPHABET[byte] for byte in token.encode("utf-8"))
+
+
+def read_vocabulary(lines: Sequence[str]) -> dict[str, int]:
+    """Ids by token from the lines of a ``vocab.txt``, as KerasHub reads it."""
+    return {line.rstrip(): index for index, line in enumerate(lines)}
