@@ -3,7 +3,7 @@
 from kerastl.backbones.build import INPUT, BuiltBackbone, build_backbone
 from kerastl.backbones.freezing import freeze, stages_of, unfreeze
 from kerastl.backbones.preprocessing import describe as describe_preprocessing
-from kerastl.backbones.presets import keep_positions
+from kerastl.backbones.presets import mend_saving
 from kerastl.backbones.record import Backbone
 from kerastl.backbones.registry import get_backbone, list_backbones, split_name
 from kerastl.backbones.weights import NONE, WeightsSource, find_weights
@@ -19,7 +19,7 @@ __all__ = [
     "find_weights",
     "freeze",
     "get_backbone",
-    "keep_positions",
+    "mend_saving",
     "list_backbones",
     "split_name",
     "stages_of",

@@ -109,7 +109,7 @@ def construct(
     if "position_embedding_shape" in inspect.signature(kind).parameters:
         settings["position_embedding_shape"] = image_size
     backbone = kind(**{**settings, **arguments})
-    keep_positions(backbone)
+    mend_saving(backbone)
     return backbone
 
 
@@ -191,22 +191,37 @@ def _settle(hub: Any, record: Backbone, loaded: Any, image_size: tuple[int, int]
     for weight, value in zip(own.weights, loaded.weights, strict=True):
         same = tuple(weight.shape) == tuple(value.shape)
         weight.assign(value if same else used)
-    keep_positions(own)
+    mend_saving(own)
     return own
 
 
-def keep_positions(model: keras.Model) -> None:
-    """Makes every file of a DINOv2 hold the position embeddings that it computes with.
+def mend_saving(model: keras.Model) -> None:
+    """Makes every file of a backbone of KerasHub hold what it computes with.
 
-    KerasHub saves what training made of them only where the sum of all changes has the right
-    sign. Where both sets of embeddings have one size, saving takes those in use.
+    KerasHub saves the position embeddings of a DINOv2 that training moved only where the sum of
+    all changes has the right sign; where both sets of embeddings have one size, saving takes
+    those in use. Of an EfficientNet it leaves out which blocks have no residual connection, so
+    that such a file cannot be loaded.
 
     Args:
-        model: any model; only embeddings of DINOv2 within it are touched.
+        model: any model; nothing else within it is touched.
     """
     for layer in model._flatten_layers():
-        if type(layer).__name__ == "DINOV2Embedding":
+        kind = type(layer).__name__
+        if kind == "DINOV2Embedding":
             layer.save_own_variables = functools.partial(_save_positions, layer)
+        elif kind == "EfficientNetBackbone":
+            layer.get_config = functools.partial(_efficientnet_config, layer)
+
+
+def _efficientnet_config(backbone: Any) -> dict[str, Any]:
+    config = type(backbone).get_config(backbone)
+    option = "stackwise_nores_option"
+    if option not in config:
+        blocks = {layer.name: layer for layer in backbone.layers}
+        firsts = [blocks.get(f"block{i + 1}a_") for i in range(len(config["stackwise_strides"]))]
+        config[option] = [bool(getattr(block, "nores", False)) for block in firsts]
+    return dict(config)
 
 
 def _save_positions(layer: Any, store: Any) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import keras
 
-from kerastl.backbones import keep_positions
+from kerastl.backbones import mend_saving
 from kerastl.errors import RunError
 from kerastl.files import atomic_file, read_json, write_json
 from kerastl.model.samples import FOLDER as SAMPLES
@@ -82,7 +82,7 @@ def read(path: Path) -> dict[str, Any]:
         values["class_names"] = tuple(values["class_names"])
         # Safe mode refuses Lambda layers and all else that would run code out of the file.
         network = keras.saving.load_model(path / MODEL, compile=False, safe_mode=True)
-        keep_positions(network)
+        mend_saving(network)
     except RunError:
         raise
     except Exception as error:

@@ -96,18 +96,14 @@ class TextModel(TrainedModel):
         Raises:
             DataError: the data's classes are not the model's.
         """
-        dataset = load_texts(
-            data, class_names=self.class_names or None, kind=self.kind, **options
-        )
+        dataset = load_texts(data, class_names=self.class_names or None, kind=self.kind, **options)
         if not len(dataset):
             raise DataError("There is not a single text.")
         return measure(dataset.labels, self._outputs(dataset.texts), self.kind, self.thresholds)
 
     def _outputs(self, texts: Sequence[str]) -> Array:
         encoded = self.tokenizer.encode(texts, self.max_length)
-        examples = sort_tokens(
-            encoded.ids, np.zeros(len(texts)), pad_id=self.tokenizer.pad_id
-        )
+        examples = sort_tokens(encoded.ids, np.zeros(len(texts)), pad_id=self.tokenizer.pad_id)
         return predict_tokens(self.network, examples)
 
     def _thresholds(self) -> Array:
