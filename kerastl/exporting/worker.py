@@ -65,7 +65,14 @@ def convert(job: dict[str, Any], folder: Path, steps: Steps) -> dict[str, Any]:
         with steps.step("converting to onnx"):
             from kerastl.exporting import onnx_route
 
-            facts["model.onnx"] = onnx_route.convert(frozen, out / "model.onnx", job["metadata"])
+            facts["model.onnx"] = onnx_route.convert(
+                frozen,
+                out / "model.onnx",
+                job["metadata"],
+                inputs={frozen.inputs[0].name: "image"},
+                outputs={frozen.outputs[0].name: "probabilities"},
+                axes={1: "height", 2: "width"},
+            )
     if "litert" in job["formats"]:
         facts |= _convert_litert(job, folder, saved, steps, _names_of_layers(network))
     return facts

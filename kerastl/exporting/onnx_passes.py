@@ -1,0 +1,148 @@
+"""Passes over graphs on their way to ONNX, each for one thing that is missing or wrong upstream.
+
+:func:`replace_erfc` runs on the TensorFlow graph, the others on the ONNX model. None changes
+anything outside the graph it is given. tests/exporting/test_upstream.py shows of each that upstream
+still needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import onnx
+
+# Small enough to be lost in the first addition, and not zero.
+_SAFE_PAD_VALUE = 1e-30
+
+
+def replace_erfc(graph: Any) -> int:
+    """Writes the ``Erfc`` nodes of a TensorFlow graph, of which exact GELU is made, as 1 - Erf.
+
+    ONNX has Erf alone, and tf2onnx maps nothing else to it since TensorFlow's GELU turned to Erfc:
+    https://github.com/onnx/tensorflow-onnx/issues/2347, and the pull request
+    https://github.com/onnx/tensorflow-onnx/pull/2463, which is open.
+
+    Args:
+        graph: a ``GraphDef``, changed in place. Bodies of loops and branches are left alone.
+
+    Returns:
+        How many nodes were replaced.
+    """
+    import tensorflow as tf
+
+    nodes = [node for node in graph.node if node.op == "Erfc"]
+    for node in nodes:
+        source, kind = node.input[0], node.attr["T"]
+        erf = graph.node.add(name=f"{node.name}/erf", op="Erf", input=[source], device=node.device)
+        erf.attr["T"].CopyFrom(kind)
+        one = graph.node.add(name=f"{node.name}/one", op="Const", device=node.device)
+        one.attr["dtype"].CopyFrom(kind)
+        one.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(1, dtype=kind.type))
+        node.op = "Sub"
+        del node.input[:]
+        node.input.extend([one.name, erf.name])
+    return len(nodes)
+
+
+def guard_pads(model: onnx.ModelProto) -> int:
+    """Keeps ONNX Runtime from folding a Pad of zeros into the MaxPool after it.
+
+    Its Pad_Fusion takes the zeros for the pooling's own padding, which is minus infinity: a wrong
+    answer, without an error. It looks for zeros, so that a value near zero is left alone.
+    https://github.com/microsoft/onnxruntime/issues/24737 (closed as stale; still so in 1.31).
+
+    Returns:
+        How many nodes were changed.
+    """
+    producers = {output: node for node in model.graph.node for output in node.output}
+    pads = {
+        id(pad): pad
+        for node in model.graph.node
+        if node.op_type == "MaxPool"
+        and (pad := producers.get(node.input[0])) is not None
+        and pad.op_type == "Pad"
+        and (len(pad.input) < 3 or _is_zero(model, pad.input[2]))
+    }
+    for index, pad in enumerate(pads.values()):
+        name = f"safe_pad_value_{index}"
+        value = np.array(_SAFE_PAD_VALUE, dtype=np.float32)
+        model.graph.initializer.append(onnx.numpy_helper.from_array(value, name))
+        if len(pad.input) < 3:
+            pad.input.append(name)
+        else:
+            pad.input[2] = name
+    return len(pads)
+
+
+def _is_zero(model: onnx.ModelProto, name: str) -> bool:
+    for item in model.graph.initializer:
+        if item.name == name:
+            return not np.any(onnx.numpy_helper.to_array(item))
+    return name == ""
+
+
+def refuse_foreign_operators(model: onnx.ModelProto) -> None:
+    """Refuses operators that are none of ONNX.
+
+    tf2onnx logs what it has no counterpart for and writes it down as it was, without an error:
+    https://github.com/onnx/tensorflow-onnx/issues/2271.
+
+    Raises:
+        RuntimeError: names the operators.
+    """
+    foreign = {
+        node.op_type
+        for node in nodes_of(model.graph)
+        if node.domain not in ("", "ai.onnx") or not onnx.defs.has(node.op_type)
+    }
+    if foreign:
+        raise RuntimeError(
+            f"ONNX has no operator for {sorted(foreign)}, which this network uses. Leave "
+            "'onnx' out of the formats, or replace the layers that need it."
+        )
+
+
+def nodes_of(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    """All nodes of a graph, those in the bodies of loops and branches included."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            for body in (attribute.g, *attribute.graphs):
+                yield from nodes_of(body)
+
+
+def check_shapes(model: onnx.ModelProto) -> None:
+    """Infers every shape anew and compares the outputs' with what the file declares.
+
+    Raises:
+        RuntimeError: shapes cannot be inferred, or an output has another one.
+    """
+    blank = onnx.ModelProto()
+    blank.CopyFrom(model)
+    # Inference would merge what is declared into what it finds.
+    del blank.graph.value_info[:]
+    for value in blank.graph.output:
+        value.type.tensor_type.ClearField("shape")
+    try:
+        inferred = onnx.shape_inference.infer_shapes(
+            blank, check_type=True, strict_mode=True, data_prop=True
+        )
+    except onnx.shape_inference.InferenceError as error:
+        raise RuntimeError(f"The ONNX graph's shapes contradict one another: {error}") from error
+    for declared, found in zip(model.graph.output, inferred.graph.output, strict=True):
+        if not found.type.tensor_type.HasField("shape"):
+            continue
+        wanted, got = _sizes(declared), _sizes(found)
+        if len(wanted) != len(got) or any(
+            a != b for a, b in zip(wanted, got, strict=True) if None not in (a, b)
+        ):
+            raise RuntimeError(
+                f"The ONNX output {declared.name!r} has the shape {got} by inference; its file "
+                f"would declare {wanted}."
+            )
+
+
+def _sizes(value: onnx.ValueInfoProto) -> list[int | None]:
+    return [item.dim_value or None for item in value.type.tensor_type.shape.dim]
