@@ -1,49 +1,18 @@
-"""Passes over graphs on their way to ONNX, each for one thing that is missing or wrong upstream.
+"""Passes over ONNX models, each for one thing that is missing or wrong upstream.
 
-:func:`replace_erfc` runs on the TensorFlow graph, the others on the ONNX model. None changes
-anything outside the graph it is given. tests/exporting/test_upstream.py shows of each that upstream
-still needs it.
+None changes anything outside the model it is given. tests/exporting/test_upstream.py shows of each
+that upstream still needs it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import onnx
 
 # Small enough to be lost in the first addition, and not zero.
 _SAFE_PAD_VALUE = 1e-30
-
-
-def replace_erfc(graph: Any) -> int:
-    """Writes the ``Erfc`` nodes of a TensorFlow graph, of which exact GELU is made, as 1 - Erf.
-
-    ONNX has Erf alone, and tf2onnx maps nothing else to it since TensorFlow's GELU turned to Erfc:
-    https://github.com/onnx/tensorflow-onnx/issues/2347, and the pull request
-    https://github.com/onnx/tensorflow-onnx/pull/2463, which is open.
-
-    Args:
-        graph: a ``GraphDef``, changed in place. Bodies of loops and branches are left alone.
-
-    Returns:
-        How many nodes were replaced.
-    """
-    import tensorflow as tf
-
-    nodes = [node for node in graph.node if node.op == "Erfc"]
-    for node in nodes:
-        source, kind = node.input[0], node.attr["T"]
-        erf = graph.node.add(name=f"{node.name}/erf", op="Erf", input=[source], device=node.device)
-        erf.attr["T"].CopyFrom(kind)
-        one = graph.node.add(name=f"{node.name}/one", op="Const", device=node.device)
-        one.attr["dtype"].CopyFrom(kind)
-        one.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(1, dtype=kind.type))
-        node.op = "Sub"
-        del node.input[:]
-        node.input.extend([one.name, erf.name])
-    return len(nodes)
 
 
 def guard_pads(model: onnx.ModelProto) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 
 import onnx
 
-from kerastl.exporting import onnx_passes
+from kerastl.exporting import graph_passes, onnx_passes
 
 # What tf2onnx is tested with by its makers, and read by every ONNX Runtime since 1.12.
 OPSET = 17
@@ -53,7 +53,7 @@ def convert(
 
     _check_names(frozen, inputs, outputs)
     graph = frozen.graph.as_graph_def()
-    onnx_passes.replace_erfc(graph)
+    graph_passes.replace_erfc(graph)
     model, _ = tf2onnx.convert.from_graph_def(
         graph,
         name="kerastl",

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework import convert_to_constants
 
-from kerastl.exporting import onnx_passes, onnx_route
+from kerastl.exporting import graph_passes, onnx_passes, onnx_route
 
 NAMES = {"inputs": {"ids:0": "token_ids", "mask:0": "padding_mask"}}
 
@@ -114,7 +114,7 @@ def test_erfc_becomes_erf_in_its_own_precision(dtype):
         x = tf.compat.v1.placeholder(dtype, (3,), name="x")
         tf.identity(tf.math.erfc(x), name="y")
     definition = graph.as_graph_def()
-    assert onnx_passes.replace_erfc(definition) == 1
+    assert graph_passes.replace_erfc(definition) == 1
     assert "Erfc" not in {node.op for node in definition.node}
     values = np.array([-1.0, 0.0, 0.5]).astype(dtype.as_numpy_dtype)
     answers = []

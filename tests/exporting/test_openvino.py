@@ -195,14 +195,13 @@ def test_an_operator_that_openvino_lacks(tmp_path):
 
     from kerastl.exporting import openvino_route
 
-    module = tf.Module()
-    module.serve = tf.function(
-        lambda image: {"probabilities": tf.math.lgamma(tf.math.igamma(image, image))},
+    function = tf.function(
+        lambda image: tf.math.igamma(image, image),
         input_signature=[tf.TensorSpec((None, 4), tf.float32, name="image")],
-    )
-    tf.saved_model.save(module, str(tmp_path / "s"), signatures={"serving_default": module.serve})
+    ).get_concrete_function()
+    names = {"inputs": {"image:0": "image"}, "outputs": {function.outputs[0].name: "scores"}}
     with pytest.raises(RuntimeError, match=r"(?s)cannot convert.*Igamma.*Leave 'openvino' out"):
-        openvino_route.convert(tmp_path / "s", tmp_path / "o", {})
+        openvino_route.convert(function, tmp_path / "o", {}, **names)
     assert not (tmp_path / "o").exists()
 
 

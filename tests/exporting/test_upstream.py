@@ -65,7 +65,7 @@ def distance(network, outputs):
         (
             lambda: layers.Activation("gelu"),
             "Erfc",
-            "onnx_passes.replace_erfc (onnx/tensorflow-onnx#2463)",
+            "graph_passes.replace_erfc (onnx/tensorflow-onnx#2463)",
         ),
         (
             lambda: layers.Conv2D(4, 3, groups=2),
@@ -144,6 +144,28 @@ def test_keras_lets_flex_operators_into_litert_files(tmp_path):
     interpreter = Interpreter(str(path))
     with pytest.raises(RuntimeError, match="FlexRoll"):
         interpreter.allocate_tensors()
+
+
+def test_openvino_has_no_rule_for_updates_of_slices(tmp_path):
+    openvino = pytest.importorskip("openvino", reason="needs pip install 'kerastl[openvino]'")
+    from kerastl.exporting import graph_passes
+
+    class Masked(layers.Layer):
+        def call(self, x):
+            mask = keras.ops.slice_update(keras.ops.zeros((8, 8)), (2, 2), keras.ops.ones((3, 3)))
+            return x * mask[None, :, :, None]
+
+    network = network_of(Masked())
+    frozen = saved_model.freeze(network, IMAGES.shape[1:])
+    graph, path = frozen.graph.as_graph_def(), tmp_path / "graph.pb"
+    path.write_bytes(graph.SerializeToString())
+    with pytest.raises(RuntimeError, match="XlaDynamicUpdateSlice"):
+        openvino.Core().read_model(path)
+        pytest.fail(needless("graph_passes.fold_slice_updates"))
+    assert graph_passes.fold_slice_updates(graph) == 1
+    path.write_bytes(graph.SerializeToString())
+    model = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    assert distance(network, model(IMAGES)[0]) < 1e-6
 
 
 def test_gradients_of_swish_cannot_be_saved_with_a_frozen_graph(tmp_path):
