@@ -118,7 +118,8 @@ def export(
     run: Annotated[Path, typer.Argument(help="A run directory.")],
     out: Annotated[Path, typer.Option(help="The bundle to write.")],
     formats: Annotated[
-        str, typer.Option("--format", help="Of saved_model, onnx, litert, with commas between.")
+        str,
+        typer.Option("--format", help="Of saved_model, onnx, litert, openvino; commas between."),
     ] = "saved_model,onnx,litert",
     quantize: Annotated[
         str, typer.Option(help="Further LiteRT files: of float16, dynamic, int8, int16x8.")

@@ -22,9 +22,9 @@ def step_of(format: str, quantization: str | None) -> str:
     """The worker's name for the conversion of an artifact."""
     if format == "saved_model":
         return "writing saved_model"
-    if format == "onnx":
-        return "converting to onnx"
-    return f"converting to litert ({quantization or 'float32'})"
+    if format == "litert":
+        return f"converting to litert ({quantization or 'float32'})"
+    return f"converting to {format}"
 
 
 def artifact_of(

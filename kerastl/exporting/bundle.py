@@ -8,13 +8,19 @@ from typing import Any
 
 from kerastl.errors import ConfigurationError
 
-FORMATS = ("saved_model", "onnx", "litert")
+DEFAULT_FORMATS = ("saved_model", "onnx", "litert")
+FORMATS = (*DEFAULT_FORMATS, "openvino")
 QUANTIZATIONS = ("float16", "dynamic", "int8", "int16x8")
 
 # What calibration images make better, or possible at all.
 CALIBRATED = ("dynamic", "int8", "int16x8")
 NEED_CALIBRATION = ("int8", "int16x8")
 
+_NAMES = {
+    "saved_model": "saved_model",
+    "onnx": "model.onnx",
+    "openvino": "model_openvino",
+}
 _LITERT_NAMES: dict[str | None, str] = {
     None: "model.tflite",
     "float16": "model_float16.tflite",
@@ -32,7 +38,7 @@ def artifact_path(format: str, quantization: str | None = None) -> str:
     """
     if format == "litert":
         return _LITERT_NAMES[quantization]
-    return {"saved_model": "saved_model", "onnx": "model.onnx"}[format]
+    return _NAMES[format]
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,7 @@ class Gate:
 
     Args:
         max_abs_diff: largest difference of any output value that a float artifact may show
-            (SavedModel, ONNX, LiteRT float32).
+            (all but the quantised LiteRT files).
         label_agreement: share of examples, in 0..1, on which a float artifact must give the
             model's label.
         quantized_label_agreement: the same for quantised artifacts, whose values are not
@@ -99,7 +105,7 @@ class Artifact:
     """One exported file (or folder) and how closely it answers like the Keras model.
 
     Attributes:
-        format: ``"saved_model"``, ``"onnx"`` or ``"litert"``.
+        format: one of :data:`FORMATS`.
         path: relative to the bundle, with forward slashes.
         bytes: size; of a folder, the sum over its files.
         sha256: of the file; of a folder, see :func:`kerastl.exporting.hashing.sha256_path`.

@@ -11,9 +11,20 @@ _RUNNERS = {
     "saved_model": ("run_saved_model.py", "tensorflow pillow numpy"),
     "onnx": ("run_onnx.py", "onnxruntime pillow numpy"),
     "litert": ("run_litert.py", "ai-edge-litert pillow numpy"),
+    "openvino": ("run_openvino.py", "openvino pillow numpy"),
 }
-_TITLES = {"saved_model": "SavedModel", "onnx": "ONNX", "litert": "LiteRT"}
-_HUB_LIBRARIES = {"saved_model": "tensorflow", "onnx": "onnx", "litert": "tflite"}
+_TITLES = {
+    "saved_model": "SavedModel",
+    "onnx": "ONNX",
+    "litert": "LiteRT",
+    "openvino": "OpenVINO",
+}
+_HUB_LIBRARIES = {
+    "saved_model": "tensorflow",
+    "onnx": "onnx",
+    "litert": "tflite",
+    "openvino": "openvino",
+}
 
 
 def render(manifest: dict[str, Any]) -> str:

@@ -18,7 +18,7 @@ from kerastl.exporting import network as networks
 from kerastl.exporting.assembly import artifact_of, step_of, write_bundle
 from kerastl.exporting.bundle import (
     CALIBRATED,
-    FORMATS,
+    DEFAULT_FORMATS,
     Bundle,
     Gate,
     LiteRTOptions,
@@ -79,7 +79,7 @@ def export(
     path: str | os.PathLike[str],
     *,
     class_names: Sequence[str],
-    formats: Sequence[str] = FORMATS,
+    formats: Sequence[str] = DEFAULT_FORMATS,
     quantize: Sequence[str] = (),
     examples: Array | None = None,
     labels: Array | None = None,
@@ -99,7 +99,7 @@ def export(
             values 0 to 255 (preprocessing inside), and one output ``(batch, classes)``.
         path: the folder to make; it appears whole or not at all.
         class_names: one name per output, in the order of the outputs.
-        formats: any of ``"saved_model"``, ``"onnx"``, ``"litert"``.
+        formats: any of ``"saved_model"``, ``"onnx"``, ``"litert"``, ``"openvino"``.
         quantize: LiteRT artifacts beside the float32 one: ``"float16"``, ``"dynamic"``,
             ``"int8"``, ``"int16x8"``.
         examples: images to compare on, uint8 ``(n, height, width, 3)``, best the validation

@@ -68,9 +68,20 @@ _CONVERTERS = {
     "saved_model": ("tensorflow",),
     "onnx": ("tensorflow", "tf2onnx", "onnx"),
     "litert": ("tensorflow",),
+    "openvino": ("tensorflow", "openvino"),
 }
-_RUNTIMES = {"saved_model": "tensorflow", "onnx": "onnxruntime", "litert": "ai_edge_litert"}
-_EXTRAS = {"saved_model": "tensorflow", "onnx": "onnx", "litert": "litert"}
+_RUNTIMES = {
+    "saved_model": "tensorflow",
+    "onnx": "onnxruntime",
+    "litert": "ai_edge_litert",
+    "openvino": "openvino",
+}
+_EXTRAS = {
+    "saved_model": "tensorflow",
+    "onnx": "onnx",
+    "litert": "litert",
+    "openvino": "openvino",
+}
 
 
 def check_installed(formats: Iterable[str], *, to_convert: bool) -> None:

@@ -1,143 +1,99 @@
 """The ONNX route: tf2onnx from the frozen graph, mended where it or the runtime is wrong.
 
-Runs in the export worker, under TensorFlow.
+Runs in the export worker, under TensorFlow. Why tf2onnx, and why from the frozen graph: see
+benchmarks/results/onnx_routes.md.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 
+from kerastl.exporting import graph_passes, onnx_passes
+
+# What tf2onnx is tested with by its makers, and read by every ONNX Runtime since 1.12.
 OPSET = 17
-
-# ONNX Runtime folds a Pad of zeros before a MaxPool into the pooling, whose own padding is
-# minus infinity: a wrong answer, without an error. A value this small is not folded, and is
-# lost in the first addition.
-_SAFE_PAD_VALUE = 1e-30
+BATCH = "batch"
 
 
-def convert(frozen: Any, path: Path, metadata: dict[str, Any]) -> dict[str, Any]:
-    """Writes an ONNX file with named input and output and a dynamic batch dimension.
+def convert(
+    frozen: Any,
+    path: Path,
+    metadata: Mapping[str, Any],
+    *,
+    inputs: Mapping[str, str],
+    outputs: Mapping[str, str],
+    axes: Mapping[int, str] | None = None,
+) -> dict[str, Any]:
+    """Writes an ONNX file with named inputs and outputs and a dynamic batch dimension.
 
     Args:
-        frozen: the concrete function of :func:`kerastl.exporting.saved_model.freeze`.
+        frozen: the concrete function of :func:`kerastl.exporting.saved_model.freeze`, or any
+            without variables.
         path: the file to write.
         metadata: goes into ``metadata_props``; what is not a string, as JSON.
+        inputs: by the name of a tensor of the graph, such as ``"image:0"``, the name that the
+            file gives it; one for each input. The first dimension of each is the batch.
+        outputs: the same of the outputs.
+        axes: names for dimensions of inputs that have no fixed size, by their position.
+
+    Returns:
+        What the manifest says of it beside its parity.
 
     Raises:
-        RuntimeError: an operation of the network has no counterpart in ONNX.
+        ValueError: a tensor is not named, or a name stands for two.
+        RuntimeError: an operation of the network has no counterpart in ONNX, or the graph's
+            shapes are wrong.
     """
     import tf2onnx
 
-    _register_erfc()
+    _check_names(frozen, inputs, outputs)
     graph = frozen.graph.as_graph_def()
+    graph_passes.replace_erfc(graph)
     model, _ = tf2onnx.convert.from_graph_def(
         graph,
         name="kerastl",
-        input_names=[frozen.inputs[0].name],
-        output_names=[frozen.outputs[0].name],
+        input_names=list(inputs),
+        output_names=list(outputs),
+        tensors_to_rename={**inputs, **outputs},
         opset=OPSET,
     )
-    _rename(model, {frozen.inputs[0].name: "image", frozen.outputs[0].name: "probabilities"})
-    for value in (*model.graph.input, *model.graph.output):
-        value.type.tensor_type.shape.dim[0].dim_param = "batch"
-    for axis, name in ((1, "height"), (2, "width")):
-        size = model.graph.input[0].type.tensor_type.shape.dim[axis]
-        if not size.dim_value:
-            size.dim_param = name
-    mended = _guard_pads(model)
-    _refuse_foreign_operators(model)
+    _name_dimensions(model, axes or {})
+    guarded = onnx_passes.guard_pads(model)
+    onnx_passes.refuse_foreign_operators(model)
     for key, value in metadata.items():
         entry = model.metadata_props.add()
         entry.key = key
         entry.value = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     onnx.checker.check_model(model, full_check=True)
+    onnx_passes.check_shapes(model)
     onnx.save(model, str(path))
-    return {"opset": OPSET, "pads_guarded": mended}
+    return {"opset": OPSET, "pads_guarded": guarded}
 
 
-def _rename(model: Any, names: dict[str, str]) -> None:
-    """Renames values throughout a graph, sparing the new names from collisions."""
-    taken = {output for node in model.graph.node for output in node.output}
-    taken |= {item.name for item in model.graph.initializer}
-    renaming = {new: f"{new}__inner" for new in names.values() if new in taken}
-    renaming |= names
-    for node in model.graph.node:
-        for values in (node.input, node.output):
-            for index, value in enumerate(values):
-                values[index] = renaming.get(value, value)
-    graph = model.graph
-    for item in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
-        item.name = renaming.get(item.name, item.name)
+def _check_names(frozen: Any, inputs: Mapping[str, str], outputs: Mapping[str, str]) -> None:
+    for kind, tensors, names in (
+        ("inputs", frozen.inputs, inputs),
+        ("outputs", frozen.outputs, outputs),
+    ):
+        held = sorted(tensor.name for tensor in tensors)
+        if sorted(names) != held:
+            raise ValueError(f"The graph has the {kind} {held}; named were {sorted(names)}.")
+    given = [*inputs.values(), *outputs.values()]
+    repeated = sorted({name for name in given if given.count(name) > 1})
+    if repeated:
+        raise ValueError(f"Names of inputs and outputs must be distinct; repeated: {repeated}.")
 
 
-def _guard_pads(model: Any) -> int:
-    producers = {output: node for node in model.graph.node for output in node.output}
-    pads = {
-        id(pad): pad
-        for node in model.graph.node
-        if node.op_type == "MaxPool"
-        and (pad := producers.get(node.input[0])) is not None
-        and pad.op_type == "Pad"
-        and (len(pad.input) < 3 or _is_zero(model, pad.input[2]))
-    }
-    for index, pad in enumerate(pads.values()):
-        name = f"safe_pad_value_{index}"
-        value = np.array(_SAFE_PAD_VALUE, dtype=np.float32)
-        model.graph.initializer.append(onnx.numpy_helper.from_array(value, name))
-        if len(pad.input) < 3:
-            pad.input.append(name)
-        else:
-            pad.input[2] = name
-    return len(pads)
-
-
-def _is_zero(model: Any, name: str) -> bool:
-    for item in model.graph.initializer:
-        if item.name == name:
-            return not np.any(onnx.numpy_helper.to_array(item))
-    return name == ""
-
-
-def _refuse_foreign_operators(model: Any) -> None:
-    foreign = {
-        node.op_type
-        for node in model.graph.node
-        if node.domain not in ("", "ai.onnx") or not onnx.defs.has(node.op_type)
-    }
-    if foreign:
-        raise RuntimeError(
-            f"ONNX has no operator for {sorted(foreign)}, which this network uses. Leave "
-            "'onnx' out of the formats, or replace the layers that need it."
-        )
-
-
-def _register_erfc() -> None:
-    """Gives tf2onnx the ``Erfc`` that exact GELU is made of: 1 - Erf."""
-    from tf2onnx import utils
-    from tf2onnx.handler import tf_op
-
-    class Erfc:
-        @classmethod
-        def version_9(cls, ctx: Any, node: Any, **_: Any) -> None:
-            dtype, shape = ctx.get_dtype(node.output[0]), ctx.get_shape(node.output[0])
-            source, target = node.input[0], node.output[0]
-            one = ctx.make_const(
-                utils.make_name("one"), np.array(1, dtype=utils.map_onnx_to_numpy_type(dtype))
-            )
-            ctx.remove_node(node.name)
-            erf = ctx.make_node("Erf", [source], dtypes=[dtype], shapes=[shape])
-            ctx.make_node(
-                "Sub",
-                [one.output[0], erf.output[0]],
-                outputs=[target],
-                name=node.name,
-                dtypes=[dtype],
-                shapes=[shape],
-            )
-
-    tf_op("Erfc")(Erfc)
+def _name_dimensions(model: onnx.ModelProto, axes: Mapping[int, str]) -> None:
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_param = BATCH
+    for value in model.graph.input:
+        for position, name in axes.items():
+            size = value.type.tensor_type.shape.dim[position]
+            if not size.dim_value:
+                size.dim_param = name

@@ -17,7 +17,7 @@ from kerastl.exporting.manifest import read_manifest
 from kerastl.exporting.runtimes import BATCH_SIZE, Runtime, open_artifact
 
 # The quickest to start and to run first.
-_PREFERENCE = ("onnx", "litert", "saved_model")
+_PREFERENCE = ("onnx", "litert", "openvino", "saved_model")
 
 
 class Predictor:
@@ -73,8 +73,8 @@ def load_bundle(
 
     Args:
         path: the bundle.
-        format: ``"saved_model"``, ``"onnx"`` or ``"litert"``; None takes the first that is in
-            the bundle and whose runtime is installed.
+        format: ``"saved_model"``, ``"onnx"``, ``"litert"`` or ``"openvino"``; None takes the
+            first that is in the bundle and whose runtime is installed.
         quantization: of a LiteRT artifact, None for float32.
 
     Raises:

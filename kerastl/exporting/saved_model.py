@@ -34,8 +34,10 @@ class _PlainFunctions:
 def without_xla() -> Iterator[None]:
     """Keeps Keras from wrapping grouped convolutions in an XLA function while tracing.
 
-    No converter has an operator for such a function. In inference TensorFlow's own kernels
-    carry out grouped convolutions on any device.
+    tf2onnx has no operator for such a function, and in inference TensorFlow's own kernels carry
+    out grouped convolutions on any device:
+    https://github.com/onnx/tensorflow-onnx/issues/2099 and
+    https://github.com/keras-team/keras/issues/18180, both open.
     """
     from keras.src.backend.tensorflow import nn
 

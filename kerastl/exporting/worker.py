@@ -55,6 +55,8 @@ def convert(job: dict[str, Any], folder: Path, steps: Steps) -> dict[str, Any]:
     out, facts = Path(job["out"]), {}
     with steps.step("tracing the network"):
         frozen = saved_model.freeze(network, tuple(job["shape"]), resizing=job["any_size"])
+    inputs = {frozen.inputs[0].name: "image"}
+    outputs = {frozen.outputs[0].name: "probabilities"}
     # LiteRT converts from a SavedModel even where none was asked for.
     saved = out / "saved_model" if "saved_model" in job["formats"] else folder / "saved_model"
     with steps.step("writing saved_model"):
@@ -65,7 +67,22 @@ def convert(job: dict[str, Any], folder: Path, steps: Steps) -> dict[str, Any]:
         with steps.step("converting to onnx"):
             from kerastl.exporting import onnx_route
 
-            facts["model.onnx"] = onnx_route.convert(frozen, out / "model.onnx", job["metadata"])
+            facts["model.onnx"] = onnx_route.convert(
+                frozen,
+                out / "model.onnx",
+                job["metadata"],
+                inputs=inputs,
+                outputs=outputs,
+                axes={1: "height", 2: "width"},
+            )
+    if "openvino" in job["formats"]:
+        with steps.step("converting to openvino"):
+            from kerastl.exporting import openvino_route
+
+            name = artifact_path("openvino")
+            facts[name] = openvino_route.convert(
+                frozen, out / name, job["metadata"], inputs=inputs, outputs=outputs
+            )
     if "litert" in job["formats"]:
         facts |= _convert_litert(job, folder, saved, steps, _names_of_layers(network))
     return facts

@@ -61,7 +61,7 @@ def test_plain_lines_and_a_missing_image(exported, trained, tmp_path):
     assert done.stdout == ""
 
 
-@pytest.mark.parametrize("script", ["run_saved_model.py", "run_onnx.py", "run_litert.py"])
+@pytest.mark.parametrize("script", sorted(file.name for file in RUNNERS.glob("run_*.py")))
 def test_runners_import_neither_kerastl_nor_keras(script):
     source = (RUNNERS / script).read_text("utf-8")
     lines = [line for line in source.splitlines() if line.startswith(("import ", "from "))]

@@ -1,0 +1,82 @@
+"""Passes over TensorFlow graphs on their way to other formats.
+
+tests/exporting/test_upstream.py shows of each that upstream still needs it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def replace_erfc(graph: Any) -> int:
+    """Writes the ``Erfc`` nodes of a TensorFlow graph, of which exact GELU is made, as 1 - Erf.
+
+    ONNX has Erf alone, and tf2onnx maps nothing else to it since TensorFlow's GELU turned to Erfc:
+    https://github.com/onnx/tensorflow-onnx/issues/2347, and the pull request
+    https://github.com/onnx/tensorflow-onnx/pull/2463, which is open.
+
+    Args:
+        graph: a ``GraphDef``, changed in place. Bodies of loops and branches are left alone.
+
+    Returns:
+        How many nodes were replaced.
+    """
+    import tensorflow as tf
+
+    nodes = [node for node in graph.node if node.op == "Erfc"]
+    for node in nodes:
+        source, kind = node.input[0], node.attr["T"]
+        erf = graph.node.add(name=f"{node.name}/erf", op="Erf", input=[source], device=node.device)
+        erf.attr["T"].CopyFrom(kind)
+        one = graph.node.add(name=f"{node.name}/one", op="Const", device=node.device)
+        one.attr["dtype"].CopyFrom(kind)
+        one.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(1, dtype=kind.type))
+        node.op = "Sub"
+        del node.input[:]
+        node.input.extend([one.name, erf.name])
+    return len(nodes)
+
+
+def fold_slice_updates(graph: Any) -> int:
+    """Computes updates of slices that depend on no input, as in the attention masks of Swin.
+
+    Keras makes them with XlaDynamicUpdateSlice, for which OpenVINO has no rule, and TensorFlow's
+    own folding passes it over. No issue about it was found upstream.
+
+    Args:
+        graph: a ``GraphDef``, changed in place.
+
+    Returns:
+        How many nodes were replaced.
+    """
+    import tensorflow as tf
+
+    by_name = {node.name: node for node in graph.node}
+    open_ended = {node.name for node in graph.node if node.op == "Placeholder"}
+    found = True
+    while found:
+        found = False
+        for node in graph.node:
+            sources = {source.lstrip("^").partition(":")[0] for source in node.input}
+            if node.name not in open_ended and sources & open_ended:
+                open_ended.add(node.name)
+                found = True
+    names = [
+        node.name
+        for node in graph.node
+        if node.op == "XlaDynamicUpdateSlice" and node.name not in open_ended
+    ]
+    if not names:
+        return 0
+    with tf.Graph().as_default() as imported:
+        tf.import_graph_def(graph, name="")
+        with tf.compat.v1.Session(graph=imported) as session:
+            values = session.run([f"{name}:0" for name in names])
+    for name, value in zip(names, values, strict=True):
+        node = by_name[name]
+        kind = node.attr["T"]
+        constant = type(node)(name=name, op="Const", device=node.device)
+        constant.attr["dtype"].CopyFrom(kind)
+        constant.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value, dtype=kind.type))
+        node.CopyFrom(constant)
+    return len(names)
