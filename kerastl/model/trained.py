@@ -61,69 +61,8 @@ class TrainedModel(abc.ABC):
         documents = {name: getattr(self, name) for name in run_directory.DOCUMENTS}
         run_directory.write(self.network, self.save_extras, documents, Path(path))
 
-<<<<<<< HEAD
     def details(self) -> dict[str, Any]:
         """What a bundle says of its origin; the folders of this machine stay here."""
-=======
-    def export(
-        self,
-        path: str | os.PathLike[str],
-        *,
-        formats: Sequence[str] = ("saved_model", "onnx", "litert"),
-        quantize: Sequence[str] = (),
-        gate: Any = None,
-        litert: Any = None,
-        any_size: bool = False,
-        overwrite: bool = False,
-        progress: Callable[[str], None] | None = None,
-    ) -> Bundle:
-        """Exports a bundle whose every file was proved to answer like this model.
-
-        Args:
-            path: the bundle's folder; must not exist, unless ``overwrite``.
-            formats: of ``"saved_model"``, ``"onnx"``, ``"litert"``, ``"openvino"``.
-            quantize: further LiteRT files: of ``"float16"``, ``"dynamic"``, ``"int8"``,
-                ``"int16x8"``.
-            gate: how close is close enough, a ``kerastl.Gate``.
-            litert: batch and input of the LiteRT files, a
-                ``kerastl.exporting.LiteRTOptions``.
-            any_size: files take images of any size and resize them in the graph.
-            overwrite: replace a bundle that is there.
-            progress: called with one line for each step.
-
-        Raises:
-            ParityError: an artifact does not answer like the model; nothing is left at ``path``.
-            ExportError: a conversion failed.
-            MissingExtraError: a runtime is not installed.
-        """
-        from kerastl.exporting import Gate, LiteRTOptions, export
-
-        samples = self.samples
-        with tempfile.TemporaryDirectory() as folder:
-            files = []
-            for name, content in samples.files if samples else ():
-                files.append(Path(folder) / name)
-                files[-1].write_bytes(content)
-            return export(
-                self.network,
-                path,
-                class_names=self.class_names,
-                formats=tuple(formats),
-                quantize=tuple(quantize),
-                examples=samples.validation if samples else None,
-                labels=samples.labels if samples else None,
-                calibration=samples.calibration if samples else None,
-                files=files,
-                gate=gate or Gate(),
-                litert=litert or LiteRTOptions(),
-                any_size=any_size,
-                overwrite=overwrite,
-                details=self._details(),
-                progress=progress,
-            )
-
-    def _details(self) -> dict[str, Any]:
->>>>>>> routes
         backbone = self.provenance.get("backbone", {})
         recipe = dict(self.recipe)
         if "weights" in recipe:

@@ -12,10 +12,15 @@ import keras
 
 from kerastl.backbones import (
     INPUT,
+    Backbone,
     BuiltBackbone,
+    WeightsSource,
     build_backbone,
     describe_preprocessing,
+    find_weights,
     freeze,
+    get_backbone,
+    split_name,
 )
 from kerastl.data import load_pair
 from kerastl.errors import ConfigurationError
@@ -256,6 +261,17 @@ class ImageClassification(Recipe):
         return network, built.weights_sha256
 
     @property
+    def record(self) -> Backbone:
+        """The backbone's record."""
+        return get_backbone(split_name(self.backbone)[0], "image")
+
+    @property
+    def weights_source(self) -> WeightsSource:
+        """Where the weights are; raises WeightsError where they cannot be reached."""
+        named = split_name(self.backbone)[1]
+        return find_weights(self.weights if named is None else named)
+
+    @property
     def size(self) -> tuple[int, int]:
         """Height and width in pixels."""
         if self.image_size is None:
@@ -284,10 +300,6 @@ class ImageClassification(Recipe):
         self.head.check()
         if self.augment is not None:
             self.augment.check()
-        if self.record.modality != "image":
-            raise ConfigurationError(
-                f"The backbone {self.record.name!r} is of {self.record.modality}s, not of images."
-            )
         _ = self.size
 
     def load(

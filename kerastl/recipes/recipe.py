@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 
 import keras
 
-from kerastl.backbones import Backbone, WeightsSource, find_weights, get_backbone, split_name
+from kerastl.backbones import Backbone, TextBackbone, WeightsSource
 from kerastl.errors import ConfigurationError
 from kerastl.model import TrainedModel
 from kerastl.recipes.settings import from_json, to_json
@@ -132,15 +132,14 @@ class Recipe(abc.ABC):
         return SINGLE_LABEL
 
     @property
-    def record(self) -> Backbone:
+    @abc.abstractmethod
+    def record(self) -> Backbone | TextBackbone:
         """The backbone's record."""
-        return get_backbone(split_name(self.backbone)[0])
 
     @property
+    @abc.abstractmethod
     def weights_source(self) -> WeightsSource:
         """Where the weights are; raises WeightsError where they cannot be reached."""
-        named = split_name(self.backbone)[1]
-        return find_weights(self.weights if named is None else named)
 
     @property
     def resolved_plan(self) -> Plan:

@@ -12,13 +12,21 @@ from typing import Any, ClassVar, final
 import keras
 import numpy as np
 
-from kerastl.backbones import TextBackbone, BuiltTextBackbone, build_text_backbone, get_backbone
+from kerastl.backbones import (
+    MASK_LAYER,
+    PUBLISHED,
+    BuiltTextBackbone,
+    TextBackbone,
+    WeightsSource,
+    build_text_backbone,
+    resolve_text_backbone,
+)
 from kerastl.data import DataWarning, TextDataset, load_text_pair
 from kerastl.errors import ConfigurationError
 from kerastl.heads import TextHead
 from kerastl.metrics import best_thresholds
 from kerastl.model import TextModel, TextSamples, measure, predict_tokens
-from kerastl.model.samples import CALIBRATION_EXAMPLES, VALIDATION_EXAMPLES
+from kerastl.model.samples import VALIDATION_EXAMPLES
 from kerastl.model.texts import Kind
 from kerastl.recipes import fitting, learning_rate
 from kerastl.recipes.recipe import Recipe
@@ -52,7 +60,7 @@ class TextClassification(Recipe):
     Attributes:
         backbone: a name of ``kerastl.list_backbones(modality="text")``, or a local directory of
             KerasHub or Hugging Face; ``NAME@WEIGHTS`` gives the weights too.
-        weights: ``"pretrained"`` (what KerasHub downloads for that backbone), a KerasHub preset,
+        weights: ``"published"`` (what KerasHub downloads for that backbone), a KerasHub preset,
             a local directory of KerasHub or Hugging Face, ``"pkg:DISTRIBUTION/PATH"`` (a
             directory inside an installed distribution), or None for random weights.
         tokenizer: a directory to take the tokenizer from where the weights are random; None
@@ -81,7 +89,7 @@ class TextClassification(Recipe):
     NAME: ClassVar[str] = "text_classification"
 
     backbone: str = DEFAULT_BACKBONE
-    weights: str | os.PathLike[str] | None = "pretrained"
+    weights: str | os.PathLike[str] | None = PUBLISHED
     tokenizer: str | os.PathLike[str] | None = None
     max_length: int = _MAX_LENGTH
     kind: Kind = "single_label"
@@ -201,7 +209,7 @@ class TextClassification(Recipe):
         built = base or self.build_base()
         made = self.head.attach(
             built.model.outputs[0],
-            built.mask,
+            built.model.get_layer(MASK_LAYER).output,
             outputs,
             kind=self.kind,
             pooling=self.record.pooling,
@@ -209,6 +217,20 @@ class TextClassification(Recipe):
         )
         network = keras.Model(built.model.inputs[0], made, name="kerastl_network")
         return network, built.weights_sha256
+
+    @property
+    def record(self) -> TextBackbone:
+        """The backbone's record; of a directory, what its settings say."""
+        return self._resolved[0]
+
+    @property
+    def weights_source(self) -> WeightsSource:
+        """Where the weights are; raises WeightsError where they cannot be reached."""
+        return self._resolved[1]
+
+    @property
+    def _resolved(self) -> tuple[TextBackbone, WeightsSource]:
+        return resolve_text_backbone(self.backbone, self.weights)
 
     @property
     def objective(self) -> Objective:
@@ -237,10 +259,6 @@ class TextClassification(Recipe):
         if not isinstance(self.max_length, int) or self.max_length < _LEAST_LENGTH:
             raise ConfigurationError(
                 f"max_length={self.max_length!r}; give at least {_LEAST_LENGTH} tokens."
-            )
-        if self.record.modality != "text":
-            raise ConfigurationError(
-                f"The backbone {self.record.name!r} is of {self.record.modality}s, not of texts."
             )
 
     def load(
