@@ -114,8 +114,9 @@ def _starts_without_names(model: keras.Model, cuts: tuple[Cut, ...]) -> dict[str
 def head_cut(model: keras.Model) -> Cut:
     """The cut after which only the head is left.
 
-    It is what enters the layer named ``head_attention``, or the output of ``head_pooling``, or else of the last pooling or
-    flattening layer, or else the last cut before the last layer with weights.
+    It is what enters the layer named ``head_attention``, or the output of ``head_pooling``, or
+    else of the last pooling or flattening layer, or else the last cut before the last layer with
+    weights.
 
     Raises:
         GraphError: the model has no such cut.
