@@ -224,7 +224,7 @@ def table(results):
     """The results as Markdown."""
     import kerastl
 
-    order = [record.name for record in kerastl.list_backbones()]
+    order = [record.name for record in kerastl.list_backbones("image")]
     rows = [(name, results[name]) for name in order if name in results]
     cells = [cell for _, row in rows for cell in row["cells"].values()]
     lines = [
@@ -264,7 +264,7 @@ def main():
     import kerastl
 
     # The large ones last: what goes wrong with the small shows soon.
-    names = [r.name for r in sorted(kerastl.list_backbones(), key=lambda r: r.parameters)]
+    names = [r.name for r in sorted(kerastl.list_backbones("image"), key=lambda r: r.parameters)]
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("data", type=Path, help="a folder with train/ and val/ of class folders")
     parser.add_argument("--only", nargs="*", choices=names, metavar="NAME")

@@ -6,21 +6,42 @@ from kerastl.backbones.preprocessing import describe as describe_preprocessing
 from kerastl.backbones.presets import mend_saving
 from kerastl.backbones.record import Backbone
 from kerastl.backbones.registry import get_backbone, list_backbones, split_name
-from kerastl.backbones.weights import NONE, WeightsSource, find_weights
+from kerastl.backbones.text_build import (
+    TOKEN_IDS,
+    BuiltTextBackbone,
+    build_text_backbone,
+    flatten,
+)
+from kerastl.backbones.text_inference import infer_text_backbone, resolve_text_backbone
+from kerastl.backbones.text_layers import MASK_LAYER, PaddingMask, SegmentIds
+from kerastl.backbones.text_record import TextBackbone, TextPooling
+from kerastl.backbones.weights import NONE, PUBLISHED, WeightsSource, find_weights
 
 __all__ = [
     "INPUT",
+    "MASK_LAYER",
     "NONE",
+    "PUBLISHED",
+    "TOKEN_IDS",
     "Backbone",
     "BuiltBackbone",
+    "BuiltTextBackbone",
+    "PaddingMask",
+    "SegmentIds",
+    "TextBackbone",
+    "TextPooling",
     "WeightsSource",
     "build_backbone",
+    "build_text_backbone",
     "describe_preprocessing",
     "find_weights",
+    "flatten",
     "freeze",
     "get_backbone",
+    "infer_text_backbone",
     "list_backbones",
     "mend_saving",
+    "resolve_text_backbone",
     "split_name",
     "stages_of",
     "unfreeze",

@@ -20,6 +20,7 @@ import numpy as np
 
 from kerastl.backbones.preprocessing import Scaling, from_statistics
 from kerastl.backbones.record import Backbone, Preprocessing
+from kerastl.backbones.text_record import TextBackbone
 from kerastl.backbones.weights import (
     IMAGENET,
     NONE,
@@ -79,7 +80,7 @@ def load(record: Backbone, source: WeightsSource, image_size: tuple[int, int]) -
             f"directory of that architecture. {OTHER_WAYS}"
         )
     loaded = _from_preset(hub, record, name, image_size)
-    _check_architecture(record, loaded, name)
+    check_architecture(record, loaded, name)
     own = tuple(loaded.inputs[0].shape[1:3])
     if None not in own and own != tuple(image_size):
         raise WeightsError(
@@ -149,7 +150,12 @@ def require_safetensors(error: ImportError) -> Exception:
     return error
 
 
-def _check_architecture(record: Backbone, loaded: Any, name: str) -> None:
+def check_architecture(record: Backbone | TextBackbone, loaded: Any, name: str) -> None:
+    """Holds the settings of loaded weights against those of a record.
+
+    Raises:
+        WeightsError: they are of another architecture.
+    """
     config = loaded.get_config()
     for key, wanted in record.arguments.items():
         if _FREE.fullmatch(key):

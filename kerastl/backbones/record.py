@@ -15,7 +15,7 @@ Pooling = Literal["average", "class_token", "none"]
 
 @dataclasses.dataclass(frozen=True)
 class Backbone:
-    """A pretrained feature extractor, as data.
+    """A pretrained feature extractor for images, as data; ``TextBackbone`` is the one for texts.
 
     Attributes:
         name: the name in recipes and on the command line, as in ``"mobilenet_v2"``.
@@ -69,7 +69,7 @@ class Backbone:
         default_factory=lambda: types.MappingProxyType({})
     )
     source: Source = "keras.applications"
-    modality: Modality = "image"
+    modality: Literal["image"] = "image"
     pooling: Pooling = "average"
     preset: str | None = None
     size_step: int = 1

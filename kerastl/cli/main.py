@@ -187,34 +187,27 @@ def verify(
 
 
 @app.command()
-def backbones(as_json: Json = False) -> None:
+def backbones(
+    modality: Annotated[
+        str | None, typer.Option(help="Those for this alone: image or text.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """List the backbones that have a name."""
 
     def work() -> dict[str, Any]:
-        return {
-            "backbones": [
-                {
-                    "name": record.name,
-                    "source": record.source,
-                    "modality": record.modality,
-                    "image_size": record.image_size,
-                    "parameters": record.parameters,
-                    "features": record.features,
-                    "preprocessing": record.preprocessing,
-                    "licence": record.licence,
-                    "fine_tune_from": record.fine_tune_from,
-                    "paper": record.paper,
-                }
-                for record in kerastl.list_backbones()
-            ]
-        }
+        # The registry itself refuses what is neither.
+        wanted: Any = modality
+        return {"backbones": [_row(record) for record in kerastl.list_backbones(wanted)]}
 
     def show(result: dict[str, Any], console: Console) -> None:
-        table = Table("name", "pixels", "parameters", "fine-tunes from", "licence")
+        table = Table("name", "for", "size", "parameters", "fine-tunes from", "licence")
         for row in result["backbones"]:
+            pixels = row["modality"] == "image"
             table.add_row(
                 row["name"],
-                str(row["image_size"]),
+                row["modality"],
+                f"{row['image_size']} pixels" if pixels else f"{row['max_length']} tokens",
                 f"{row['parameters']:,}",
                 row["fine_tune_from"],
                 row["licence"],
@@ -222,6 +215,16 @@ def backbones(as_json: Json = False) -> None:
         console.print(table)
 
     output.run(work, show, as_json=as_json)
+
+
+def _row(record: Any) -> dict[str, Any]:
+    own = (
+        ("image_size", "preprocessing")
+        if record.modality == "image"
+        else ("max_length", "vocabulary_size", "tokenizer", "pooling")
+    )
+    common = ("name", "source", "modality", "parameters", "features", "licence")
+    return {key: getattr(record, key) for key in (*common, *own, "fine_tune_from", "paper")}
 
 
 def main() -> None:

@@ -211,8 +211,8 @@ def find_cuts(model: keras.Model, tensors: int = 1) -> tuple[Cut, ...]:
     """
     cuts: list[Cut] = []
     for position, (node, needed) in enumerate(_sweep(model)):
-        made = id(node.outputs[0]) if len(node.outputs) == 1 else None
-        if len(needed) <= tensors and any(id(tensor) == made for tensor in needed):
+        made = {id(tensor) for tensor in node.outputs}
+        if len(needed) <= tensors and any(id(tensor) in made for tensor in needed):
             cuts.append(Cut(needed, node.operation.name, position))
     return tuple(cuts)
 

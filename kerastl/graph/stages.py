@@ -59,14 +59,16 @@ def find_stages(model: keras.Model, pattern: str | None) -> tuple[Stage, ...]:
         starts = _starts_by_name(model, pattern)
 
     stages: list[Stage] = []
+    begun = -1
     for name, start in starts.items():
-        after = stages[-1].cut.position if stages else -1
-        between = [cut for cut in cuts if after < cut.position < start]
+        # A cut before the stage before would leave that stage out of what is frozen.
+        between = [cut for cut in cuts if begun <= cut.position < start]
         if between:
             # The fewest tensors, and then the nearest to the stage.
             stages.append(
                 Stage(name, min(between, key=lambda cut: (len(cut.tensors), -cut.position)))
             )
+            begun = start
     return tuple(stages)
 
 

@@ -53,7 +53,8 @@ class ImageClassification(Recipe):
     It is inert: nothing is built or loaded before ``fit`` or ``build``.
 
     Attributes:
-        backbone: a name of ``kerastl.list_backbones()``; ``NAME@WEIGHTS`` gives the weights too.
+        backbone: a name of ``kerastl.list_backbones("image")``; ``NAME@WEIGHTS`` gives the
+            weights too.
         weights: ``"imagenet"`` (what Keras or KerasHub downloads for that backbone), a path,
             ``"pkg:DISTRIBUTION/PATH"`` (a file inside an installed distribution), or None for
             random weights. For backbones of KerasHub also a preset, or a local directory that

@@ -7,7 +7,7 @@ import kerastl
 from kerastl.backbones import split_name
 from kerastl.errors import ConfigurationError, WeightsError
 
-RECORDS = kerastl.list_backbones()
+RECORDS = kerastl.list_backbones("image")
 NAMES = [record.name for record in RECORDS]
 
 

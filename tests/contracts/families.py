@@ -7,7 +7,7 @@ import numpy as np
 
 import kerastl
 
-RECORDS = {record.name: record for record in kerastl.list_backbones()}
+RECORDS = {record.name: record for record in kerastl.list_backbones("image")}
 APPLICATIONS = tuple(name for name, r in RECORDS.items() if r.source == "keras.applications")
 
 # One member of every family that is quick to build, for the tests that run each time.

@@ -16,7 +16,9 @@ import kerastl
 
 ROOT = Path(__file__).resolve().parents[2]
 MATRIX = runpy.run_path(str(ROOT / "benchmarks" / "export_matrix.py"))
-NAMES = [r.name for r in sorted(kerastl.list_backbones(), key=lambda record: record.parameters)]
+NAMES = [
+    r.name for r in sorted(kerastl.list_backbones("image"), key=lambda record: record.parameters)
+]
 
 # What cannot pass, by backbone and format, with a part of the reason that the user is given.
 IMPOSSIBLE: dict[tuple[str, str], str] = {}

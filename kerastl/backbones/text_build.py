@@ -1,0 +1,236 @@
+"""Building a text encoder: token ids in, one vector a token out, everything else in its graph."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerastl.backbones.presets import check_architecture, require_safetensors
+from kerastl.backbones.text_families import FAMILIES
+from kerastl.backbones.text_layers import (
+    MASK_LAYER,
+    SEGMENTS_LAYER,
+    PaddingMask,
+    RelativePositions,
+    SegmentIds,
+)
+from kerastl.backbones.text_record import TextBackbone
+from kerastl.backbones.weights import (
+    IMAGENET,
+    NONE,
+    PRESET,
+    WeightsSource,
+    arrays_sha256,
+    find_weights,
+    first_line,
+    load_weights,
+)
+from kerastl.errors import ConfigurationError, WeightsError
+from kerastl.graph import nodes_of
+from kerastl.optional import require
+from kerastl.text import TOKENIZER_FILE, Tokenizer, from_hub, from_preset_dir
+
+TOKEN_IDS = "token_ids"
+
+_TOKEN_INPUTS = ("token_ids", "encoder_token_ids")
+_MASK_INPUTS = ("padding_mask", "encoder_padding_mask")
+_SEGMENT_INPUTS = ("segment_ids",)
+_OUTPUTS = ("sequence_output", "encoder_sequence_output")
+_RELATIVE = "RelativeEmbedding"
+_OTHER_WAYS = (
+    "Other ways to give weights of a text encoder: 'published' for KerasHub's own download, a "
+    "local KerasHub or Hugging Face directory, pkg:DISTRIBUTION/PATH for such a directory inside "
+    "an installed Python distribution, a KerasHub preset, a .weights.h5 file, or None (command "
+    "line: none) for random weights."
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class BuiltTextBackbone:
+    """A text encoder with its weights and its tokenizer.
+
+    Attributes:
+        model: flat Functional model from ``"token_ids"`` (n, length), int32, to one vector a
+            token (n, length, features). The padding mask, ``token_ids != tokenizer.pad_id``, is
+            the output of its layer ``"padding_mask"`` (n, length), int32.
+        weights_sha256: of the weights file or directory, or of the arrays where they were
+            downloaded; None for random weights.
+        tokenizer: gives the ids that the model takes.
+        record: the backbone, with the number of its weights.
+    """
+
+    model: keras.Model
+    weights_sha256: str | None
+    tokenizer: Tokenizer
+    record: TextBackbone
+
+
+def build_text_backbone(
+    record: TextBackbone,
+    source: WeightsSource | str | os.PathLike[str] | None,
+    *,
+    tokenizer: Tokenizer | str | os.PathLike[str] | None = None,
+    length: int | None = None,
+) -> BuiltTextBackbone:
+    """Builds a text encoder.
+
+    Args:
+        record: which one.
+        source: which weights: a KerasHub preset, a local KerasHub or Hugging Face directory,
+            ``"pkg:DISTRIBUTION/PATH"`` of such a directory, a weights file, ``"published"``, or
+            None for random weights.
+        tokenizer: a tokenizer, a ``tokenizer.json``, or a directory that holds one. Random
+            weights and weights files need it; directories and presets bring their own.
+        length: tokens a text, where the model is for one length alone; any length without it.
+
+    Raises:
+        WeightsError: the weights cannot be reached, or are of another architecture.
+        ConfigurationError: there is no tokenizer, or it does not fit the weights.
+        MissingExtraError: KerasHub, or what it needs to convert, is not installed.
+    """
+    hub = require("keras_hub", extra="text", purpose=f"The text backbone {record.name}")
+    found = source if isinstance(source, WeightsSource) else find_weights(source)
+    name = record.preset if found.kind == IMAGENET else found.name
+    if found.kind in (IMAGENET, PRESET) and name is None:
+        raise WeightsError(f"KerasHub publishes no weights of {record.name}. {_OTHER_WAYS}")
+    backbone, sha256 = _load(hub, record, found, name)
+    chosen = _find_tokenizer(hub, record, found, name, tokenizer)
+    if chosen.vocabulary_size > record.vocabulary_size:
+        raise ConfigurationError(
+            f"The tokenizer has {chosen.vocabulary_size} tokens and {record.name} embeds "
+            f"{record.vocabulary_size}: they do not belong together."
+        )
+    longest = record.arguments.get("max_sequence_length")
+    if length is not None and longest is not None and not 0 < length <= longest:
+        raise ConfigurationError(
+            f"length={length}: {record.name} has positions for 1 to {longest} tokens."
+        )
+    model = flatten(backbone, pad_id=chosen.pad_id, length=length)
+    known = dataclasses.replace(record, parameters=model.count_params(), pad_id=chosen.pad_id)
+    return BuiltTextBackbone(model, sha256, chosen.with_max_length(record.max_length), known)
+
+
+def flatten(backbone: Any, *, pad_id: int, length: int | None = None) -> keras.Model:
+    """An encoder of KerasHub as a flat model of token ids alone.
+
+    Pooler and decoder are left out. Every layer of the encoder is a layer of the model, so that
+    it can be cut between them; what passes there is the hidden state, the padding mask and, of
+    T5, the position bias. Layers and weights are shared with ``backbone``, but for DeBERTa's
+    relative positions: they are called anew for each layer, so that no cut has to carry them.
+
+    Args:
+        backbone: a text backbone of ``keras_hub``.
+        pad_id: the id that the padding mask is made of.
+        length: tokens a text; any number without it.
+    """
+    output = backbone.output
+    if isinstance(output, dict):
+        output = next(output[name] for name in _OUTPUTS if name in output)
+    token_ids = keras.Input((length,), dtype="int32", name=TOKEN_IDS)
+    known: dict[int, Any] = {}
+    for name, tensor in backbone.input.items():
+        if name in _TOKEN_INPUTS:
+            known[id(tensor)] = token_ids
+        elif name in _MASK_INPUTS:
+            known[id(tensor)] = PaddingMask(pad_id, name=MASK_LAYER)(token_ids)
+        elif name in _SEGMENT_INPUTS:
+            known[id(tensor)] = SegmentIds(name=SEGMENTS_LAYER)(token_ids)
+    inputs = [tensor for tensor in backbone.inputs if id(tensor) in known]
+    positions: dict[int, RelativePositions] = {}
+    for node in nodes_of(keras.Model(inputs, output)):
+        if not node.input_tensors:
+            continue
+        if type(node.operation).__name__ == _RELATIVE:
+            positions[id(node.outputs[0])] = _relative_positions(node.operation)
+            continue
+        first = known[id(node.input_tensors[0])]
+        for tensor in node.input_tensors:
+            if id(tensor) in positions:
+                known[id(tensor)] = positions[id(tensor)](first)
+        arguments, keywords = node.arguments.fill_in(known)
+        made = keras.tree.flatten(node.operation(*arguments, **keywords))
+        known |= {id(old): new for old, new in zip(node.outputs, made, strict=True)}
+    return keras.Model(token_ids, known[id(output)], name=backbone.name)
+
+
+def _relative_positions(layer: Any) -> RelativePositions:
+    rows, width = layer.rel_embeddings.shape
+    own = RelativePositions(
+        rows, width, layer.layer_norm_epsilon, name=layer.name, dtype=layer.dtype_policy
+    )
+    own.build(None)
+    if not layer.layer_norm.built:
+        layer.layer_norm.build((None, rows, width))
+    own.embeddings.assign(layer.rel_embeddings)
+    own.normalization.gamma.assign(layer.layer_norm.gamma)
+    own.normalization.beta.assign(layer.layer_norm.beta)
+    return own
+
+
+def _load(
+    hub: Any, record: TextBackbone, source: WeightsSource, name: str | None
+) -> tuple[Any, str | None]:
+    kind = getattr(hub.models, record.constructor, None)
+    if kind is None:
+        raise WeightsError(
+            f"This version of KerasHub ({hub.__version__}) has no {record.constructor}, which "
+            f"{record.name} needs. Install it with: pip install --upgrade 'kerastl[text]'"
+        )
+    if source.kind not in (IMAGENET, PRESET):
+        backbone = kind(**record.arguments)
+        if source.kind == NONE:
+            return backbone, None
+        return backbone, load_weights(backbone, source, backbone=record.name)
+    try:
+        loaded = hub.models.Backbone.from_preset(name)
+    except ImportError as error:
+        raise require_safetensors(error) from error
+    except Exception as error:
+        raise WeightsError(
+            f"KerasHub could not load {name!r} for {record.name}: {first_line(error)} {_OTHER_WAYS}"
+        ) from error
+    if type(loaded) is not kind:
+        raise WeightsError(
+            f"{name!r} holds a {type(loaded).__name__}, and {record.name} is a "
+            f"{record.constructor}. Choose the backbone of those weights."
+        )
+    check_architecture(record, loaded, str(name))
+    bad = [w.path for w in loaded.weights if not np.isfinite(np.asarray(w)).all()]
+    if bad:
+        raise WeightsError(f"The weights {name!r} hold NaN or infinity, first in {bad[0]}.")
+    return loaded, source.sha256 or arrays_sha256(loaded)
+
+
+def _find_tokenizer(
+    hub: Any,
+    record: TextBackbone,
+    source: WeightsSource,
+    name: str | None,
+    given: Tokenizer | str | os.PathLike[str] | None,
+) -> Tokenizer:
+    if isinstance(given, Tokenizer):
+        return given
+    if given is not None:
+        path = Path(given).expanduser()
+        if path.is_dir():
+            return from_preset_dir(path)
+        return Tokenizer.from_file(path)
+    if source.path is not None and source.path.is_dir():
+        return from_preset_dir(source.path)
+    if name is not None:
+        kind = getattr(hub.models, FAMILIES[record.constructor].tokenizer_class)
+        try:
+            return from_hub(kind.from_preset(name))
+        except Exception as error:
+            raise WeightsError(
+                f"KerasHub could not load the tokenizer of {name!r}: {first_line(error)}"
+            ) from error
+    raise ConfigurationError(
+        f"{record.name} has no tokenizer: random weights and weights files bring none. Give "
+        f"tokenizer=, a {TOKENIZER_FILE} or a directory of weights that holds one."
+    )
