@@ -21,6 +21,8 @@ _NAMES = {
     "onnx": "model.onnx",
     "openvino": "model_openvino",
 }
+# Of texts alone: of images LiteRT has quantised files that keep more labels.
+_ONNX_DYNAMIC = "model_dynamic.onnx"
 _LITERT_NAMES: dict[str | None, str] = {
     None: "model.tflite",
     "float16": "model_float16.tflite",
@@ -38,6 +40,8 @@ def artifact_path(format: str, quantization: str | None = None) -> str:
     """
     if format == "litert":
         return _LITERT_NAMES[quantization]
+    if format == "onnx" and quantization == "dynamic":
+        return _ONNX_DYNAMIC
     return _NAMES[format]
 
 
