@@ -161,8 +161,8 @@ def reviews():
     texts, labels = [], []
     for index in range(96):
         label = ("negative", "positive")[index % 2]
-        words = list(random.choice(FILLING, int(random.integers(2, 40))))
-        for _ in range(1 + len(words) // 6):
+        words = list(random.choice(FILLING, int(random.integers(2, 32))))
+        for _ in range(1 + len(words) // 3):
             words.insert(int(random.integers(len(words))), str(random.choice(kinds[label])))
         texts.append(" ".join(words))
         labels.append(label)

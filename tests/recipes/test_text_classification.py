@@ -10,7 +10,7 @@ from kerastl.errors import ConfigurationError, RunError
 from kerastl.training import SilentReporter
 
 QUIET = {"reporter": SilentReporter()}
-PLAN = (kerastl.Phase("head", 6, 3e-2), kerastl.Phase("all", 4, 3e-3))
+PLAN = (kerastl.Phase("head", 12, 3e-2), kerastl.Phase("all", 6, 3e-3))
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ class Stop(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("at", [7, 75])
+@pytest.mark.parametrize("at", [7, 140])
 def test_an_interrupted_run_ends_with_the_same_weights(recipe, reviews, trained, tmp_path, at):
     """Within the head phase, and within fine-tuning."""
     with pytest.raises(KeyboardInterrupt):
@@ -184,12 +184,18 @@ def test_long_texts_are_counted(recipe, reviews):
         ({"max_length": 100}, "takes up to 48 tokens"),
         ({"kind": "multi_label", "class_weight": "balanced"}, "class_weight is for"),
         ({"backbone": "mobilenet_v2"}, "mobilenet_v2"),
-        ({"backbone": "minilm_l6"}, "KerasHub publishes no weights of minilm_l6"),
+        ({"backbone": "minilm_l6", "weights": None}, "has no tokenizer"),
     ],
 )
 def test_settings_that_cannot_be(recipe, settings, message):
     with pytest.raises(ConfigurationError, match=message):
         recipe(**settings).fit((["a", "b"], ["x", "y"]), **QUIET)
+
+
+def test_random_weights_warn(recipe, reviews, tiny_text):
+    random = {"backbone": "bert_tiny_en_uncased", "weights": None, "tokenizer": str(tiny_text)}
+    with pytest.warns(UserWarning, match="The backbone has random weights"):
+        recipe(**random, plan=kerastl.head_only(1)).fit(reviews, **QUIET)
 
 
 def test_no_texts_for_predictions(trained):
