@@ -28,14 +28,15 @@ if TYPE_CHECKING:
         MissingExtraError,
         ParityError,
         RunError,
+        TextError,
         TrainingError,
         WeightsError,
     )
     from kerastl.exporting import Bundle, Gate, export, verify
-    from kerastl.heads import Head
+    from kerastl.heads import Head, TextHead
     from kerastl.model import Predictions, TrainedModel
     from kerastl.model import load_run as load
-    from kerastl.recipes import ImageClassification
+    from kerastl.recipes import ImageClassification, TextClassification
     from kerastl.training import Augment, Phase, full, gradual, head_only, lp_ft, two_phase
 
 # Importing Keras takes seconds with some backends: each name is imported when it is first used.
@@ -56,6 +57,9 @@ _HOME = {
     "Phase": "kerastl.training",
     "Predictions": "kerastl.model",
     "RunError": "kerastl.errors",
+    "TextClassification": "kerastl.recipes",
+    "TextError": "kerastl.errors",
+    "TextHead": "kerastl.heads",
     "TrainedModel": "kerastl.model",
     "TrainingError": "kerastl.errors",
     "WeightsError": "kerastl.errors",
@@ -90,6 +94,9 @@ __all__ = [
     "Phase",
     "Predictions",
     "RunError",
+    "TextClassification",
+    "TextError",
+    "TextHead",
     "TrainedModel",
     "TrainingError",
     "WeightsError",

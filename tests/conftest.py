@@ -124,3 +124,46 @@ def trained(small_recipe, colour_folder, tmp_path_factory):
     run = tmp_path_factory.mktemp("trained") / "run"
     model = small_recipe().fit(colour_folder, out=run, reporter=SilentReporter())
     return model, run
+
+
+FILLING = ("the", "this", "film", "book", "was", "is", "and", "it", "they", "found", "plot", "end")
+FOND = ("good", "great", "fine", "nice")
+CROSS = ("bad", "poor", "dull", "awful")
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+@pytest.fixture(scope="session")
+def tiny_text(tmp_path_factory):
+    """A KerasHub preset of a BERT with two small layers, settled by nothing but its seed."""
+    hub = pytest.importorskip("keras_hub")
+    folder = tmp_path_factory.mktemp("tiny_text") / "preset"
+    keras.utils.set_random_seed(0)
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *FILLING, *FOND, *CROSS, *LETTERS]
+    vocabulary += [f"##{letter}" for letter in LETTERS]
+    backbone = hub.models.BertBackbone(
+        vocabulary_size=len(vocabulary), num_layers=2, num_heads=2, hidden_dim=16,
+        intermediate_dim=32, max_sequence_length=48,
+    )  # fmt: skip
+    for weight in backbone.weights:
+        if "kernel" in weight.path or "embeddings" in weight.path:
+            # Weights as small as the initial ones would tell no text from another.
+            weight.assign(3.0 * weight)
+    backbone.save_to_preset(folder)
+    hub.models.BertTokenizer(vocabulary, lowercase=True).save_to_preset(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def reviews():
+    """Texts of many lengths and their class: which kind of word they hold."""
+    random = np.random.default_rng(0)
+    kinds = {"negative": CROSS, "positive": FOND}
+    texts, labels = [], []
+    for index in range(96):
+        label = ("negative", "positive")[index % 2]
+        words = list(random.choice(FILLING, int(random.integers(2, 32))))
+        for _ in range(1 + len(words) // 3):
+            words.insert(int(random.integers(len(words))), str(random.choice(kinds[label])))
+        texts.append(" ".join(words))
+        labels.append(label)
+    return texts, labels

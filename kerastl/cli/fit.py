@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 from rich.console import Console
@@ -13,19 +12,10 @@ from rich.console import Console
 import kerastl
 from kerastl.cli import output
 from kerastl.cli.output import Json
+from kerastl.cli.plans import TEXT_RATES, PlanName, make_plan
 
 _CACHE: dict[str, str | bool] = {"always": True, "never": False}
 fit_app = typer.Typer(no_args_is_help=True, help="Train a model.")
-
-
-class PlanName(enum.StrEnum):
-    """Plans by name."""
-
-    TWO_PHASE = "two-phase"
-    HEAD_ONLY = "head-only"
-    GRADUAL = "gradual"
-    LP_FT = "lp-ft"
-    FULL = "full"
 
 
 @fit_app.command("image")
@@ -124,7 +114,7 @@ def fit_image(
             backbone=backbone,
             weights=None if weights == "none" else weights,
             image_size=image_size,
-            plan=_plan(plan, epochs, learning_rate, train_from, random),
+            plan=make_plan(plan, epochs, learning_rate, train_from, random),
             head=kerastl.Head(hidden=hidden, dropout=dropout),
             augment=kerastl.Augment(views=views, flip=flip) if augment else None,
             batch_size=batch_size,
@@ -150,29 +140,162 @@ def fit_image(
             tensorboard=tensorboard,
             **options,
         )
-        return {
-            "run": str(out),
-            "classes": list(model.class_names),
-            "phases": [
-                {key: value for key, value in phase.items() if key != "history"}
-                for phase in model.history
-            ],
-            "metrics": dict(model.metrics),
-        }
+        return _result(model, out)
 
-    def show(result: dict[str, Any], console: Console) -> None:
-        console.print(output.phases_table(result))
-        metrics = result["metrics"]
-        if metrics:
-            console.print(
-                f"validation accuracy {metrics['accuracy']:.3f} (95 % interval "
-                f"{metrics['accuracy_low']:.3f} to {metrics['accuracy_high']:.3f}, "
-                f"{metrics['examples']} images)",
-                highlight=False,
-            )
-        console.print(f"run: {result['run']}", highlight=False)
+    show = _show_rates if find_learning_rate else _show_run
+    output.run(work, show, as_json=as_json)
 
-    output.run(work, _show_rates if find_learning_rate else show, as_json=as_json)
+
+@fit_app.command("text")
+def fit_text(
+    data: Annotated[
+        str,
+        typer.Argument(
+            help="CSV or TSV table, folder of class folders of .txt files (or one holding train/ "
+            "and val/), or tfds:NAME."
+        ),
+    ],
+    text_column: Annotated[
+        str, typer.Option(help="Column of texts in a table, or its number from 0 without heading.")
+    ] = "text",
+    label_column: Annotated[
+        str,
+        typer.Option(help="Column of labels in a table; several, with commas, for multi_label."),
+    ] = "label",
+    out: Annotated[
+        Path | None, typer.Option(help="The run directory to write.", show_default=False)
+    ] = None,
+    backbone: Annotated[
+        str, typer.Option(help="Name, NAME@WEIGHTS, or a KerasHub or Hugging Face directory.")
+    ] = "minilm_l6",
+    weights: Annotated[
+        str, typer.Option(help="published, a directory, pkg:DISTRIBUTION/PATH, or none.")
+    ] = "published",
+    tokenizer: Annotated[
+        str | None, typer.Option(help="Directory of a tokenizer, for random weights.")
+    ] = None,
+    max_length: Annotated[int, typer.Option(help="Most tokens a text; longer ones are cut.")] = 128,
+    kind: Annotated[
+        str, typer.Option(help="single_label, multi_label or regression.")
+    ] = "single_label",
+    plan: Annotated[
+        PlanName, typer.Option(help="gradual unfreezes layer by layer; full trains all weights.")
+    ] = PlanName.TWO_PHASE,
+    epochs: Annotated[
+        str | None, typer.Option(help="Epochs of the phases, as in 10,3 (or one number).")
+    ] = None,
+    learning_rate: Annotated[
+        str | None, typer.Option(help="Learning rates of the phases, as in 1e-2,1e-4.")
+    ] = None,
+    train_from: Annotated[
+        str | None,
+        typer.Option(help="Layer from which two-phase fine-tunes, as transformer_layer_4 or -2."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of all that is random.")] = 0,
+    batch_size: Annotated[int, typer.Option(help="Texts a step.")] = 32,
+    validation: Annotated[
+        str | None,
+        typer.Option(help="Validation data, or the fraction held back; default: val/, or 0.2."),
+    ] = None,
+    class_weight: Annotated[
+        str | None, typer.Option(help="'balanced' weighs rare classes up.")
+    ] = None,
+    pooling: Annotated[
+        str | None,
+        typer.Option(help="mean, class_token, max or attention; default: the backbone's own."),
+    ] = None,
+    hidden: Annotated[int | None, typer.Option(help="Units of a hidden layer in the head.")] = None,
+    dropout: Annotated[float, typer.Option(help="Dropout of the head.")] = 0.1,
+    encoding: Annotated[str, typer.Option(help="Of the files.")] = "utf-8",
+    cache: Annotated[
+        str,
+        typer.Option(
+            help="Activations of the frozen part: auto, always, never, or a folder to keep them."
+        ),
+    ] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="Of training: float32, mixed_float16 or mixed_bfloat16.")
+    ] = "float32",
+    tensorboard: Annotated[bool, typer.Option(help="Write TensorBoard logs into the run.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an interrupted run.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Train a classifier of texts, or a regression on them."""
+
+    def work() -> dict[str, Any]:
+        if out is None:
+            raise kerastl.ConfigurationError("--out is missing: name the run directory to write.")
+        from kerastl.backbones import split_name
+
+        folder = Path(backbone).is_dir() or backbone.startswith("pkg:")
+        named = None if folder else split_name(backbone)[1]
+        random = (named or weights) == "none"
+        recipe = kerastl.TextClassification(
+            backbone=backbone,
+            weights=None if weights == "none" else weights,
+            tokenizer=tokenizer,
+            max_length=max_length,
+            kind=cast(Any, kind),
+            plan=make_plan(plan, epochs, learning_rate, train_from, random, TEXT_RATES),
+            head=kerastl.TextHead(pooling=cast(Any, pooling), hidden=hidden, dropout=dropout),
+            batch_size=batch_size,
+            class_weight=class_weight,
+            cache=_CACHE.get(cache, cache),
+            precision=precision,
+        )
+        labels = [_column(name) for name in label_column.split(",")]
+        model = recipe.fit(
+            data,
+            _validation(validation),
+            seed=seed,
+            out=out,
+            resume=resume,
+            overwrite=overwrite,
+            tensorboard=tensorboard,
+            text_column=_column(text_column),
+            label_column=labels[0] if len(labels) == 1 else tuple(labels),
+            encoding=encoding,
+        )
+        return _result(model, out)
+
+    output.run(work, _show_run, as_json=as_json)
+
+
+def _column(text: str) -> str | int:
+    return int(text) if text.isdigit() else text
+
+
+def _result(model: kerastl.TrainedModel, out: Path) -> dict[str, Any]:
+    return {
+        "run": str(out),
+        "classes": list(model.class_names),
+        "phases": [
+            {key: value for key, value in phase.items() if key != "history"}
+            for phase in model.history
+        ],
+        "metrics": dict(model.metrics),
+    }
+
+
+def _show_run(result: dict[str, Any], console: Console) -> None:
+    console.print(output.phases_table(result))
+    metrics = result["metrics"]
+    if "accuracy_low" in metrics:
+        console.print(
+            f"validation accuracy {metrics['accuracy']:.3f} (95 % interval "
+            f"{metrics['accuracy_low']:.3f} to {metrics['accuracy_high']:.3f}, "
+            f"{metrics['examples']} examples)",
+            highlight=False,
+        )
+    elif metrics:
+        figures = ", ".join(
+            f"{name} {value:.3f}" for name, value in metrics.items() if name != "examples"
+        )
+        console.print(f"validation: {figures} ({metrics['examples']} examples)", highlight=False)
+    console.print(f"run: {result['run']}", highlight=False)
 
 
 def _show_rates(result: dict[str, Any], console: Console) -> None:
@@ -184,60 +307,6 @@ def _show_rates(result: dict[str, Any], console: Console) -> None:
             f"suggestion: --learning-rate {result['suggestion']:.1e} for the first phase",
             highlight=False,
         )
-
-
-def _numbers(text: str | None, kind: type, option: str, most: int) -> list[Any]:
-    if text is None:
-        return []
-    try:
-        values = [kind(part) for part in text.split(",")]
-    except ValueError:
-        values = []
-    if not 1 <= len(values) <= most:
-        raise kerastl.ConfigurationError(
-            f"{option} {text!r} cannot be read: give up to {most} numbers with commas between, "
-            "one for each phase of the plan."
-        )
-    return values
-
-
-def _plan(
-    name: PlanName,
-    epochs: str | None,
-    rates: str | None,
-    train_from: str | None,
-    random: bool,
-) -> Any:
-    phases = 1 if name in (PlanName.HEAD_ONLY, PlanName.FULL) else 2
-    counts = _numbers(epochs, int, "--epochs", 2)
-    if phases == 1 and len(counts) == 2:
-        # Training in one go takes as long as two phases would.
-        counts = [sum(counts)]
-    speeds = _numbers(rates, float, "--learning-rate", phases)
-    settings: dict[str, Any] = {}
-    if train_from is not None:
-        if name is not PlanName.TWO_PHASE:
-            raise kerastl.ConfigurationError("--train-from goes with --plan two-phase alone.")
-        stage = train_from.lstrip("-")
-        settings["train_from"] = (
-            -int(stage) if train_from != stage and stage.isdigit() else train_from
-        )
-    if phases == 1:
-        settings |= dict(zip(["epochs"], counts, strict=False))
-        settings |= dict(zip(["learning_rate"], speeds, strict=False))
-        if name is PlanName.FULL:
-            return kerastl.full(**settings, batch_norm=random)
-        return kerastl.head_only(**settings)
-    if name is PlanName.LP_FT:
-        settings = dict(zip(["probe_epochs", "epochs"], counts, strict=False))
-        settings |= dict(zip(["probe_learning_rate", "learning_rate"], speeds, strict=False))
-        return kerastl.lp_ft(**settings)
-    second = "fine_tune_epochs" if name is PlanName.TWO_PHASE else "epochs"
-    settings |= dict(zip(["head_epochs", second], counts, strict=False))
-    settings |= dict(zip(["head_learning_rate", "learning_rate"], speeds, strict=False))
-    return (
-        kerastl.two_phase(**settings) if name is PlanName.TWO_PHASE else kerastl.gradual(**settings)
-    )
 
 
 def _validation(text: str | None) -> Any:

@@ -32,7 +32,9 @@ def prefix_sha256(model: keras.Model, cut: Cut) -> str:
         if isinstance(operation, keras.layers.Layer):
             config = _without_names(config_of(operation))
         inputs = [producers.get(id(tensor), -1) for tensor in node.input_tensors]
-        constants = [repr(a) for a in node.arguments.args if not hasattr(a, "shape")]
+        # Tensors have names that count what a process made before; lists may be read as tuples.
+        given = keras.tree.flatten([node.arguments.args, node.arguments.kwargs])
+        constants = [repr(item) for item in given if not isinstance(item, keras.KerasTensor)]
         record = [type(operation).__name__, inputs, config, constants]
         digest.update(json.dumps(record, sort_keys=True, default=repr).encode())
         for weight in getattr(operation, "weights", ()):

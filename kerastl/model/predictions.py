@@ -13,12 +13,14 @@ class Predictions:
     """Predictions for n inputs.
 
     Attributes:
-        labels: the most probable class name of each input.
-        probabilities: float32 (n, classes); rows sum to 1.
+        labels: the most probable class name of each input. Of several labels an input a tuple of
+            names each; of a regression none.
+        probabilities: float32 (n, classes); rows sum to 1, except of several labels. Of a
+            regression the numbers (n, 1).
         class_names: names in the order of the columns.
     """
 
-    labels: tuple[str, ...]
+    labels: tuple[Any, ...]
     probabilities: np.ndarray[Any, Any]
     class_names: tuple[str, ...]
 

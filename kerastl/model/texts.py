@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
@@ -19,7 +20,7 @@ from kerastl.model.predictions import Predictions, make_predictions
 from kerastl.model.text_samples import TextSamples
 from kerastl.model.trained import TrainedModel
 from kerastl.text import TOKENIZER_FILE, Tokenizer
-from kerastl.training import TokenExamples, sort_tokens
+from kerastl.training import FORWARD_BATCH, Prefix, TokenExamples, sort_tokens
 
 if TYPE_CHECKING:
     from kerastl.exporting import Bundle
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 Kind = Literal["single_label", "multi_label", "regression"]
 SETTINGS_FILE = "text.json"
-BATCH = 32
 _THRESHOLD = 0.5
 
 
@@ -174,17 +174,19 @@ def measure(
     return classification_metrics(labels, outputs)
 
 
+# What was traced for a network stays traced as long as the network is there.
+_RUNNERS: weakref.WeakKeyDictionary[keras.Model, Prefix] = weakref.WeakKeyDictionary()
+
+
 def predict_tokens(network: keras.Model, examples: TokenExamples) -> Array:
     """Outputs float32 (n, outputs) of texts, in the order in which they were before sorting."""
+    if network not in _RUNNERS:
+        _RUNNERS[network] = Prefix(keras.Model(network.inputs[0], network.outputs))
+    run = _RUNNERS[network]
     outputs = np.zeros((len(examples), int(network.outputs[0].shape[-1])), np.float32)
-    for start in range(0, len(examples), BATCH):
-        rows = np.arange(start, min(start + BATCH, len(examples)))
-        ids = examples.take(rows, view=0, augment=None)
-        if len(ids) < BATCH:
-            # One number of rows for all batches: a second one would be compiled anew.
-            ids = np.concatenate([ids, np.repeat(ids[:1], BATCH - len(ids), axis=0)])
-        found = np.asarray(network.predict_on_batch(ids))[: len(rows)]
-        outputs[examples.positions[rows]] = found
+    for start in range(0, len(examples), FORWARD_BATCH):
+        rows = np.arange(start, min(start + FORWARD_BATCH, len(examples)))
+        outputs[examples.positions[rows]] = run(examples.take(rows, view=0, augment=None))[0]
     return outputs
 
 

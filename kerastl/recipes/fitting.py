@@ -120,6 +120,7 @@ def fit(
     model = recipe.finish(
         train,
         held_out,
+        train_data,
         validation_data,
         base,
         seed=seed,

@@ -348,6 +348,7 @@ class ImageClassification(Recipe):
         self,
         train: Any,
         held_out: Any,
+        data: Any,
         validation: Any,
         base: Any,
         *,
@@ -355,5 +356,5 @@ class ImageClassification(Recipe):
         **content: Any,
     ) -> ImageModel:
         """The trained model, with a few images that prove an export."""
-        del base
+        del data, base
         return ImageModel(**content, samples=image_samples(train, held_out, validation, seed))

@@ -104,6 +104,7 @@ class Recipe(abc.ABC):
         self,
         train: Any,
         held_out: Any,
+        data: Any,
         validation: Any,
         base: Any,
         *,
@@ -115,7 +116,8 @@ class Recipe(abc.ABC):
         Args:
             train: training examples.
             held_out: validation examples, or None.
-            validation: the data set that they came from, or None.
+            data: the data set that the training examples came from.
+            validation: that of the validation examples, or None.
             base: what ``build_base`` returned.
             seed: of the choice.
             **content: further attributes of the model.

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kerastl.errors import ConfigurationError
-from kerastl.heads import Head
+from kerastl.heads import Head, TextHead
 from kerastl.training import Augment, Phase
 
 
@@ -39,7 +39,8 @@ def from_json(config: Mapping[str, Any]) -> dict[str, Any]:
         if values.get("plan") is not None:
             values["plan"] = tuple(Phase(**phase) for phase in values["plan"])
         if values.get("head") is not None:
-            values["head"] = Head(**values["head"])
+            kind = TextHead if config.get("recipe") == "text_classification" else Head
+            values["head"] = kind(**values["head"])
         if values.get("augment") is not None:
             augment = dict(values["augment"])
             values["augment"] = Augment(**{**augment, "crop": tuple(augment["crop"])})

@@ -21,12 +21,12 @@ from kerastl.backbones import (
     build_text_backbone,
     resolve_text_backbone,
 )
-from kerastl.data import DataWarning, TextDataset, load_text_pair
+from kerastl.data import DataWarning, TextDataset, load_text_pair, stratified_sample
 from kerastl.errors import ConfigurationError
 from kerastl.heads import TextHead
 from kerastl.metrics import best_thresholds
 from kerastl.model import TextModel, TextSamples, measure, predict_tokens
-from kerastl.model.samples import VALIDATION_EXAMPLES
+from kerastl.model.samples import CALIBRATION_EXAMPLES, VALIDATION_EXAMPLES
 from kerastl.model.texts import Kind
 from kerastl.recipes import fitting, learning_rate
 from kerastl.recipes.recipe import Recipe
@@ -281,28 +281,25 @@ class TextClassification(Recipe):
         """Tokenises the training texts and, where there are any, the validation texts."""
         del scratch
         reporter.start("tokenising", 1)
-        found, cut, count = [], 0, 0
-        for dataset in (train, validation):
-            if dataset is None:
-                found.append(None)
-                continue
-            encoded = base.tokenizer.encode(dataset.texts, self.max_length)
-            cut += encoded.truncated
-            count += len(dataset)
-            pad = base.tokenizer.pad_id
-            found.append(sort_tokens(encoded.ids, dataset.labels, pad_id=pad))
-        reporter.finish(
-            f"{len(train)} training, {0 if validation is None else len(validation)} validation "
-            "texts"
-        )
+        sets = [part for part in (train, validation) if part is not None]
+        encoded = [base.tokenizer.encode(part.texts, self.max_length) for part in sets]
+        pad = base.tokenizer.pad_id
+        found = [
+            sort_tokens(part.ids, dataset.labels, pad_id=pad)
+            for part, dataset in zip(encoded, sets, strict=True)
+        ]
+        held_out = None if validation is None else found[1]
+        count = 0 if held_out is None else len(held_out)
+        reporter.finish(f"{len(train)} training, {count} validation texts")
+        cut = sum(part.truncated for part in encoded)
         if cut:
             warnings.warn(
-                f"{cut} of {count} texts are longer than max_length={self.max_length} tokens: "
-                "their ends were cut off.",
+                f"{cut} of {len(train) + count} texts are longer than "
+                f"max_length={self.max_length} tokens: their ends were cut off.",
                 DataWarning,
                 stacklevel=2,
             )
-        return found[0], found[1]
+        return found[0], held_out
 
     def measure(self, network: keras.Model, examples: Any) -> dict[str, float]:
         """Metrics of a network on examples."""
@@ -317,6 +314,7 @@ class TextClassification(Recipe):
         self,
         train: Any,
         held_out: Any,
+        data: Any,
         validation: Any,
         base: Any,
         *,
@@ -324,6 +322,7 @@ class TextClassification(Recipe):
         **content: Any,
     ) -> TextModel:
         """The trained model, with thresholds and a few texts that prove an export."""
+        del train
         thresholds = None
         if self.kind == "multi_label" and held_out is not None:
             outputs = predict_tokens(content["network"], held_out)[held_out.positions]
@@ -335,14 +334,23 @@ class TextClassification(Recipe):
             max_length=self.max_length,
             kind=self.kind,
             thresholds=thresholds,
-            samples=_samples(base, train, held_out, validation, seed),
+            samples=_samples(data, validation, self.kind, seed),
         )
 
 
-def _samples(base: Any, train: Any, held_out: Any, validation: Any, seed: int) -> TextSamples:
-    del base, train, held_out
-    random = np.random.default_rng(seed)
-    chosen = random.permutation(len(validation))[:VALIDATION_EXAMPLES]
+def _samples(
+    train: TextDataset, validation: TextDataset | None, kind: Kind, seed: int
+) -> TextSamples:
+    shown = train if validation is None else validation
+
+    def chosen(data: TextDataset, count: int) -> Any:
+        if kind == "single_label":
+            return stratified_sample(data.labels, count, seed=seed)
+        return np.random.default_rng(seed).permutation(len(data))[:count]
+
+    rows = chosen(shown, VALIDATION_EXAMPLES)
     return TextSamples(
-        tuple(validation.texts[int(i)] for i in chosen), np.asarray(validation.labels)[chosen], ()
+        tuple(shown.texts[int(i)] for i in rows),
+        np.asarray(shown.labels)[rows],
+        tuple(train.texts[int(i)] for i in chosen(train, CALIBRATION_EXAMPLES)),
     )

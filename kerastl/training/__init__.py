@@ -1,6 +1,12 @@
 """Training: phases, plans, the loop, cached activations, checkpoints."""
 
-from kerastl.training.activations import DTYPES, CacheWarning, Storage
+from kerastl.training.activations import (
+    DTYPES,
+    FORWARD_BATCH,
+    CacheWarning,
+    Prefix,
+    Storage,
+)
 from kerastl.training.augment import Augment
 from kerastl.training.cache import ActivationCache, default_folder
 from kerastl.training.checkpoint import CheckpointStore, State
@@ -33,6 +39,7 @@ from kerastl.training.token_examples import TokenExamples, sort_tokens
 
 __all__ = [
     "DTYPES",
+    "FORWARD_BATCH",
     "FULL",
     "HIGHEST_RATE",
     "LOWEST_RATE",
@@ -52,6 +59,7 @@ __all__ = [
     "Objective",
     "Phase",
     "Plan",
+    "Prefix",
     "Reporter",
     "SilentReporter",
     "State",

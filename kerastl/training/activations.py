@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import json
 import time
@@ -137,19 +138,52 @@ def check_cacheable(network: keras.Model, cut: Cut) -> None:
             )
 
 
-def prefix_of(network: keras.Model, cuts: Sequence[Cut]) -> keras.Model | None:
-    """The frozen part, with one output for each cut that is not the input itself.
+class Prefix:
+    """The frozen part of a network, ready to run.
 
     What it was compiled for stays compiled: use one for all data sets.
+
+    Args:
+        model: with one output for each cut.
     """
+
+    def __init__(self, model: keras.Model) -> None:
+        self.model = model
+
+    def __call__(self, inputs: Array) -> list[Array]:
+        """One array (n, ...) for each cut, of up to ``FORWARD_BATCH`` inputs."""
+        batch = as_input(inputs)
+        missing = FORWARD_BATCH - len(batch)
+        if missing:
+            # One shape for all batches: a second one would be compiled anew.
+            batch = np.concatenate([batch, np.zeros((missing, *batch.shape[1:]), batch.dtype)])
+        if batch.dtype == np.int32 and keras.backend.backend() == "tensorflow":
+            outputs = self._of_any_length(batch)
+        else:
+            outputs = self.model.predict_on_batch(batch)
+        outputs = outputs if isinstance(outputs, (list, tuple)) else [outputs]
+        return [np.asarray(output)[: len(inputs)] for output in outputs]
+
+    @functools.cached_property
+    def _of_any_length(self) -> Any:
+        # Keras would trace the first length by itself and the others together: what comes out
+        # would depend, in its last bits, on the length that happened to come first.
+        import tensorflow as tf
+
+        signature = [tf.TensorSpec((None, None), tf.int32)]
+        return tf.function(lambda ids: self.model(ids, training=False), input_signature=signature)
+
+
+def prefix_of(network: keras.Model, cuts: Sequence[Cut]) -> Prefix | None:
+    """The frozen part, with one output for each cut that is not the input itself."""
     tensors = [cut.tensor for cut in cuts if not is_input(network, cut)]
-    return keras.Model(network.inputs[0], tensors) if tensors else None
+    return Prefix(keras.Model(network.inputs[0], tensors)) if tensors else None
 
 
 def compute(
     network: keras.Model,
     cuts: Sequence[Cut],
-    prefix: keras.Model | None,
+    prefix: Prefix | None,
     examples: Examples,
     storage: Storage,
     *,
@@ -195,7 +229,7 @@ class _Pass:
         self,
         network: keras.Model,
         cuts: Sequence[Cut],
-        prefix: keras.Model | None,
+        prefix: Prefix | None,
         examples: Examples,
         storage: Storage,
         views: int,
@@ -330,7 +364,8 @@ class _Pass:
         for first in range(start, stop, FORWARD_BATCH):
             last = min(first + FORWARD_BATCH, stop)
             inputs = self._examples.take(np.arange(first, last), view=view, augment=self._augment)
-            for output, part in zip(outputs, _predict(self._prefix, inputs), strict=True):
+            parts = self._prefix(inputs) if self._prefix else []
+            for output, part in zip(outputs, parts, strict=True):
                 rows = output[first - start : last - start]
                 if rows.shape == part.shape:
                     rows[:] = part
@@ -376,16 +411,3 @@ class LazyView:
     def __getitem__(self, rows: Any) -> Array:
         numbers = np.arange(len(self))[rows]
         return self._examples.take(numbers, view=self._view, augment=self._augment)
-
-
-def _predict(prefix: keras.Model | None, inputs: Array) -> list[Array]:
-    if prefix is None:
-        return []
-    batch = as_input(inputs)
-    missing = FORWARD_BATCH - len(batch)
-    if missing:
-        # One shape for all batches: a second one would be compiled anew.
-        batch = np.concatenate([batch, np.zeros((missing, *batch.shape[1:]), batch.dtype)])
-    outputs = prefix.predict_on_batch(batch)
-    outputs = outputs if isinstance(outputs, (list, tuple)) else [outputs]
-    return [np.asarray(output)[: len(inputs)] for output in outputs]

@@ -42,3 +42,29 @@ def test_the_precision_counts():
     with computing_in(model, "mixed_float16"):
         assert len({before, inside, sha256(model)}) == 3
     assert sha256(model) == before
+
+
+def joined(extra=0):
+    """A network that hands a list of tensors to a layer."""
+    for _ in range(extra):
+        # Keras numbers the tensors that a process makes.
+        keras.Input((1,))
+    inputs = keras.Input((4,))
+    x = keras.layers.Dense(4, kernel_initializer="ones", name="dense")(inputs)
+    x = keras.layers.Add(name="add")([inputs, x])
+    return keras.Model(inputs, x)
+
+
+def test_what_was_made_before_does_not_count(tmp_path):
+    assert sha256(joined(3)) == sha256(joined())
+    joined().save(tmp_path / "m.keras")
+    assert sha256(keras.saving.load_model(tmp_path / "m.keras")) == sha256(joined())
+
+
+def test_constants_count():
+    def shifted(by):
+        inputs = keras.Input((4,))
+        return keras.Model(inputs, keras.ops.add(inputs, by))
+
+    assert sha256(shifted(1.0)) == sha256(shifted(1.0))
+    assert sha256(shifted(1.0)) != sha256(shifted(2.0))
