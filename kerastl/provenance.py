@@ -18,6 +18,8 @@ _REPORTED = (
     "keras",
     "keras-hub",
     "tensorflow",
+    "tensorflow-text",
+    "tokenizers",
     "jax",
     "torch",
     "numpy",

@@ -11,8 +11,8 @@ import numpy as np
 
 from kerastl.data import ImageSource, decode_image
 from kerastl.errors import BundleError, ConfigurationError, MissingExtraError, did_you_mean
-from kerastl.exporting.bundle import FORMATS
 from kerastl.exporting import text_manifest
+from kerastl.exporting.bundle import FORMATS
 from kerastl.exporting.hashing import sha256_path
 from kerastl.exporting.manifest import read_manifest
 from kerastl.exporting.runtimes import BATCH_SIZE, Runtime, open_artifact

@@ -29,8 +29,8 @@ def convert(job: dict[str, Any], folder: Path, step: Step) -> dict[str, Any]:
     """Writes every artifact of a job to the folder it names.
 
     Args:
-        job: ``out``, ``labels`` (what kind they are), ``class_names``, ``formats``, ``quantize``, ``tokenizer`` (its
-            settings), ``metadata`` and ``modules``.
+        job: ``out``, ``labels`` (of what kind they are), ``class_names``, ``formats``,
+            ``quantize``, ``tokenizer`` (its settings), ``metadata`` and ``modules``.
         folder: holds ``network.keras`` and ``texts.json``.
         step: notes that a step begins and ends.
 

@@ -40,6 +40,26 @@ class Decisions:
         names = np.array(self.class_names, dtype=object)
         return [list(names[row]) for row in chosen]
 
+    def answers(self, outputs: Array) -> list[dict[str, Any]]:
+        """Of each row what ``predict`` prints: ``label`` and ``probability``.
+
+        Both are lists for several labels; of a regression they are None, and ``value`` is the
+        number.
+        """
+        labels = self.labels(outputs)
+        if self.kind == "regression":
+            return [{"label": None, "probability": None, "value": value} for value in labels]
+        if self.kind == "single_label":
+            return [
+                {"label": label, "probability": float(row.max())}
+                for label, row in zip(labels, outputs, strict=True)
+            ]
+        index = {name: position for position, name in enumerate(self.class_names)}
+        return [
+            {"label": names, "probability": [float(row[index[name]]) for name in names]}
+            for names, row in zip(labels, outputs, strict=True)
+        ]
+
     def scale(self, reference: Array) -> float:
         """What differences are measured in: 1, or the spread of a regression's numbers."""
         if self.kind != "regression":

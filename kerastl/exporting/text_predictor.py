@@ -56,3 +56,7 @@ class TextPredictor:
     def labels(self, outputs: Array) -> list[Any]:
         """What outputs mean: of each text a name, a list of names, or a number."""
         return self._decisions.labels(outputs)
+
+    def answers(self, outputs: Array) -> list[dict[str, Any]]:
+        """What ``kerastl predict`` prints of outputs; see ``Decisions.answers``."""
+        return self._decisions.answers(outputs)

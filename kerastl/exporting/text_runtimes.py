@@ -53,7 +53,7 @@ class TextRuntime(ABC):
 
     @abstractmethod
     def run(self, ids: Array, mask: Array) -> Array:
-        """Runs one batch: token ids and mask, int32 ``(n, length)``, to float32 ``(n, outputs)``."""
+        """Runs one batch: ids and mask, int32 ``(n, length)``, to float32 ``(n, outputs)``."""
 
     @abstractmethod
     def class_names(self) -> list[str]:

@@ -12,8 +12,8 @@ import numpy as np
 from kerastl.errors import BundleError, ExportError, KerastlError, ParityError
 from kerastl.exporting import parity, text_golden
 from kerastl.exporting.bundle import Artifact, Bundle, Gate
-from kerastl.exporting.diagnosis import order_of
 from kerastl.exporting.manifest import bundle_of
+from kerastl.exporting.text_diagnosis import causes
 from kerastl.exporting.text_golden import Golden
 from kerastl.exporting.text_parity import Decisions
 from kerastl.exporting.text_running import TextAnswers, run_text_artifacts
@@ -69,7 +69,15 @@ def verify_text(
                     f"{folder} does not give its golden answers on this machine "
                     f"({len(golden.texts)} texts).",
                     parity.describe(artifacts, gate),
-                    *(f"  CAUSE   {cause}" for cause in _causes(artifacts, golden, answers)),
+                    *(
+                        f"  CAUSE   {cause}"
+                        for cause in causes(
+                            artifacts,
+                            golden.outputs["network"],
+                            answers.outputs,
+                            decisions.class_names,
+                        )
+                    ),
                     *(f"  FAILED  {fault}" for fault in faults),
                 ]
             ),
@@ -118,7 +126,7 @@ def check_tokens(folder: Path, settings: Mapping[str, Any], golden: Golden) -> N
     raise BundleError(
         f"The tokenizer of {folder} gives other ids than at export: "
         f"{_cause(tokens, golden, ids)}. The first golden text that differs is "
-        f"{ascii(golden.texts[position][:_SHOWN])}: {ids[position][:12].tolist()} of "
+        f"{golden.texts[position][:_SHOWN]!a}: {ids[position][:12].tolist()} of "
         f"{len(ids[position])}, not {golden.ids[position][:12].tolist()} of "
         f"{len(golden.ids[position])}. Export it again."
     )
@@ -191,26 +199,7 @@ def _label_faults(
             ).all()
             if got[index] != wanted and not (tied and artifact.quantization is None):
                 faults.append(
-                    f"{artifact.path} calls the golden text {ascii(entry['text'][:_SHOWN])} "
+                    f"{artifact.path} calls the golden text {entry['text'][:_SHOWN]!a} "
                     f"{got[index]!r}; it must be {wanted!r}"
                 )
     return faults
-
-
-def _causes(artifacts: Iterable[Artifact], golden: Golden, answers: TextAnswers) -> list[str]:
-    reference = golden.outputs["network"]
-    causes = []
-    for artifact in artifacts:
-        outputs = answers.outputs[artifact.path]
-        if artifact.passed:
-            continue
-        if outputs.shape != reference.shape:
-            causes.append(
-                f"{artifact.path}: it has outputs of the shape {outputs.shape}, not "
-                f"{reference.shape}"
-            )
-        elif not np.isfinite(outputs).all():
-            causes.append(f"{artifact.path}: it answers with values that are not finite")
-        elif order_of(reference, outputs) is not None:
-            causes.append(f"{artifact.path}: its outputs are in another order")
-    return causes

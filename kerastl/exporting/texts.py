@@ -18,6 +18,7 @@ from kerastl.exporting.arguments import check_choices, check_class_names
 from kerastl.exporting.assembly import described, step_of
 from kerastl.exporting.bundle import DEFAULT_FORMATS, Artifact, Bundle, Gate, artifact_path
 from kerastl.exporting.jobs import check_installed, run_worker
+from kerastl.exporting.text_diagnosis import causes
 from kerastl.exporting.text_examples import PROBES, SENTENCES
 from kerastl.exporting.text_parity import Decisions
 from kerastl.exporting.text_running import TextAnswers, run_text_artifacts
@@ -177,7 +178,7 @@ def _export_to(folder: Path, request: _Request, say: Callable[[str], None]) -> d
     faults = faults_of(answers, artifacts, request.decisions, request.gate)
     faults += _probe_faults(request, reference[n:], answers, artifacts)
     if faults or not all(artifact.passed for artifact in artifacts):
-        raise _parity_error(request, reference, artifacts, faults)
+        raise _parity_error(request, reference[:n], answers, artifacts, faults)
 
     say("writing the bundle")
     text_golden.write(
@@ -314,7 +315,7 @@ def _probe_faults(
             measured = figures(decisions, gate, None, wanted[None], got[None])
             if not measured["passed"]:
                 faults.append(
-                    f"{artifact.path} answers the text {ascii(text[:_SHOWN])} otherwise: "
+                    f"{artifact.path} answers the text {text[:_SHOWN]!a} otherwise: "
                     f"{decisions.labels(got[None])[0]!r}, not "
                     f"{decisions.labels(wanted[None])[0]!r}; largest difference "
                     f"{measured['max_abs_diff']}"
@@ -323,12 +324,19 @@ def _probe_faults(
 
 
 def _parity_error(
-    request: _Request, reference: Array, artifacts: Sequence[Artifact], faults: Sequence[str]
+    request: _Request,
+    reference: Array,
+    answers: TextAnswers,
+    artifacts: Sequence[Artifact],
+    faults: Sequence[str],
 ) -> ParityError:
+    names = request.decisions.class_names
+    rows = {path: values[: len(reference)] for path, values in answers.outputs.items()}
     report = [
         "The export was stopped: an artifact does not answer like the network, measured on "
         f"{len(request.texts)} {request.examples} texts. Nothing was written.",
         parity.describe(artifacts, request.gate),
+        *(f"  CAUSE   {cause}" for cause in causes(artifacts, reference, rows, names)),
         *(f"  FAILED  {fault}" for fault in faults),
     ]
     if any(not item.passed and item.quantization for item in artifacts):
