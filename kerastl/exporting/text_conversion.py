@@ -127,7 +127,7 @@ def _convert_onnx(
 
 
 def _quantize_onnx(path: Path, smaller: Path) -> None:
-    """Weights as 8 bits, one scale a column; activations are quantised as they come.
+    """Weights as 8 bits, one scale a column; activations are quantised as they come, by batch.
 
     Unsigned weights: signed ones overflow 16 bits on processors without VNNI, so that a file proved
     on one machine would answer otherwise on another.

@@ -29,6 +29,8 @@ PATHS = [
     "model_dynamic.onnx",
     "model_dynamic.tflite",
 ]
+# Of 32 random features 8 bits cost more labels than of a trained network.
+TINY = Gate(quantized_label_agreement=0.8)
 # Runs a runner's own class on texts that no command line takes, such as one with a NUL.
 DRIVER = """
 import importlib.util, json, sys
@@ -57,7 +59,7 @@ def model():
 def exported(model, tmp_path_factory):
     steps = []
     path = tmp_path_factory.mktemp("texts") / "bundle"
-    bundle = model.export(path, quantize=("dynamic",), progress=steps.append)
+    bundle = model.export(path, quantize=("dynamic",), gate=TINY, progress=steps.append)
     return bundle, steps
 
 
@@ -213,12 +215,12 @@ def test_strings_that_are_no_utf8_are_refused_in_the_graph(exported):
 
 def test_several_labels(tmp_path):
     model = text_model("multi_label", pooling="max", thresholds=(0.4, 0.5, 0.6))
-    bundle = model.export(tmp_path / "b", quantize=("dynamic",))
+    bundle = model.export(tmp_path / "b", quantize=("dynamic",), gate=TINY)
     assert bundle.manifest["thresholds"] == [0.4, 0.5, 0.6]
     assert bundle.manifest["agreement_of"].startswith("single decisions")
     given = list(texts(8, seed=5))
     expected = model.predict(given)
-    assert {len(names) for names in expected.labels} >= {0, 1}
+    assert len({len(names) for names in expected.labels}) > 1
     predictor = load_bundle(bundle.path, "onnx")
     assert [tuple(names) for names in predictor.labels(predictor.predict(given))] == list(
         expected.labels
@@ -231,7 +233,7 @@ def test_several_labels(tmp_path):
 
 def test_regression_without_samples(tmp_path):
     model = text_model("regression", (), pooling="attention", samples=False)
-    bundle = model.export(tmp_path / "b", quantize=("dynamic",))
+    bundle = model.export(tmp_path / "b", quantize=("dynamic",), gate=TINY)
     assert bundle.manifest["parity_examples"]["kind"] == "built-in"
     assert bundle.manifest["class_names"] == []
     assert "max_abs_diff_of_a_number" in bundle.manifest["artifacts"][0]["parity"]["threshold"]

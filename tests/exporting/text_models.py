@@ -58,7 +58,7 @@ def text_model(
     )
     for weight in backbone.weights:
         if len(weight.shape) > 1:
-            weight.assign(weight * 6)
+            weight.assign(weight * 4)
     model = flatten(backbone, pad_id=tokenizer.pad_id)
     outputs = TextHead(pooling=pooling, hidden=16).attach(
         model.outputs[0],
