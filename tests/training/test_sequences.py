@@ -198,7 +198,7 @@ def test_few_shots(tiny_text, reviews):
     )  # fmt: skip
     model = recipe.fit(few, validation=False, seed=0, reporter=SilentReporter())
     losses = model.history[0]["history"]["loss"]
-    assert losses[-1] < 0.5 * losses[0]
+    assert losses[-1] < 0.7 * losses[0]
     assert model.history[0]["accuracy"] is None
     assert model.evaluate((texts[16:], labels[16:]))["accuracy"] > 0.7
 
