@@ -16,6 +16,7 @@ from kerastl.backbones import (
     MASK_LAYER,
     PUBLISHED,
     BuiltTextBackbone,
+    PaddingMask,
     TextBackbone,
     WeightsSource,
     build_text_backbone,
@@ -212,7 +213,7 @@ class TextClassification(Recipe):
         built = base or self.build_base()
         made = self.head.attach(
             built.model.outputs[0],
-            built.model.get_layer(MASK_LAYER).output,
+            _mask(built),
             outputs,
             kind=self.kind,
             pooling=self.record.pooling,
@@ -344,6 +345,13 @@ class TextClassification(Recipe):
             thresholds=thresholds,
             samples=_samples(data, validation, self.kind, seed),
         )
+
+
+def _mask(built: BuiltTextBackbone) -> Any:
+    """Which tokens are no padding; FNet has no use for it, and the head does."""
+    if any(layer.name == MASK_LAYER for layer in built.model.layers):
+        return built.model.get_layer(MASK_LAYER).output
+    return PaddingMask(built.tokenizer.pad_id, name=MASK_LAYER)(built.model.inputs[0])
 
 
 def _samples(
