@@ -17,7 +17,7 @@ from kerastl.cli import output
 from kerastl.cli.benchmark import benchmark
 from kerastl.cli.cache import cache_app
 from kerastl.cli.fit import fit_app
-from kerastl.cli.output import Json
+from kerastl.cli.output import Json, Trusted
 
 app = typer.Typer(
     name="kerastl",
@@ -80,6 +80,7 @@ def evaluate(
 def predict(
     model: Annotated[Path, typer.Argument(help="A run directory or a bundle.")],
     files: Annotated[list[Path], typer.Argument(help="Image files.")],
+    trusted: Trusted = False,
     as_json: Json = False,
 ) -> None:
     """Predict the classes of images."""
@@ -89,7 +90,7 @@ def predict(
             from kerastl.exporting import load_bundle
             from kerastl.model.predictions import make_predictions
 
-            bundle = load_bundle(model)
+            bundle = load_bundle(model, trusted=trusted)
             predictions = make_predictions(bundle.predict(list(files)), tuple(bundle.class_names))
         else:
             predictions = kerastl.load(model).predict(list(files))
@@ -119,7 +120,7 @@ def export(
     out: Annotated[Path, typer.Option(help="The bundle to write.")],
     formats: Annotated[
         str,
-        typer.Option("--format", help="Of saved_model, onnx, litert, openvino; commas between."),
+        typer.Option("--format", help="Of saved_model, onnx, litert, openvino, torch; commas."),
     ] = "saved_model,onnx,litert",
     quantize: Annotated[
         str, typer.Option(help="Further LiteRT files: of float16, dynamic, int8, int16x8.")
@@ -180,10 +181,14 @@ def _show_bundle(result: dict[str, Any], console: Console) -> None:
 
 @app.command()
 def verify(
-    bundle: Annotated[Path, typer.Argument(help="A bundle.")], as_json: Json = False
+    bundle: Annotated[Path, typer.Argument(help="A bundle.")],
+    trusted: Trusted = False,
+    as_json: Json = False,
 ) -> None:
     """Check a bundle: hashes, and every artifact against the answers recorded at export."""
-    output.run(lambda: kerastl.verify(bundle).as_dict(), _show_bundle, as_json=as_json)
+    output.run(
+        lambda: kerastl.verify(bundle, trusted=trusted).as_dict(), _show_bundle, as_json=as_json
+    )
 
 
 @app.command()

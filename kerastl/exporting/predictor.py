@@ -11,13 +11,13 @@ import numpy as np
 
 from kerastl.data import ImageSource, decode_image
 from kerastl.errors import BundleError, ConfigurationError, MissingExtraError, did_you_mean
-from kerastl.exporting.bundle import FORMATS
+from kerastl.exporting.bundle import FORMATS, refuse_code
 from kerastl.exporting.hashing import sha256_path
 from kerastl.exporting.manifest import read_manifest
 from kerastl.exporting.runtimes import BATCH_SIZE, Runtime, open_artifact
 
 # The quickest to start and to run first.
-_PREFERENCE = ("onnx", "litert", "openvino", "saved_model")
+_PREFERENCE = ("onnx", "litert", "openvino", "saved_model", "torch")
 
 
 class Predictor:
@@ -67,18 +67,24 @@ class Predictor:
 
 
 def load_bundle(
-    path: str | os.PathLike[str], format: str | None = None, quantization: str | None = None
+    path: str | os.PathLike[str],
+    format: str | None = None,
+    quantization: str | None = None,
+    *,
+    trusted: bool = False,
 ) -> Predictor:
     """Opens one artifact of a bundle for prediction, after checking its hash.
 
     Args:
         path: the bundle.
-        format: ``"saved_model"``, ``"onnx"``, ``"litert"`` or ``"openvino"``; None takes the
-            first that is in the bundle and whose runtime is installed.
+        format: ``"saved_model"``, ``"onnx"``, ``"litert"``, ``"openvino"`` or ``"torch"``; None
+            takes the first that is in the bundle and whose runtime is installed.
         quantization: of a LiteRT artifact, None for float32.
+        trusted: you trust the bundle's maker, as ``"torch"`` needs: see :func:`verify`.
 
     Raises:
-        BundleError: the folder is no bundle, or the artifact is missing or was changed.
+        BundleError: the folder is no bundle, the artifact is missing or was changed, or it can
+            run code and ``trusted`` is False.
         ConfigurationError: the bundle has no such artifact.
         MissingExtraError: its runtime is not installed.
     """
@@ -106,6 +112,7 @@ def load_bundle(
         file = folder / entry["path"]
         if not file.exists() or sha256_path(file) != entry["sha256"]:
             raise BundleError(f"{file} is missing or was changed. Export the bundle again.")
+        refuse_code([entry["format"]], trusted)
         try:
             runtime = open_artifact(entry["format"], file)
         except MissingExtraError as error:
