@@ -49,19 +49,10 @@ def convert(
         RuntimeError: an operation of the network has no counterpart in ONNX, or the graph's
             shapes are wrong.
     """
-    import tf2onnx
-
     _check_names(frozen, inputs, outputs)
     graph = frozen.graph.as_graph_def()
     graph_passes.replace_erfc(graph)
-    model, _ = tf2onnx.convert.from_graph_def(
-        graph,
-        name="kerastl",
-        input_names=list(inputs),
-        output_names=list(outputs),
-        tensors_to_rename={**inputs, **outputs},
-        opset=OPSET,
-    )
+    model = _converted(graph, inputs, outputs)
     _name_dimensions(model, axes or {})
     guarded = onnx_passes.guard_pads(model)
     onnx_passes.refuse_foreign_operators(model)
@@ -73,6 +64,42 @@ def convert(
     onnx_passes.check_shapes(model)
     onnx.save(model, str(path))
     return {"opset": OPSET, "pads_guarded": guarded}
+
+
+def _converted(
+    graph: Any, inputs: Mapping[str, str], outputs: Mapping[str, str]
+) -> onnx.ModelProto:
+    """The steps of ``tf2onnx.convert.from_graph_def``, but for one optimizer.
+
+    It writes computed shapes down as constants, where 0 stands for the dimension of the very tensor
+    that is reshaped. Another one then takes away a reshape before that, and the 0 copies the
+    dimension of another tensor: wrong answers, or none. Computed shapes stay as they are here;
+    ONNX Runtime folds what is constant. https://github.com/onnx/tensorflow-onnx/issues/2085, open.
+    """
+    import tensorflow as tf
+    from tf2onnx import optimizer, tf_loader, tfonnx
+
+    optimizers = {
+        name: make
+        for name, make in optimizer._get_optimizers().items()
+        if name != "reshape_optimizer"
+    }
+    with tf.Graph().as_default():
+        reduced = tf_loader.tf_optimize(list(inputs), list(outputs), graph)
+    with tf.Graph().as_default() as imported:
+        tf.import_graph_def(reduced, name="")
+        converted = tfonnx.process_tf_graph(
+            imported,
+            # What has no counterpart is refused below, all at once.
+            continue_on_error=True,
+            opset=OPSET,
+            input_names=list(inputs),
+            output_names=list(outputs),
+            tensors_to_rename={**inputs, **outputs},
+        )
+        optimized = optimizer.optimize_graph(converted, optimizers=optimizers)
+        model: onnx.ModelProto = optimized.make_model("kerastl")
+    return model
 
 
 def _check_names(frozen: Any, inputs: Mapping[str, str], outputs: Mapping[str, str]) -> None:

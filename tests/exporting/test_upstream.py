@@ -115,6 +115,43 @@ def test_onnx_runtime_folds_pads_of_zeros_into_max_pooling():
     assert distance(network, run_onnx(model)) < 1e-6
 
 
+def test_tf2onnx_copies_dimensions_of_the_wrong_tensor(tmp_path):
+    class Heads(layers.Layer):
+        """What attention does to its queries, with one head."""
+
+        def call(self, x):
+            n, length = keras.ops.shape(x)[:2]
+            return keras.ops.transpose(keras.ops.reshape(x, (n, length, 1, 6)), (0, 2, 1, 3))
+
+    inputs = keras.Input((None, 6), name="tokens")
+    network = keras.Model(inputs, Heads()(layers.Dense(6)(inputs)))
+    tokens = np.random.default_rng(0).normal(size=(4, 5, 6)).astype(np.float32)
+    wanted = network.predict(tokens, verbose=0)
+
+    def answer(content):
+        providers = ["CPUExecutionProvider"]
+        session = onnxruntime.InferenceSession(content, providers=providers)
+        return session.run(None, {"tokens": tokens})[0]
+
+    import tf2onnx
+
+    signature = [tf.TensorSpec((None, None, 6), tf.float32, name="tokens")]
+    plain, _ = tf2onnx.convert.from_keras(network, signature, opset=onnx_route.OPSET)
+    # The dense layer works on (n x length, 6): of that its batch is taken for that of the tokens.
+    assert answer(plain.SerializeToString()).shape == (20, 1, 1, 6), needless(
+        "onnx_route._converted (onnx/tensorflow-onnx#2085)"
+    )
+
+    from tensorflow.python.framework import convert_to_constants
+
+    frozen = convert_to_constants.convert_variables_to_constants_v2(
+        tf.function(lambda tokens: network(tokens), signature).get_concrete_function()
+    )
+    names = {frozen.inputs[0].name: "tokens"}, {frozen.outputs[0].name: "heads"}
+    onnx_route.convert(frozen, tmp_path / "m.onnx", {}, inputs=names[0], outputs=names[1])
+    np.testing.assert_allclose(answer(str(tmp_path / "m.onnx")), wanted, atol=1e-6)
+
+
 def test_antialiased_resizing_has_an_operator_in_neither_format(tmp_path):
     class Resizing(layers.Layer):
         def call(self, x):
