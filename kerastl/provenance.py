@@ -19,6 +19,8 @@ _REPORTED = (
     "keras-hub",
     "tokenizers",
     "tensorflow",
+    "tensorflow-text",
+    "tokenizers",
     "jax",
     "torch",
     "numpy",

@@ -18,6 +18,7 @@ from kerastl.cli.benchmark import benchmark
 from kerastl.cli.cache import cache_app
 from kerastl.cli.fit import fit_app
 from kerastl.cli.output import Json, Trusted
+from kerastl.cli.predict import predict
 
 app = typer.Typer(
     name="kerastl",
@@ -30,6 +31,7 @@ app.add_typer(fit_app, name="fit")
 app.add_typer(cache_app, name="cache")
 
 
+app.command()(predict)
 app.command()(benchmark)
 
 
@@ -77,44 +79,6 @@ def evaluate(
 
 
 @app.command()
-def predict(
-    model: Annotated[Path, typer.Argument(help="A run directory or a bundle.")],
-    files: Annotated[list[Path], typer.Argument(help="Image files.")],
-    trusted: Trusted = False,
-    as_json: Json = False,
-) -> None:
-    """Predict the classes of images."""
-
-    def work() -> dict[str, Any]:
-        if (model / "manifest.json").is_file():
-            from kerastl.exporting import load_bundle
-            from kerastl.model.predictions import make_predictions
-
-            bundle = load_bundle(model, trusted=trusted)
-            predictions = make_predictions(bundle.predict(list(files)), tuple(bundle.class_names))
-        else:
-            predictions = kerastl.load(model).predict(list(files))
-        return {
-            "predictions": [
-                {"input": str(path), "label": label, "probability": float(confidence)}
-                for path, label, confidence in zip(
-                    files, predictions.labels, predictions.confidences, strict=True
-                )
-            ]
-        }
-
-    def show(result: dict[str, Any], console: Console) -> None:
-        for row in result["predictions"]:
-            console.print(
-                f"{row['input']}  {row['label']}  {row['probability']:.3f}",
-                highlight=False,
-                markup=False,
-            )
-
-    output.run(work, show, as_json=as_json)
-
-
-@app.command()
 def export(
     run: Annotated[Path, typer.Argument(help="A run directory.")],
     out: Annotated[Path, typer.Option(help="The bundle to write.")],
@@ -123,7 +87,11 @@ def export(
         typer.Option("--format", help="Of saved_model, onnx, litert, openvino, torch; commas."),
     ] = "saved_model,onnx,litert",
     quantize: Annotated[
-        str, typer.Option(help="Further LiteRT files: of float16, dynamic, int8, int16x8.")
+        str,
+        typer.Option(
+            help="Further LiteRT files: of float16, dynamic, int8, int16x8; of texts dynamic, for "
+            "ONNX too."
+        ),
     ] = "",
     label_agreement: Annotated[
         float | None,
@@ -147,19 +115,30 @@ def export(
     """Export a trained model; every file is run and must answer like the model."""
 
     def work() -> dict[str, Any]:
+        from kerastl.errors import ConfigurationError
         from kerastl.exporting import LiteRTOptions
 
         console = Console(stderr=True, highlight=False, soft_wrap=True)
         gate = kerastl.Gate()
         if label_agreement is not None:
             gate = kerastl.Gate(quantized_label_agreement=label_agreement)
-        bundle = kerastl.load(run).export(
+        trained = kerastl.load(run)
+        options: dict[str, Any] = {
+            "litert": LiteRTOptions(batch=1 if batch_one else None, float_input=float_input),
+            "any_size": any_size,
+        }
+        if trained.KIND == "text_classification":
+            if batch_one or float_input or any_size:
+                raise ConfigurationError(
+                    "--batch-one, --float-input and --any-size are for models of images."
+                )
+            options = {}
+        bundle = trained.export(
             out,
             formats=_names(formats),
             quantize=_names(quantize),
             gate=gate,
-            litert=LiteRTOptions(batch=1 if batch_one else None, float_input=float_input),
-            any_size=any_size,
+            **options,
             overwrite=overwrite,
             progress=lambda line: console.print(line, markup=False),
         )

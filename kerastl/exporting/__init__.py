@@ -4,6 +4,7 @@ from kerastl.exporting.benchmarking import benchmark
 from kerastl.exporting.bundle import Artifact, Bundle, Gate, LiteRTOptions
 from kerastl.exporting.exporter import export
 from kerastl.exporting.predictor import Predictor, load_bundle
+from kerastl.exporting.text_predictor import TextPredictor
 from kerastl.exporting.verification import verify
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Gate",
     "LiteRTOptions",
     "Predictor",
+    "TextPredictor",
     "benchmark",
     "export",
     "load_bundle",

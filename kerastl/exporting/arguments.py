@@ -34,8 +34,8 @@ def check_formats(
     formats: Sequence[str], quantize: Sequence[str], calibration: Array | None
 ) -> tuple[list[str], list[str]]:
     """Formats and quantisations without repetition, in their canonical order."""
-    chosen = _check_choices("formats", formats, FORMATS)
-    quantized = _check_choices("quantize", quantize, QUANTIZATIONS)
+    chosen = check_choices("formats", formats, FORMATS)
+    quantized = check_choices("quantize", quantize, QUANTIZATIONS)
     if not chosen:
         raise ConfigurationError(f"formats is empty; allowed are {FORMATS}.")
     if quantized and "litert" not in chosen:
@@ -53,7 +53,8 @@ def check_formats(
     return chosen, quantized
 
 
-def _check_choices(name: str, received: Sequence[str], allowed: Sequence[str]) -> list[str]:
+def check_choices(name: str, received: Sequence[str], allowed: Sequence[str]) -> list[str]:
+    """What was chosen, without repetition and in the order of what is allowed."""
     if isinstance(received, str):
         raise ConfigurationError(
             f"{name} must be a sequence of strings, such as ({received!r},); received a string."

@@ -24,7 +24,7 @@ def step_of(format: str, quantization: str | None) -> str:
         return "writing saved_model"
     if format == "litert":
         return f"converting to litert ({quantization or 'float32'})"
-    return f"converting to {format}"
+    return f"converting to {format}" + (f" ({quantization})" if quantization else "")
 
 
 def artifact_of(
@@ -39,18 +39,15 @@ def artifact_of(
     float_layers: Sequence[str] = (),
 ) -> Artifact:
     """Measures an artifact's file and its answers."""
-    path = artifact_path(format, quantization)
     diff = parity.max_abs_diff(reference, outputs)
     agreement = float(parity.agreeing(reference, outputs).mean())
     accuracy = None
     if labels is not None and outputs.shape == reference.shape:
         accuracy = float((outputs.argmax(axis=1) == labels).mean())
-    return Artifact(
-        format=format,
-        path=path,
-        bytes=size_of(folder / path),
-        sha256=sha256_path(folder / path),
-        quantization=quantization,
+    return described(
+        folder,
+        format,
+        quantization,
         max_abs_diff=diff,
         label_agreement=agreement,
         n=len(reference),
@@ -58,6 +55,19 @@ def artifact_of(
         accuracy=accuracy,
         seconds=seconds,
         float_layers=tuple(float_layers),
+    )
+
+
+def described(folder: Path, format: str, quantization: str | None, **figures: Any) -> Artifact:
+    """An artifact with its file's size and hash, and the figures that were measured of it."""
+    path = artifact_path(format, quantization)
+    return Artifact(
+        format=format,
+        path=path,
+        bytes=size_of(folder / path),
+        sha256=sha256_path(folder / path),
+        quantization=quantization,
+        **figures,
     )
 
 
@@ -145,14 +155,28 @@ def write_bundle(
         "versions": {**versions(), **{f"training:{k}": v for k, v in training_versions.items()}},
     }
     (folder / "README.md").write_text(card.render(content), encoding="utf-8")
-    # Not the card: it is there for people to complete.
-    listed = ["labels.txt"]
-    listed += [
+    return sealed(folder, content, ["labels.txt"])
+
+
+def sealed(folder: Path, content: Mapping[str, Any], listed: Sequence[str]) -> dict[str, Any]:
+    """Writes manifest.json with the hashes of a bundle's other files.
+
+    Args:
+        folder: the bundle.
+        content: the manifest without ``files`` and ``manifest_sha256``.
+        listed: files beside those of golden/ and the artifacts. Not the card: it is there for
+            people to complete.
+
+    Returns:
+        The manifest.
+    """
+    golden_files = [
         item.relative_to(folder).as_posix()
         for item in sorted((folder / "golden").rglob("*"))
         if item.is_file()
     ]
-    content["files"] = {name: sha256_file(folder / name) for name in listed}
-    content["manifest_sha256"] = sha256_manifest(content)
-    write_json(folder / "manifest.json", content)
-    return content
+    files = {name: sha256_file(folder / name) for name in [*listed, *golden_files]}
+    complete: dict[str, Any] = {**content, "files": files}
+    complete["manifest_sha256"] = sha256_manifest(complete)
+    write_json(folder / "manifest.json", complete)
+    return complete

@@ -16,7 +16,7 @@ from kerastl.errors import BundleError, ConfigurationError, DataError
 from kerastl.exporting.bundle import refuse_code
 from kerastl.exporting.hashing import sha256_path, size_of
 from kerastl.exporting.jobs import check_installed, run_worker
-from kerastl.exporting.manifest import read_manifest
+from kerastl.exporting.manifest import TASK, read_manifest
 from kerastl.metrics import wilson_interval
 
 Array = np.ndarray[Any, Any]
@@ -64,6 +64,11 @@ def benchmark(
     folder = Path(path)
     manifest = read_manifest(folder)
     refuse_code([entry["format"] for entry in manifest["artifacts"]], trusted)
+    if manifest["task"] != TASK:
+        raise ConfigurationError(
+            f"{folder} is a bundle of texts ({manifest['task']}); benchmark measures bundles of "
+            "images so far. `kerastl verify` proves it."
+        )
     check_installed([entry["format"] for entry in manifest["artifacts"]], to_convert=False)
     for entry in manifest["artifacts"]:
         file = folder / entry["path"]

@@ -23,6 +23,8 @@ _NAMES = {
     "openvino": "model_openvino",
     "torch": "model.pt2",
 }
+# Of texts alone: of images LiteRT has quantised files that keep more labels.
+_ONNX_DYNAMIC = "model_dynamic.onnx"
 _LITERT_NAMES: dict[str | None, str] = {
     None: "model.tflite",
     "float16": "model_float16.tflite",
@@ -40,6 +42,8 @@ def artifact_path(format: str, quantization: str | None = None) -> str:
     """
     if format == "litert":
         return _LITERT_NAMES[quantization]
+    if format == "onnx" and quantization == "dynamic":
+        return _ONNX_DYNAMIC
     return _NAMES[format]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from kerastl.exporting import text_card
 from kerastl.metrics import wilson_interval
 
 _RUNNERS = {
@@ -31,11 +32,14 @@ _HUB_LIBRARIES = {
 
 
 def render(manifest: dict[str, Any]) -> str:
-    """The card as Markdown, from a manifest."""
+    """The card as Markdown, from a manifest of images or of texts."""
+    of_texts = _of_texts(manifest)
+    backbone = manifest.get("backbone")
+    origin = f" It was trained on top of {_code(backbone)}." if backbone else ""
     sections = [
         _front_matter(manifest),
-        _intended_use(manifest),
-        _running(manifest),
+        text_card.intended_use(manifest, origin) if of_texts else _intended_use(manifest, origin),
+        text_card.running(manifest) if of_texts else _running(manifest),
         _artifacts(manifest),
         _metrics(manifest),
         _provenance(manifest),
@@ -44,21 +48,28 @@ def render(manifest: dict[str, Any]) -> str:
     return "\n\n".join(sections) + "\n"
 
 
+def _of_texts(manifest: dict[str, Any]) -> bool:
+    return bool(manifest["task"].startswith("text"))
+
+
+def _noun(manifest: dict[str, Any]) -> str:
+    return "texts" if _of_texts(manifest) else "images"
+
+
 def _front_matter(manifest: dict[str, Any]) -> str:
     formats = list(dict.fromkeys(entry["format"] for entry in manifest["artifacts"]))
     lines = ["---"]
     if manifest.get("licence"):
         # JSON strings are YAML strings, quotes and all.
         lines.append(f"license: {json.dumps(str(manifest['licence']), ensure_ascii=False)}")
-    lines += ["pipeline_tag: image-classification", "tags:", "- image-classification"]
+    tag = manifest["task"].replace("_", "-")
+    lines += [f"pipeline_tag: {tag}", "tags:", f"- {tag}"]
     lines += ["- kerastl", *(f"- {_HUB_LIBRARIES[name]}" for name in formats), "---"]
     return "\n".join(lines)
 
 
-def _intended_use(manifest: dict[str, Any]) -> str:
+def _intended_use(manifest: dict[str, Any], origin: str) -> str:
     names = manifest["class_names"]
-    backbone = manifest.get("backbone")
-    origin = f" It was trained on top of {_code(backbone)}." if backbone else ""
     return f"""# Image classifier: {len(names)} classes
 
 This model sorts images into {len(names)} classes: {", ".join(_code(name) for name in names)}.\
@@ -100,7 +111,8 @@ def _artifacts(manifest: dict[str, Any]) -> str:
     lines = [
         "## Artifacts",
         "",
-        f"Each was run in its own runtime on {examples['n']} {examples['kind']} images and "
+        f"Each was run in its own runtime on {examples['n']} {examples['kind']} "
+        f"{_noun(manifest)} and "
         "compared with the Keras network.",
         "",
         "| file | format | quantisation | MB | largest difference | label agreement | accuracy |",
@@ -137,7 +149,8 @@ def _metrics(manifest: dict[str, Any]) -> str:
     if accuracy is not None:
         low, high = wilson_interval(round(accuracy * examples["n"]), examples["n"])
         lines.append(
-            f"Accuracy of the network on the {examples['n']} {examples['kind']} images: "
+            f"Accuracy of the network on the {examples['n']} {examples['kind']} "
+            f"{_noun(manifest)}: "
             f"{accuracy:.4f} (95 % Wilson interval {low:.4f} to {high:.4f})."
         )
     lines += [f"- {_code(name)}: {_value(value)}" for name, value in metrics.items()]
@@ -186,8 +199,10 @@ def _limits(manifest: dict[str, Any]) -> str:
         )
     if any(entry["quantization"] for entry in manifest["artifacts"]):
         lines.append("- Quantised files answer slightly differently; the table says how much.")
-    limits = "; ".join(manifest["input"]["serve_bytes_limits"])
-    if any(entry["format"] == "saved_model" for entry in manifest["artifacts"]):
+    if _of_texts(manifest):
+        lines += text_card.limits(manifest)
+    elif any(entry["format"] == "saved_model" for entry in manifest["artifacts"]):
+        limits = "; ".join(manifest["input"]["serve_bytes_limits"])
         lines.append(f"- `serve_bytes`: {limits}.")
     lines.append("- A probability is not a certainty: its calibration was not measured here.")
     return "\n".join(lines)

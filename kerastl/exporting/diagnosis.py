@@ -77,7 +77,7 @@ def _in_the_outputs(
             f"it answers with values that are not finite on {bad} of {len(outputs)} images: "
             "a weight is NaN or infinite, or the conversion overflowed"
         )
-    order = _order(reference, outputs)
+    order = order_of(reference, outputs)
     if order is None:
         return None
     restored = np.empty_like(outputs)
@@ -91,7 +91,7 @@ def _in_the_outputs(
     )
 
 
-def _order(reference: Array, outputs: Array) -> list[int] | None:
+def order_of(reference: Array, outputs: Array) -> list[int] | None:
     """For each column the network's column that it is nearest to; None where none moved."""
     distances = np.abs(outputs[:, :, None] - reference[:, None, :]).mean(axis=0)
     order = [int(index) for index in distances.argmin(axis=1)]

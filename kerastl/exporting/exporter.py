@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kerastl.data import decode_full_size
-from kerastl.errors import ExportError, ParityError
+from kerastl.errors import ParityError
 from kerastl.exporting import arguments, golden, manifest, parity
 from kerastl.exporting import network as networks
 from kerastl.exporting.assembly import artifact_of, step_of, write_bundle
@@ -254,14 +254,7 @@ def _predict(network: keras.Model, images: Array) -> Array:
         network.predict(images[start : start + _CHUNK].astype(np.float32), verbose=0)
         for start in range(0, len(images), _CHUNK)
     ]
-    outputs = np.concatenate(chunks).astype(np.float32)
-    if not np.isfinite(outputs).all():
-        bad = int((~np.isfinite(outputs).all(axis=1)).sum())
-        raise ExportError(
-            f"The network itself answers with values that are not finite, on {bad} of "
-            f"{len(images)} images: a weight is NaN or infinite, or the training diverged."
-        )
-    return outputs
+    return parity.finite(np.concatenate(chunks).astype(np.float32), "images")
 
 
 def _convert(

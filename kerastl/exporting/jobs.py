@@ -92,17 +92,21 @@ _EXTRAS = {
 }
 
 
-def check_installed(formats: Iterable[str], *, to_convert: bool) -> None:
+def check_installed(formats: Iterable[str], *, to_convert: bool, of_texts: bool = False) -> None:
     """Refuses formats whose packages are missing, before any work is done.
 
     Args:
         formats: what will be run, and where asked converted.
         to_convert: whether the converters are needed as well.
+        of_texts: whether texts are tokenised, in a SavedModel by TensorFlow.
 
     Raises:
         MissingExtraError: a package is not installed; the message names the extra.
     """
+    texts = {"tokenizers": "text"} if of_texts else {}
     for format in formats:
+        if of_texts and format == "saved_model":
+            texts["tensorflow_text"] = "text-serving"
         needed = (_RUNTIMES[format], *(_CONVERTERS[format] if to_convert else ()))
         for module in needed:
             # Finding a module does not import it: TensorFlow stays out of this process.
@@ -112,6 +116,12 @@ def check_installed(formats: Iterable[str], *, to_convert: bool) -> None:
                     f"which is not installed. Install it with: "
                     f"pip install 'kerastl[{_EXTRAS[format]}]'"
                 )
+    for module, extra in texts.items():
+        if module not in sys.modules and importlib.util.find_spec(module) is None:
+            raise MissingExtraError(
+                f"A bundle of texts needs {module!r}, which is not installed. Install it with: "
+                f"pip install 'kerastl[{extra}]'"
+            )
 
 
 def _environment(backend: str) -> dict[str, str]:

@@ -56,17 +56,12 @@ def convert(
     """
     facts: dict[str, Any] = {}
     if prepared is None or quantization in (None, "float16"):
-        data = _converted(saved_model, quantization)
+        data = converted(saved_model, quantization)
     else:
         data, facts = quantize(
             prepared, quantization, gate=gate, layers=layers, float_input=options.float_input
         )
-    custom = custom_operators(data)
-    if custom:
-        raise RuntimeError(
-            f"The plain LiteRT interpreter has no operator for {custom}, which this network "
-            "uses. Leave 'litert' out of the formats, or replace the layers that need it."
-        )
+    refuse_custom_operators(data)
     graph = Graph(data)
     metadata = litert_metadata.image_classifier(
         height=shape[0],
@@ -83,7 +78,8 @@ def convert(
     return facts
 
 
-def _converted(saved_model: Path, quantization: str | None) -> bytes:
+def converted(saved_model: Path, quantization: str | None) -> bytes:
+    """TensorFlow's own conversion, built-in operators only: None, float16 or dynamic."""
     converter = tf.lite.TFLiteConverter.from_saved_model(
         str(saved_model), signature_keys=["serving_default"]
     )
@@ -95,6 +91,16 @@ def _converted(saved_model: Path, quantization: str | None) -> bytes:
     if quantization == "float16":
         converter.target_spec.supported_types = [tf.float16]
     return bytes(converter.convert())
+
+
+def refuse_custom_operators(data: bytes) -> None:
+    """Raises RuntimeError where a file needs operators that the plain interpreter lacks."""
+    custom = custom_operators(data)
+    if custom:
+        raise RuntimeError(
+            f"The plain LiteRT interpreter has no operator for {custom}, which this network "
+            "uses. Leave 'litert' out of the formats, or replace the layers that need it."
+        )
 
 
 def custom_operators(data: bytes) -> list[str]:

@@ -7,12 +7,32 @@ from typing import Any
 
 import numpy as np
 
+from kerastl.errors import ExportError
 from kerastl.exporting.bundle import Artifact, Gate
 
 Array = np.ndarray[Any, Any]
 
 # Two classes this close in the network's own answer are a tie: rounding decides the label.
 TIE = 1e-6
+
+
+def finite(outputs: Array, what: str) -> Array:
+    """Returns the network's own outputs, ``(n, outputs)``.
+
+    Args:
+        outputs: of the network.
+        what: what they are of, as in ``"images"``.
+
+    Raises:
+        ExportError: one of them is not finite.
+    """
+    if not np.isfinite(outputs).all():
+        bad = int((~np.isfinite(outputs).all(axis=1)).sum())
+        raise ExportError(
+            f"The network itself answers with values that are not finite, on {bad} of "
+            f"{len(outputs)} {what}: a weight is NaN or infinite, or the training diverged."
+        )
+    return outputs
 
 
 def max_abs_diff(reference: Array, outputs: Array) -> float | None:

@@ -11,10 +11,15 @@ import numpy as np
 
 from kerastl.data import ImageSource, decode_image
 from kerastl.errors import BundleError, ConfigurationError, MissingExtraError, did_you_mean
+from kerastl.exporting import text_manifest
 from kerastl.exporting.bundle import FORMATS, refuse_code
 from kerastl.exporting.hashing import sha256_path
 from kerastl.exporting.manifest import read_manifest
 from kerastl.exporting.runtimes import BATCH_SIZE, Runtime, open_artifact
+from kerastl.exporting.text_predictor import TextPredictor
+from kerastl.exporting.text_runtimes import TextTokens, open_text_artifact
+from kerastl.exporting.text_verification import decisions_of
+from kerastl.text import TOKENIZER_FILE
 
 # The quickest to start and to run first.
 _PREFERENCE = ("onnx", "litert", "openvino", "saved_model", "torch")
@@ -72,15 +77,18 @@ def load_bundle(
     quantization: str | None = None,
     *,
     trusted: bool = False,
-) -> Predictor:
+) -> Predictor | TextPredictor:
     """Opens one artifact of a bundle for prediction, after checking its hash.
 
     Args:
         path: the bundle.
         format: ``"saved_model"``, ``"onnx"``, ``"litert"``, ``"openvino"`` or ``"torch"``; None
             takes the first that is in the bundle and whose runtime is installed.
-        quantization: of a LiteRT artifact, None for float32.
+        quantization: of the artifact, None for float32.
         trusted: you trust the bundle's maker, as ``"torch"`` needs: see :func:`verify`.
+
+    Returns:
+        What predicts from images, or of a bundle of texts from strings.
 
     Raises:
         BundleError: the folder is no bundle, the artifact is missing or was changed, or it can
@@ -114,6 +122,8 @@ def load_bundle(
             raise BundleError(f"{file} is missing or was changed. Export the bundle again.")
         refuse_code([entry["format"]], trusted)
         try:
+            if manifest["task"] == text_manifest.TASK:
+                return _text_predictor(folder, manifest, entry)
             runtime = open_artifact(entry["format"], file)
         except MissingExtraError as error:
             missing = error
@@ -124,3 +134,16 @@ def load_bundle(
         )
     assert missing is not None
     raise missing
+
+
+def _text_predictor(folder: Path, manifest: dict[str, Any], entry: dict[str, Any]) -> TextPredictor:
+    file = folder / TOKENIZER_FILE
+    if not file.exists() or sha256_path(file) != manifest["tokenizer"]["sha256"]:
+        raise BundleError(f"{file} is missing or was changed. Export the bundle again.")
+    return TextPredictor(
+        open_text_artifact(entry["format"], folder / entry["path"]),
+        TextTokens(folder, manifest["tokenizer"]),
+        decisions_of(manifest),
+        entry["format"],
+        entry["path"],
+    )

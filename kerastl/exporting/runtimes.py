@@ -44,18 +44,37 @@ class Runtime(ABC):
         return "dynamic"
 
 
+def load_saved_model(path: Path, threads: int | None = None) -> tuple[Any, Any]:
+    """TensorFlow, and a SavedModel loaded in it."""
+    tf = require("tensorflow", extra="tensorflow", purpose="running a SavedModel")
+    if threads is not None:
+        # For the whole process, and only before TensorFlow has run anything.
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+    return tf, tf.saved_model.load(str(path))
+
+
+def read_labels(path: Path) -> list[str]:
+    """The class names in a SavedModel's asset labels.txt."""
+    return (path / "assets" / "labels.txt").read_text(encoding="utf-8").split("\n")[:-1]
+
+
+def onnx_session(path: Path, threads: int | None = None) -> Any:
+    """An ONNX file loaded in ONNX Runtime, on the processor."""
+    runtime = require("onnxruntime", extra="onnx", purpose="running an ONNX file")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = threads or 0
+    options.log_severity_level = 3
+    return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
 class SavedModelRuntime(Runtime):
     """A SavedModel in TensorFlow."""
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
-        tf = require("tensorflow", extra="tensorflow", purpose="running a SavedModel")
-        if threads is not None:
-            # For the whole process, and only before TensorFlow has run anything.
-            tf.config.threading.set_intra_op_parallelism_threads(threads)
-            tf.config.threading.set_inter_op_parallelism_threads(threads)
-        self._path, self._tf = path, tf
+        self._path = path
         # The signatures hold no reference of their own: without the model they fail.
-        self._model = tf.saved_model.load(str(path))
+        self._tf, self._model = load_saved_model(path, threads)
 
     def run(self, images: Array) -> Array:
         """Runs ``serving_default``."""
@@ -64,7 +83,7 @@ class SavedModelRuntime(Runtime):
 
     def class_names(self) -> list[str]:
         """The lines of the asset labels.txt."""
-        return (self._path / "assets" / "labels.txt").read_text(encoding="utf-8").split("\n")[:-1]
+        return read_labels(self._path)
 
     def serve_bytes(self, encoded: Sequence[bytes]) -> tuple[Array, list[str]]:
         """Runs ``serve_bytes``."""
@@ -77,13 +96,7 @@ class OnnxRuntime(Runtime):
     """An ONNX file in ONNX Runtime."""
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
-        runtime = require("onnxruntime", extra="onnx", purpose="running an ONNX file")
-        options = runtime.SessionOptions()
-        options.intra_op_num_threads = threads or 0
-        options.log_severity_level = 3
-        self._session = runtime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
-        )
+        self._session = onnx_session(path, threads)
 
     def run(self, images: Array) -> Array:
         """Runs the graph."""

@@ -61,8 +61,6 @@ def freeze(network: Any, shape: tuple[int, int, int], *, resizing: bool = False)
         A concrete function from ``"image"`` float32 ``(batch, height, width, 3)`` to a list
         with one float32 tensor ``(batch, classes)``.
     """
-    from tensorflow.python.framework import convert_to_constants
-
     dtype = network.inputs[0].dtype
 
     def forward(image: Any) -> Any:
@@ -75,6 +73,13 @@ def freeze(network: Any, shape: tuple[int, int, int], *, resizing: bool = False)
     with without_xla():
         taken = input_shape(shape, resizing)
         traced = _function(forward, "image", tf.float32, taken).get_concrete_function()
+    return constants_of(traced)
+
+
+def constants_of(traced: Any) -> Any:
+    """A concrete function whose variables have become constants."""
+    from tensorflow.python.framework import convert_to_constants
+
     return convert_to_constants.convert_variables_to_constants_v2(
         traced, lower_control_flow=False, aggressive_inlining=True
     )

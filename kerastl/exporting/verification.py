@@ -14,12 +14,13 @@ import numpy as np
 
 from kerastl.data import decode_full_size, decode_image
 from kerastl.errors import BundleError, ExportError, ParityError
-from kerastl.exporting import golden, parity
+from kerastl.exporting import golden, parity, text_manifest
 from kerastl.exporting.bundle import Artifact, Bundle, Gate, refuse_code
 from kerastl.exporting.diagnosis import diagnose
 from kerastl.exporting.hashing import sha256_path
 from kerastl.exporting.manifest import bundle_of, read_manifest
 from kerastl.exporting.running import Answers, file_faults, held_names_faults, run_artifacts
+from kerastl.exporting.text_verification import verify_text
 
 Array = np.ndarray[Any, Any]
 
@@ -54,6 +55,8 @@ def verify(
     manifest = read_manifest(folder)
     _check_files(folder, manifest)
     refuse_code([entry["format"] for entry in manifest["artifacts"]], trusted)
+    if manifest["task"] == text_manifest.TASK:
+        return verify_text(folder, manifest, progress)
     inputs, outputs, answers_of_files = _read_golden(folder)
     resize = manifest["input"]["resize"]
     height, width = resize["size"]

@@ -172,6 +172,20 @@ def measure(job: dict[str, Any], folder: Path, steps: Steps) -> dict[str, Any]:
         return measuring.measure(job, folder)
 
 
+def convert_text(job: dict[str, Any], folder: Path, steps: Steps) -> dict[str, Any]:
+    """Writes every artifact of a text classifier to the folder that the job names."""
+    from kerastl.exporting import text_conversion
+
+    return text_conversion.convert(job, folder, steps.step)
+
+
+def run_text(job: dict[str, Any], folder: Path, steps: Steps) -> dict[str, Any]:
+    """Runs every artifact of a text bundle in its own runtime, from strings to outputs."""
+    from kerastl.exporting import text_running
+
+    return text_running.run(job, folder, steps.step)
+
+
 def main(job_path: str) -> int:
     """Carries out one job; returns the exit status."""
     folder = Path(job_path).parent
@@ -183,6 +197,8 @@ def main(job_path: str) -> int:
             "convert_torch": convert_torch,
             "run": run,
             "measure": measure,
+            "convert_text": convert_text,
+            "run_text": run_text,
         }
         facts = kinds[job["kind"]](job, folder, steps)
     except Exception as error:

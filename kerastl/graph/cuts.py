@@ -166,12 +166,12 @@ def _call_inlined(layer: Any, *args: Any, **kwargs: Any) -> Any:
     for node in nodes_of(layer):
         if not node.input_tensors:
             continue
-        _call_again(node, known)
+        call_again(node, known)
     outputs = [known[id(tensor)] for tensor in layer.outputs]
     return outputs if len(outputs) > 1 else outputs[0]
 
 
-def _call_again(node: Any, known: dict[int, Any]) -> None:
+def call_again(node: Any, known: dict[int, Any]) -> None:
     """Calls a node's operation on other tensors: ``known`` maps the old ones' ids to the new."""
     arguments, keywords = node.arguments.fill_in(known)
     made = _call_inlined(node.operation, *arguments, **keywords)
@@ -276,7 +276,7 @@ def split(model: keras.Model, cut: Cut) -> tuple[keras.Model, keras.Model]:
     for node in nodes_of(model)[cut.position + 1 :]:
         # Of several inputs some may be carried along by the cut and come up again as nodes.
         if node.input_tensors:
-            _call_again(node, known)
+            call_again(node, known)
     made = [known[id(tensor)] for tensor in model.outputs]
     suffix = keras.Model(packed, made if len(made) > 1 else made[0], name=f"{model.name}_suffix")
     return prefix, suffix

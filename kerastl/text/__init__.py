@@ -3,6 +3,7 @@
 from kerastl.text.checking import Equality, check_equal
 from kerastl.text.finding import from_preset_dir
 from kerastl.text.hub import from_hub
+from kerastl.text.hub_tokenizer import to_hub
 from kerastl.text.tokenizer import TOKENIZER_FILE, Encoded, Rule, Tokenizer, TokenizerKind
 
 __all__ = [
@@ -15,4 +16,5 @@ __all__ = [
     "check_equal",
     "from_hub",
     "from_preset_dir",
+    "to_hub",
 ]

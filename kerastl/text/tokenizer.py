@@ -89,7 +89,7 @@ class Tokenizer:
             ) from error
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
-        self._content = self._tokenizer.to_str(pretty=False).encode("utf-8")
+        self._content: bytes = self._tokenizer.to_str(pretty=False).encode("utf-8")
         self._settings = json.loads(self._content)
         self.lowercase = lowercase
         self.max_length = max_length
@@ -151,6 +151,11 @@ class Tokenizer:
     def vocabulary_size(self) -> int:
         """How many ids there are, those of special tokens included."""
         return int(self._tokenizer.get_vocab_size(with_added_tokens=True))
+
+    @property
+    def content(self) -> str:
+        """What ``save`` writes: a ``tokenizer.json`` of the ``tokenizers`` package."""
+        return self._content.decode("utf-8")
 
     @property
     def sha256(self) -> str:
@@ -246,7 +251,7 @@ class Tokenizer:
     def with_max_length(self, max_length: int | None) -> Tokenizer:
         """The same tokenizer for models that take another number of tokens."""
         return Tokenizer(
-            self._content.decode("utf-8"),
+            self.content,
             pad_id=self.pad_id,
             max_length=max_length,
             lowercase=self.lowercase,

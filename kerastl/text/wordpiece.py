@@ -160,11 +160,17 @@ def _byte_alphabet() -> dict[int, str]:
 
 
 _ALPHABET = _byte_alphabet()
+_BYTES = {character: byte for byte, character in _ALPHABET.items()}
 
 
 def as_bytes(token: str) -> str:
     """A token with one visible character for each byte of its UTF-8; ASCII stays as it is."""
     return "".join(_ALPHABET[byte] for byte in token.encode("utf-8"))
+
+
+def from_bytes(written: str) -> str:
+    """The token that ``as_bytes`` wrote."""
+    return bytes(_BYTES[character] for character in written).decode("utf-8")
 
 
 def read_vocabulary(lines: Sequence[str]) -> dict[str, int]:

@@ -34,7 +34,7 @@ def permute_onnx(path: Path) -> None:
 
     model = onnx.load(path)
     for node in model.graph.node:
-        node.output[:] = [name.replace("probabilities", "right") for name in node.output]
+        node.output[:] = ["right" if name == "probabilities" else name for name in node.output]
     order = onnx.numpy_helper.from_array(np.array([1, 0, 2]), "order")
     model.graph.initializer.append(order)
     model.graph.node.append(

@@ -1,0 +1,53 @@
+"""A model that takes from outside what one of its layers makes."""
+
+from __future__ import annotations
+
+import keras
+
+from kerastl.errors import GraphError
+from kerastl.graph.cuts import call_again, nodes_of
+
+
+def with_input(model: keras.Model, layer: str, *, name: str | None = None) -> keras.Model:
+    """The same network with the output of one layer as a further input.
+
+    Layers, and so weights, are shared with ``model``. Given what the layer would have made, the
+    result answers as ``model`` does.
+
+    Args:
+        model: a Functional model; nested models count as one operation (see ``inline``).
+        layer: name of a layer with one output, which is called once.
+        name: of the new input; the layer's own without it.
+
+    Returns:
+        A model of the inputs of ``model`` and, last, one of the shape and dtype of the layer's
+        output.
+
+    Raises:
+        GraphError: the model has no such layer, it is called more than once, or has several
+            outputs.
+    """
+    nodes = nodes_of(model)
+    replaced = [node for node in nodes if node.operation.name == layer and node.input_tensors]
+    if len(replaced) != 1 or len(replaced[0].outputs) != 1:
+        names = [node.operation.name for node in nodes if node.input_tensors]
+        raise GraphError(
+            f"The output of {layer!r} can become an input where that layer is called once and "
+            f"has one output; it is called {len(replaced)} times in {model.name!r}, whose first "
+            f"layers are {names[:8]}."
+        )
+    made = replaced[0].outputs[0]
+    inputs = [
+        keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name)
+        for tensor in model.inputs
+    ]
+    given = keras.Input(batch_shape=made.shape, dtype=made.dtype, name=name or layer)
+    known = {id(old): new for old, new in zip(model.inputs, inputs, strict=True)}
+    known[id(made)] = given
+    for node in nodes:
+        if node.input_tensors and node is not replaced[0]:
+            call_again(node, known)
+    outputs = [known[id(tensor)] for tensor in model.outputs]
+    return keras.Model(
+        [*inputs, given], outputs if len(outputs) > 1 else outputs[0], name=model.name
+    )

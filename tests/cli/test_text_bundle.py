@@ -1,0 +1,75 @@
+"""``predict``, ``verify``, ``export`` and ``benchmark`` on models of texts."""
+
+# ruff: noqa: F811
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+import kerastl
+from tests.cli.test_main import call  # noqa: F401
+from tests.exporting.text_models import text_model
+
+pytest.importorskip("keras_hub")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    path = tmp_path_factory.mktemp("text_run") / "run"
+    model = dataclasses.replace(text_model(), provenance={"kind": "text_classification"})
+    model.save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def bundle(run, tmp_path_factory):
+    path = tmp_path_factory.mktemp("text_bundle") / "bundle"
+    kerastl.load(run).export(path, formats=("onnx",))
+    return path
+
+
+def test_predict_texts(call, run, bundle, tmp_path):
+    lines = tmp_path / "lines.txt"
+    lines.write_text("good\u2028film\n\n", encoding="utf-8")
+    given = ["a film//", "bad", "good\u2028film", ""]
+    expected = kerastl.load(run).predict(given)
+    for model in (run, bundle):
+        code, out, err = call("predict", model, *given[:2], "--lines", lines, "--json")
+        assert code == 0, err
+        found = json.loads(out)["predictions"]
+        assert [row["input"] for row in found] == given
+        assert [row["label"] for row in found] == list(expected.labels)
+        assert [row["probability"] for row in found] == pytest.approx(
+            expected.confidences.tolist(), abs=1e-4
+        )
+        code, out, _ = call("predict", model, "bad")
+        assert code == 0
+        assert out.startswith(f"bad  {expected.labels[1]}  0.")
+
+
+def test_what_cannot_be_predicted(call, bundle, tmp_path):
+    assert call("predict", bundle, "a\udc80")[0] == 2
+    for arguments, message in (
+        ((bundle,), "nothing to predict"),
+        ((bundle, "--lines", tmp_path / "none.txt"), "cannot be read as UTF-8"),
+    ):
+        code, out, err = call("predict", *arguments)
+        assert (code, out) == (2, "")
+        assert message in err
+
+
+def test_export_and_verify(call, run, bundle, tmp_path):
+    code, out, err = call("export", run, "--out", tmp_path / "b", "--format", "onnx", "--json")
+    assert code == 0, err
+    assert [item["path"] for item in json.loads(out)["artifacts"]] == ["model.onnx"]
+    code, out, err = call("verify", tmp_path / "b", "--json")
+    assert code == 0, err
+    assert json.loads(out)["passed"] is True
+    code, _, err = call("export", run, "--out", tmp_path / "c", "--any-size")
+    assert code == 2
+    assert "for models of images" in err
+    code, _, err = call("benchmark", bundle)
+    assert code == 2
+    assert "bundle of texts" in err

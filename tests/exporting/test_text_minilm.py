@@ -1,0 +1,62 @@
+"""A real sentence encoder, from a string to its label in every runtime."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+
+from kerastl.backbones import MASK_LAYER, build_text_backbone, resolve_text_backbone
+from kerastl.exporting import Gate, load_bundle, verify
+from kerastl.exporting.text_examples import PROBES, SENTENCES
+from kerastl.heads import TextHead
+from kerastl.model import TextModel, TextSamples
+from tests.text.conftest import minilm  # noqa: F401
+
+
+@pytest.mark.slow
+def test_minilm(minilm, tmp_path):  # noqa: F811
+    pytest.importorskip("keras_hub")
+    pytest.importorskip("tensorflow_text")
+    built = build_text_backbone(*resolve_text_backbone(str(minilm)))
+    outputs = TextHead().attach(
+        built.model.outputs[0],
+        built.model.get_layer(MASK_LAYER).output,
+        2,
+        kind="single_label",
+        pooling="mean",
+        seed=0,
+    )
+    network = keras.Model(built.model.inputs[0], outputs)
+    model = TextModel(network, ("other", "praise"), tokenizer=built.tokenizer, max_length=32)
+    praise = np.array(["better" in text for text in SENTENCES])
+    # A head by least squares on the pooled tokens: with it, the labels mean something.
+    ids = built.tokenizer.pad(built.tokenizer.encode(SENTENCES, 32).ids)[0]
+    inside = keras.Model(network.inputs, network.get_layer("head_pooling").output)
+    features = np.c_[inside.predict(ids, verbose=0), np.ones(len(ids))]
+    gram = features.T @ features + np.eye(features.shape[1])
+    weights = np.linalg.solve(gram, features.T @ (np.eye(2)[praise.astype(int)] * 6 - 3))
+    network.layers[-1].kernel.assign(weights[:-1])
+    network.layers[-1].bias.assign(weights[-1])
+    samples = TextSamples(SENTENCES, praise.astype(np.int64), ())
+    model = dataclasses.replace(model, samples=samples)
+
+    bundle = model.export(
+        tmp_path / "b", quantize=("dynamic",), gate=Gate(quantized_label_agreement=0.95)
+    )
+    figures = {artifact.path: artifact for artifact in bundle.artifacts}
+    for name in ("saved_model", "model.onnx", "model.tflite"):
+        assert figures[name].max_abs_diff < 1e-4
+        assert figures[name].accuracy > 0.9
+    assert figures["model_dynamic.tflite"].bytes < 0.3 * figures["model.tflite"].bytes
+    assert figures["model_dynamic.onnx"].bytes < 0.5 * figures["model.onnx"].bytes
+    given = ["This library is so much better!", "It broke.", *PROBES]
+    expected = model.predict(given)
+    for format in ("saved_model", "onnx", "litert"):
+        predictor = load_bundle(bundle.path, format)
+        answers = predictor.predict(given)
+        np.testing.assert_allclose(answers, expected.probabilities, atol=1e-4)
+        assert predictor.labels(answers)[:2] == ["praise", "other"]
+    assert verify(bundle.path).passed

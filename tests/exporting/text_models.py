@@ -1,0 +1,101 @@
+"""Tiny text models, trained on nothing: what an export proves does not depend on skill."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import keras
+import numpy as np
+
+from kerastl.backbones import MASK_LAYER, flatten
+from kerastl.heads import TextHead
+from kerastl.model import TextModel, TextSamples
+from kerastl.text import Tokenizer
+
+WORDS = [
+    "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "a", "film", "Film", "train", "was",
+    "good", "GOOD", "bad", "Bad", "very", "not", "##ness", "##s", "slow", "late", "great", "!",
+    ".", ",", "é", "##é", "caf", "日", "😀", "b", "##b", "##a", "x", "##x", "(", ")", "3",
+]  # fmt: skip
+MAX_LENGTH = 16
+NAMES = ("bad, or worse", "gut", "très bien")
+
+
+def texts(count=64, seed=0):
+    """Of one to thirty words: some are cut, some hold capitals and accents."""
+    generator = np.random.default_rng(seed)
+    pool = "the film Film train was good GOOD bad Bads very not slow late great ! café 日 (3) ok"
+    counts = generator.integers(1, 31, count)
+    return tuple(" ".join(generator.choice(pool.split(), words)) for words in counts)
+
+
+def word_piece(lowercase=True):
+    return Tokenizer.from_vocabulary(WORDS, lowercase=lowercase, max_length=64)
+
+
+def text_model(
+    kind="single_label",
+    names=NAMES,
+    *,
+    pooling="mean",
+    tokenizer=None,
+    samples=True,
+    thresholds=None,
+    max_length=MAX_LENGTH,
+):
+    """A BERT of two layers with a head; weights are large, so that texts differ in their labels."""
+    import keras_hub
+
+    tokenizer = tokenizer or word_piece()
+    keras.utils.set_random_seed(7)
+    backbone = keras_hub.models.BertBackbone(
+        vocabulary_size=max(tokenizer.vocabulary_size, 8),
+        num_layers=2,
+        num_heads=2,
+        hidden_dim=32,
+        intermediate_dim=64,
+        max_sequence_length=64,
+    )
+    for weight in backbone.weights:
+        if len(weight.shape) > 1:
+            weight.assign(weight * 4)
+    model = flatten(backbone, pad_id=tokenizer.pad_id)
+    outputs = TextHead(pooling=pooling, hidden=16).attach(
+        model.outputs[0],
+        model.get_layer(MASK_LAYER).output,
+        len(names) or 1,
+        kind=kind,
+        pooling="mean",
+        seed=0,
+    )
+    network = keras.Model(model.inputs[0], outputs)
+    own = TextModel(
+        network,
+        tuple(names),
+        tokenizer=tokenizer,
+        max_length=max_length,
+        kind=kind,
+        thresholds=thresholds,
+    )
+    _tell_apart(own)
+    if not samples:
+        return own
+    given = texts()
+    answers = own.predict(list(given)).probabilities
+    if kind == "single_label":
+        labels = answers.argmax(axis=1)
+    else:
+        labels = (answers > 0.5).astype("float32") if kind == "multi_label" else answers[:, 0]
+    return dataclasses.replace(own, samples=TextSamples(given, labels, given[:8]))
+
+
+def _tell_apart(model):
+    """Scales the last layer so that the texts get all labels, and none by a hair."""
+    head = model.network.layers[-1]
+    ids = model.tokenizer.encode(texts(), model.max_length).ids
+    inside = keras.Model(model.network.inputs, head.input).predict(
+        model.tokenizer.pad(ids)[0], verbose=0
+    )
+    raw = inside @ np.asarray(head.kernel)
+    head.kernel.assign(head.kernel * (2 / raw.std(axis=0)))
+    head.bias.assign(-raw.mean(axis=0) * (2 / raw.std(axis=0)))
