@@ -1,5 +1,6 @@
 # make quickstart            train, fine-tune, export and prove on handwritten digits
 # make quickstart DATA=dir   the same on your photos, one folder a class
+# make quickstart-text       the same on film reviews, or DATA=table.csv with columns text and label
 # make test                  lint, types, layers and all tests
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ DATA ?=
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: quickstart test lint quick matrix lowest jax clean
+.PHONY: quickstart quickstart-text test lint quick matrix lowest jax clean
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -30,6 +31,9 @@ $(VENV)/.dev: pyproject.toml $(VENV)/.quickstart
 
 quickstart: $(VENV)/.quickstart
 	$(BIN)/python recipes/quickstart.py $(if $(DATA),"$(DATA)") --out "$(OUT)"
+
+quickstart-text: $(VENV)/.quickstart
+	$(BIN)/python recipes/quickstart_text.py $(if $(DATA),"$(DATA)") --out "$(OUT)/text"
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -37,7 +37,16 @@ if TYPE_CHECKING:
     from kerastl.model import Predictions, TrainedModel
     from kerastl.model import load_run as load
     from kerastl.recipes import ImageClassification, TextClassification
-    from kerastl.training import Augment, Phase, full, gradual, head_only, lp_ft, two_phase
+    from kerastl.training import (
+        Augment,
+        Phase,
+        few_shot,
+        full,
+        gradual,
+        head_only,
+        lp_ft,
+        two_phase,
+    )
 
 # Importing Keras takes seconds with some backends: each name is imported when it is first used.
 _HOME = {
@@ -65,6 +74,7 @@ _HOME = {
     "WeightsError": "kerastl.errors",
     "export": "kerastl.exporting",
     "freeze": "kerastl.backbones",
+    "few_shot": "kerastl.training",
     "full": "kerastl.training",
     "get_backbone": "kerastl.backbones",
     "gradual": "kerastl.training",
@@ -102,6 +112,7 @@ __all__ = [
     "WeightsError",
     "__version__",
     "export",
+    "few_shot",
     "freeze",
     "full",
     "get_backbone",

@@ -17,6 +17,7 @@ _REPORTED = (
     "kerastl",
     "keras",
     "keras-hub",
+    "tokenizers",
     "tensorflow",
     "tensorflow-text",
     "tokenizers",

@@ -10,7 +10,6 @@ from kerastl.backbones.text_build import (
     TOKEN_IDS,
     BuiltTextBackbone,
     build_text_backbone,
-    flatten,
 )
 from kerastl.backbones.text_inference import infer_text_backbone, resolve_text_backbone
 from kerastl.backbones.text_layers import MASK_LAYER, PaddingMask, SegmentIds
@@ -35,7 +34,6 @@ __all__ = [
     "build_text_backbone",
     "describe_preprocessing",
     "find_weights",
-    "flatten",
     "freeze",
     "get_backbone",
     "infer_text_backbone",

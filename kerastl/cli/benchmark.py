@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from kerastl.cli import output
-from kerastl.cli.output import Json
+from kerastl.cli.output import Json, Trusted
 
 
 def benchmark(
@@ -27,6 +27,7 @@ def benchmark(
     markdown: Annotated[
         Path | None, typer.Option(help="Write the table to this file, as Markdown.")
     ] = None,
+    trusted: Trusted = False,
     as_json: Json = False,
 ) -> None:
     """Measure each file of a bundle on this machine, in a process of its own."""
@@ -47,6 +48,7 @@ def benchmark(
             data,
             split=split,
             threads=threads,
+            trusted=trusted,
             progress=lambda line: console.print(line, markup=False),
         )
         if markdown is not None:

@@ -17,7 +17,7 @@ from kerastl.cli import output
 from kerastl.cli.benchmark import benchmark
 from kerastl.cli.cache import cache_app
 from kerastl.cli.fit import fit_app
-from kerastl.cli.output import Json
+from kerastl.cli.output import Json, Trusted
 from kerastl.cli.predict import predict
 
 app = typer.Typer(
@@ -84,7 +84,7 @@ def export(
     out: Annotated[Path, typer.Option(help="The bundle to write.")],
     formats: Annotated[
         str,
-        typer.Option("--format", help="Of saved_model, onnx, litert, openvino; commas between."),
+        typer.Option("--format", help="Of saved_model, onnx, litert, openvino, torch; commas."),
     ] = "saved_model,onnx,litert",
     quantize: Annotated[
         str,
@@ -160,10 +160,14 @@ def _show_bundle(result: dict[str, Any], console: Console) -> None:
 
 @app.command()
 def verify(
-    bundle: Annotated[Path, typer.Argument(help="A bundle.")], as_json: Json = False
+    bundle: Annotated[Path, typer.Argument(help="A bundle.")],
+    trusted: Trusted = False,
+    as_json: Json = False,
 ) -> None:
     """Check a bundle: hashes, and every artifact against the answers recorded at export."""
-    output.run(lambda: kerastl.verify(bundle).as_dict(), _show_bundle, as_json=as_json)
+    output.run(
+        lambda: kerastl.verify(bundle, trusted=trusted).as_dict(), _show_bundle, as_json=as_json
+    )
 
 
 @app.command()

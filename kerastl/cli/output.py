@@ -18,6 +18,10 @@ from rich.table import Table
 from kerastl.errors import KerastlError, MissingExtraError, ParityError
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")]
+Trusted = Annotated[
+    bool,
+    typer.Option("--trusted", help="Read a model.pt2 too: it can run code of the bundle's maker."),
+]
 BAD_INPUT = 2
 PARITY_FAILED = 3
 INTERRUPTED = 130

@@ -11,7 +11,7 @@ from rich.console import Console
 
 import kerastl
 from kerastl.cli import output
-from kerastl.cli.output import Json
+from kerastl.cli.output import Json, Trusted
 
 
 def predict(
@@ -22,6 +22,7 @@ def predict(
     lines: Annotated[
         Path | None, typer.Option(help="A UTF-8 file with a text, or an image file, a line.")
     ] = None,
+    trusted: Trusted = False,
     as_json: Json = False,
 ) -> None:
     """Predict the classes of images or texts."""
@@ -34,7 +35,7 @@ def predict(
             raise ConfigurationError(
                 "There is nothing to predict: give files or texts, or --lines."
             )
-        answers = _answers(model, given)
+        answers = _answers(model, given, trusted)
         return {
             "predictions": [
                 {"input": item, **answer} for item, answer in zip(given, answers, strict=True)
@@ -59,14 +60,14 @@ def _lines(path: Path) -> list[str]:
     return found[:-1] if found[-1] == "" else found
 
 
-def _answers(model: Path, given: Sequence[str]) -> list[dict[str, Any]]:
+def _answers(model: Path, given: Sequence[str], trusted: bool) -> list[dict[str, Any]]:
     from kerastl.exporting import TextPredictor, load_bundle
     from kerastl.exporting.text_parity import Decisions
     from kerastl.model import TextModel
     from kerastl.model.predictions import make_predictions
 
     if (model / "manifest.json").is_file():
-        bundle = load_bundle(model)
+        bundle = load_bundle(model, trusted=trusted)
         if isinstance(bundle, TextPredictor):
             return bundle.answers(bundle.predict(given))
         found = make_predictions(

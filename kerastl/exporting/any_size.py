@@ -2,7 +2,8 @@
 
 Runs in the export worker, under TensorFlow. Resizing is two matrix products, whose weights are
 computed from the shape by operators that every format has; the antialiased resizing operator of
-TensorFlow has no counterpart in ONNX and LiteRT.
+TensorFlow has no counterpart in LiteRT, and none in ONNX by tf2onnx: reported in the thread of
+https://github.com/onnx/tensorflow-onnx/pull/2241.
 """
 
 from __future__ import annotations

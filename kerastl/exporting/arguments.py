@@ -68,7 +68,9 @@ def check_choices(name: str, received: Sequence[str], allowed: Sequence[str]) ->
     return [item for item in allowed if item in received]
 
 
-def check_any_size(any_size: bool, quantized: Sequence[str], files: Sequence[Any]) -> None:
+def check_any_size(
+    any_size: bool, formats: Sequence[str], quantized: Sequence[str], files: Sequence[Any]
+) -> None:
     """Refuses what artifacts that resize in the graph cannot be."""
     if not any_size:
         return
@@ -77,6 +79,11 @@ def check_any_size(any_size: bool, quantized: Sequence[str], files: Sequence[Any
         raise ConfigurationError(
             f"any_size resizes in float32 inside the graph, which quantize={wrong} cannot. Leave "
             "one of the two out; float16 goes with it."
+        )
+    if "torch" in formats:
+        raise ConfigurationError(
+            "any_size resizes with TensorFlow's operators, which formats=['torch'] cannot hold. "
+            "Leave one of the two out."
         )
     if not files:
         raise ConfigurationError(

@@ -13,6 +13,7 @@ import numpy as np
 
 from kerastl.data import load
 from kerastl.errors import BundleError, ConfigurationError, DataError
+from kerastl.exporting.bundle import refuse_code
 from kerastl.exporting.hashing import sha256_path, size_of
 from kerastl.exporting.jobs import check_installed, run_worker
 from kerastl.exporting.manifest import TASK, read_manifest
@@ -29,6 +30,7 @@ def benchmark(
     *,
     split: str | None = None,
     threads: int | None = None,
+    trusted: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Measures every artifact of a bundle, each in a process of its own.
@@ -39,6 +41,7 @@ def benchmark(
             out.
         split: part of a divided folder: ``"train"``, ``"validation"`` or ``"test"``.
         threads: of the runtimes; None takes as many as there are cores.
+        trusted: you trust the bundle's maker, as ``model.pt2`` needs: see :func:`verify`.
         progress: called with a short text as each artifact begins.
 
     Returns:
@@ -60,6 +63,7 @@ def benchmark(
         raise ConfigurationError(f"threads must be 1 or more; received {threads!r}.")
     folder = Path(path)
     manifest = read_manifest(folder)
+    refuse_code([entry["format"] for entry in manifest["artifacts"]], trusted)
     if manifest["task"] != TASK:
         raise ConfigurationError(
             f"{folder} is a bundle of texts ({manifest['task']}); benchmark measures bundles of "

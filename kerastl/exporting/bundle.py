@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from kerastl.errors import ConfigurationError
+from kerastl.errors import BundleError, ConfigurationError
 
 DEFAULT_FORMATS = ("saved_model", "onnx", "litert")
-FORMATS = (*DEFAULT_FORMATS, "openvino")
+FORMATS = (*DEFAULT_FORMATS, "openvino", "torch")
 QUANTIZATIONS = ("float16", "dynamic", "int8", "int16x8")
 
 # What calibration images make better, or possible at all.
@@ -20,6 +21,7 @@ _NAMES = {
     "saved_model": "saved_model",
     "onnx": "model.onnx",
     "openvino": "model_openvino",
+    "torch": "model.pt2",
 }
 # Of texts alone: of images LiteRT has quantised files that keep more labels.
 _ONNX_DYNAMIC = "model_dynamic.onnx"
@@ -43,6 +45,23 @@ def artifact_path(format: str, quantization: str | None = None) -> str:
     if format == "onnx" and quantization == "dynamic":
         return _ONNX_DYNAMIC
     return _NAMES[format]
+
+
+def refuse_code(formats: Iterable[str], trusted: bool) -> None:
+    """Refuses artifacts that can run code of their maker's when they are read.
+
+    ``torch.export.load`` unpickles what an archive says is pickled, and compiles guards out of the
+    archive's text: https://github.com/pytorch/pytorch/pull/176791.
+
+    Raises:
+        BundleError: there is such a one, and the bundle was not said to be trusted.
+    """
+    if not trusted and "torch" in formats:
+        raise BundleError(
+            f"{artifact_path('torch')} is a program of torch.export, and reading one can run any "
+            "code that its maker put into it. If you trust whoever made this bundle, say so: "
+            "trusted=True, or --trusted on the command line."
+        )
 
 
 @dataclass(frozen=True)

@@ -13,18 +13,21 @@ _RUNNERS = {
     "onnx": ("run_onnx.py", "onnxruntime pillow numpy"),
     "litert": ("run_litert.py", "ai-edge-litert pillow numpy"),
     "openvino": ("run_openvino.py", "openvino pillow numpy"),
+    "torch": ("run_torch.py", "torch pillow numpy"),
 }
 _TITLES = {
     "saved_model": "SavedModel",
     "onnx": "ONNX",
     "litert": "LiteRT",
     "openvino": "OpenVINO",
+    "torch": "PyTorch",
 }
 _HUB_LIBRARIES = {
     "saved_model": "tensorflow",
     "onnx": "onnx",
     "litert": "tflite",
     "openvino": "openvino",
+    "torch": "pytorch",
 }
 
 

@@ -99,7 +99,8 @@ def export(
             values 0 to 255 (preprocessing inside), and one output ``(batch, classes)``.
         path: the folder to make; it appears whole or not at all.
         class_names: one name per output, in the order of the outputs.
-        formats: any of ``"saved_model"``, ``"onnx"``, ``"litert"``, ``"openvino"``.
+        formats: any of ``"saved_model"``, ``"onnx"``, ``"litert"``, ``"openvino"``,
+            ``"torch"``.
         quantize: LiteRT artifacts beside the float32 one: ``"float16"``, ``"dynamic"``,
             ``"int8"``, ``"int16x8"``.
         examples: images to compare on, uint8 ``(n, height, width, 3)``, best the validation
@@ -134,7 +135,7 @@ def export(
     litert.validate()
     names = arguments.check_class_names(class_names)
     chosen, quantized = arguments.check_formats(formats, quantize, calibration)
-    arguments.check_any_size(any_size, quantized, files)
+    arguments.check_any_size(any_size, chosen, quantized, files)
     check_installed(chosen, to_convert=True)
     shape = networks.check_network(network, names, examples)
     arguments.check_images("calibration", calibration, shape)
@@ -272,7 +273,7 @@ def _convert(
             "shape": request.shape,
             "any_size": request.any_size,
             "class_names": request.class_names,
-            "formats": request.formats,
+            "formats": [name for name in request.formats if name != "torch"],
             "quantize": request.quantize,
             "litert": vars(request.litert),
             "gate": request.gate.quantized_label_agreement,
@@ -284,7 +285,12 @@ def _convert(
                 "input": entry,
             },
         }
-        return run_worker(job, work, say)
+        facts = run_worker(job, work, say) if job["formats"] else {"seconds": {}}
+        if "torch" in request.formats:
+            # Under another backend, so in another process.
+            more = run_worker({**job, "kind": "convert_torch"}, work, say, backend="torch")
+            facts = {**facts, **more, "seconds": {**facts["seconds"], **more["seconds"]}}
+        return facts
 
 
 def _serving_faults(request: _Request, served: Array | None, reference: Array) -> list[str]:

@@ -20,14 +20,19 @@ _POLL_SECONDS = 0.05
 
 
 def run_worker(
-    job: dict[str, Any], folder: Path, progress: Callable[[str], None] | None = None
+    job: dict[str, Any],
+    folder: Path,
+    progress: Callable[[str], None] | None = None,
+    *,
+    backend: str = "tensorflow",
 ) -> dict[str, Any]:
-    """Carries out one job in a fresh Python process with the TensorFlow backend.
+    """Carries out one job in a fresh Python process.
 
     Args:
         job: what to do, as JSON-ready data.
         folder: where the job's inputs lie and its outputs go.
         progress: called with the name of each step as it begins.
+        backend: of Keras in that process.
 
     Returns:
         The facts that the worker reports, and under ``"seconds"`` each step's duration.
@@ -45,7 +50,7 @@ def run_worker(
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=_environment(),
+            env=_environment(backend),
         )
         try:
             while process.poll() is None:
@@ -69,18 +74,21 @@ _CONVERTERS = {
     "onnx": ("tensorflow", "tf2onnx", "onnx"),
     "litert": ("tensorflow",),
     "openvino": ("tensorflow", "openvino"),
+    "torch": ("torch",),
 }
 _RUNTIMES = {
     "saved_model": "tensorflow",
     "onnx": "onnxruntime",
     "litert": "ai_edge_litert",
     "openvino": "openvino",
+    "torch": "torch",
 }
 _EXTRAS = {
     "saved_model": "tensorflow",
     "onnx": "onnx",
     "litert": "litert",
     "openvino": "openvino",
+    "torch": "torch",
 }
 
 
@@ -116,13 +124,13 @@ def check_installed(formats: Iterable[str], *, to_convert: bool, of_texts: bool 
             )
 
 
-def _environment() -> dict[str, str]:
+def _environment(backend: str) -> dict[str, str]:
     paths = [str(Path(entry or ".").resolve()) for entry in sys.path]
     return {
         **os.environ,
         # The child finds what this process can import: kerastl, and the user's own layers.
         "PYTHONPATH": os.pathsep.join(paths),
-        "KERAS_BACKEND": "tensorflow",
+        "KERAS_BACKEND": backend,
         # This process may hold the accelerator's memory, and TF32 would blur the comparison.
         "CUDA_VISIBLE_DEVICES": "-1",
         "TF_CPP_MIN_LOG_LEVEL": "2",

@@ -83,6 +83,8 @@ def converted(saved_model: Path, quantization: str | None) -> bytes:
     converter = tf.lite.TFLiteConverter.from_saved_model(
         str(saved_model), signature_keys=["serving_default"]
     )
+    # Keras's own export lets in Flex operators, which the plain interpreter cannot run:
+    # https://github.com/keras-team/keras/pull/22188 describes it, and was closed.
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     if quantization is not None:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]

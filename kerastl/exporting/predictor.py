@@ -12,7 +12,7 @@ import numpy as np
 from kerastl.data import ImageSource, decode_image
 from kerastl.errors import BundleError, ConfigurationError, MissingExtraError, did_you_mean
 from kerastl.exporting import text_manifest
-from kerastl.exporting.bundle import FORMATS
+from kerastl.exporting.bundle import FORMATS, refuse_code
 from kerastl.exporting.hashing import sha256_path
 from kerastl.exporting.manifest import read_manifest
 from kerastl.exporting.runtimes import BATCH_SIZE, Runtime, open_artifact
@@ -22,7 +22,7 @@ from kerastl.exporting.text_verification import decisions_of
 from kerastl.text import TOKENIZER_FILE
 
 # The quickest to start and to run first.
-_PREFERENCE = ("onnx", "litert", "openvino", "saved_model")
+_PREFERENCE = ("onnx", "litert", "openvino", "saved_model", "torch")
 
 
 class Predictor:
@@ -72,21 +72,27 @@ class Predictor:
 
 
 def load_bundle(
-    path: str | os.PathLike[str], format: str | None = None, quantization: str | None = None
+    path: str | os.PathLike[str],
+    format: str | None = None,
+    quantization: str | None = None,
+    *,
+    trusted: bool = False,
 ) -> Predictor | TextPredictor:
     """Opens one artifact of a bundle for prediction, after checking its hash.
 
     Args:
         path: the bundle.
-        format: ``"saved_model"``, ``"onnx"``, ``"litert"`` or ``"openvino"``; None takes the
-            first that is in the bundle and whose runtime is installed.
+        format: ``"saved_model"``, ``"onnx"``, ``"litert"``, ``"openvino"`` or ``"torch"``; None
+            takes the first that is in the bundle and whose runtime is installed.
         quantization: of the artifact, None for float32.
+        trusted: you trust the bundle's maker, as ``"torch"`` needs: see :func:`verify`.
 
     Returns:
         What predicts from images, or of a bundle of texts from strings.
 
     Raises:
-        BundleError: the folder is no bundle, or the artifact is missing or was changed.
+        BundleError: the folder is no bundle, the artifact is missing or was changed, or it can
+            run code and ``trusted`` is False.
         ConfigurationError: the bundle has no such artifact.
         MissingExtraError: its runtime is not installed.
     """
@@ -114,6 +120,7 @@ def load_bundle(
         file = folder / entry["path"]
         if not file.exists() or sha256_path(file) != entry["sha256"]:
             raise BundleError(f"{file} is missing or was changed. Export the bundle again.")
+        refuse_code([entry["format"]], trusted)
         try:
             if manifest["task"] == text_manifest.TASK:
                 return _text_predictor(folder, manifest, entry)

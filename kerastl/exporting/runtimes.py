@@ -194,11 +194,34 @@ class OpenVINORuntime(Runtime):
         return names
 
 
+class TorchRuntime(Runtime):
+    """A program of torch.export. Reading one runs what it holds: see ``bundle.refuse_code``."""
+
+    def __init__(self, path: Path, threads: int | None = None) -> None:
+        self._torch = torch = require("torch", extra="torch", purpose="running a .pt2 file")
+        if threads is not None:
+            torch.set_num_threads(threads)
+        self._extra = {"class_names": ""}
+        self._module = torch.export.load(path, extra_files=self._extra).module()
+
+    def run(self, images: Array) -> Array:
+        """Runs the program."""
+        with self._torch.no_grad():
+            outputs = self._module(image=self._torch.from_numpy(np.ascontiguousarray(images)))
+        return np.asarray(outputs["probabilities"])
+
+    def class_names(self) -> list[str]:
+        """The extra file ``class_names``."""
+        names: list[str] = json.loads(self._extra["class_names"])
+        return names
+
+
 _RUNTIMES: dict[str, Callable[[Path, int | None], Runtime]] = {
     "saved_model": SavedModelRuntime,
     "onnx": OnnxRuntime,
     "litert": LiteRTRuntime,
     "openvino": OpenVINORuntime,
+    "torch": TorchRuntime,
 }
 
 

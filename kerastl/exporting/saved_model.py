@@ -142,7 +142,8 @@ def write(
                 "serving_default": module.serving_default,
                 "serve_bytes": module.serve_bytes,
             },
-            # A frozen graph is not trained: swish's own gradient would capture what is gone.
+            # A frozen graph is not trained: swish's own gradient would capture what is gone. No
+            # issue about it was found upstream.
             options=tf.saved_model.SaveOptions(experimental_custom_gradients=False),
         )
     fingerprint = tf.saved_model.experimental.read_fingerprint(str(path))

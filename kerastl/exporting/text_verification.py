@@ -125,8 +125,8 @@ def check_tokens(folder: Path, settings: Mapping[str, Any], golden: Golden) -> N
     )
     cause = _cause(tokens, golden, ids, settings["lowercase"])
     raise BundleError(
-        f"The tokenizer of {folder} gives other ids than at export: {cause}. The "
-        "first golden text that differs is "
+        f"The tokenizer of {folder} gives other ids than at export: {cause}. The first golden "
+        f"text that differs is "
         f"{golden.texts[position][:_SHOWN]!a}: {ids[position][:12].tolist()} of "
         f"{len(ids[position])}, not {golden.ids[position][:12].tolist()} of "
         f"{len(golden.ids[position])}. Export it again."

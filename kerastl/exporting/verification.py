@@ -15,7 +15,7 @@ import numpy as np
 from kerastl.data import decode_full_size, decode_image
 from kerastl.errors import BundleError, ExportError, ParityError
 from kerastl.exporting import golden, parity, text_manifest
-from kerastl.exporting.bundle import Artifact, Bundle, Gate
+from kerastl.exporting.bundle import Artifact, Bundle, Gate, refuse_code
 from kerastl.exporting.diagnosis import diagnose
 from kerastl.exporting.hashing import sha256_path
 from kerastl.exporting.manifest import bundle_of, read_manifest
@@ -29,23 +29,32 @@ Array = np.ndarray[Any, Any]
 QUANTIZED_REPEAT = 0.05
 
 
-def verify(path: str | os.PathLike[str], progress: Callable[[str], None] | None = None) -> Bundle:
+def verify(
+    path: str | os.PathLike[str],
+    progress: Callable[[str], None] | None = None,
+    *,
+    trusted: bool = False,
+) -> Bundle:
     """Checks that a bundle is whole, unchanged, and answers as it did when it was exported.
 
     Args:
         path: the bundle.
         progress: called with a short text as each step begins.
+        trusted: you trust the bundle's maker. A bundle with ``model.pt2`` needs it, since reading
+            that file can run code that is in it.
 
     Returns:
         The bundle; the artifacts' figures are those measured now, on the golden inputs.
 
     Raises:
-        BundleError: a file is missing, damaged or changed; the message says which.
+        BundleError: a file is missing, damaged or changed; the message says which. Or an artifact
+            can run code and ``trusted`` is False.
         ParityError: an artifact no longer gives the golden answers on this machine.
     """
     folder = Path(path)
     manifest = read_manifest(folder)
     _check_files(folder, manifest)
+    refuse_code([entry["format"] for entry in manifest["artifacts"]], trusted)
     if manifest["task"] == text_manifest.TASK:
         return verify_text(folder, manifest, progress)
     inputs, outputs, answers_of_files = _read_golden(folder)

@@ -44,14 +44,9 @@ class Steps:
 
 def convert(job: dict[str, Any], folder: Path, steps: Steps) -> dict[str, Any]:
     """Writes every artifact of a job to the folder it names."""
-    with steps.step("loading the network"):
-        import keras
+    network = _load(job, folder, steps)
+    from kerastl.exporting import saved_model
 
-        from kerastl.exporting import saved_model
-
-        for module in job["modules"]:
-            importlib.import_module(module)
-        network = keras.saving.load_model(folder / "network.keras", compile=False)
     out, facts = Path(job["out"]), {}
     with steps.step("tracing the network"):
         frozen = saved_model.freeze(network, tuple(job["shape"]), resizing=job["any_size"])
@@ -86,6 +81,28 @@ def convert(job: dict[str, Any], folder: Path, steps: Steps) -> dict[str, Any]:
     if "litert" in job["formats"]:
         facts |= _convert_litert(job, folder, saved, steps, _names_of_layers(network))
     return facts
+
+
+def convert_torch(job: dict[str, Any], folder: Path, steps: Steps) -> dict[str, Any]:
+    """Writes the one artifact that is made under Keras's torch backend."""
+    from kerastl.exporting import torch_route
+
+    network = _load(job, folder, steps)
+    path = artifact_path("torch")
+    with steps.step("converting to torch"):
+        facts = torch_route.convert(
+            network, Path(job["out"]) / path, job["metadata"], shape=tuple(job["shape"])
+        )
+    return {path: facts}
+
+
+def _load(job: dict[str, Any], folder: Path, steps: Steps) -> Any:
+    with steps.step("loading the network"):
+        import keras
+
+        for module in job["modules"]:
+            importlib.import_module(module)
+        return keras.saving.load_model(folder / "network.keras", compile=False)
 
 
 def _convert_litert(
@@ -177,6 +194,7 @@ def main(job_path: str) -> int:
     try:
         kinds = {
             "convert": convert,
+            "convert_torch": convert_torch,
             "run": run,
             "measure": measure,
             "convert_text": convert_text,

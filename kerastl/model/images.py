@@ -118,7 +118,8 @@ class ImageModel(TrainedModel):
 
         Args:
             path: the bundle's folder; must not exist, unless ``overwrite``.
-            formats: of ``"saved_model"``, ``"onnx"``, ``"litert"``, ``"openvino"``.
+            formats: of ``"saved_model"``, ``"onnx"``, ``"litert"``, ``"openvino"``,
+                ``"torch"``.
             quantize: further LiteRT files: of ``"float16"``, ``"dynamic"``, ``"int8"``,
                 ``"int16x8"``.
             gate: how close is close enough, a ``kerastl.Gate``.

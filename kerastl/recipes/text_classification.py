@@ -16,6 +16,7 @@ from kerastl.backbones import (
     MASK_LAYER,
     PUBLISHED,
     BuiltTextBackbone,
+    PaddingMask,
     TextBackbone,
     WeightsSource,
     build_text_backbone,
@@ -45,6 +46,9 @@ from kerastl.training import (
 )
 
 DEFAULT_BACKBONE = "minilm_l6"
+# A linear head on pooled vectors of about unit size takes large steps; transformers small ones.
+HEAD_EPOCHS, HEAD_RATE = 10, 1e-2
+FINE_TUNE_EPOCHS, FINE_TUNE_RATE = 3, 1e-4
 _MAX_LENGTH = 128
 _LEAST_LENGTH = 8
 _KINDS = ("single_label", "multi_label", "regression")
@@ -70,7 +74,7 @@ class TextClassification(Recipe):
         kind: ``"single_label"``: a class for each text; ``"multi_label"``: any number of
             classes; ``"regression"``: a number.
         head: what is trained on top of the backbone.
-        plan: the phases; None is ``two_phase()`` with a rate for transformers.
+        plan: the phases; None is ``two_phase()`` with epochs and rates for transformers.
         batch_size: texts a step; those of a batch are of about one length.
         class_weight: ``"balanced"``, a dict of a weight for each class name, or None; for a
             single label.
@@ -209,7 +213,7 @@ class TextClassification(Recipe):
         built = base or self.build_base()
         made = self.head.attach(
             built.model.outputs[0],
-            built.model.get_layer(MASK_LAYER).output,
+            _mask(built),
             outputs,
             kind=self.kind,
             pooling=self.record.pooling,
@@ -243,7 +247,12 @@ class TextClassification(Recipe):
         if self.plan is not None:
             check_plan(self.plan)
             return self.plan
-        return two_phase(head_epochs=8, fine_tune_epochs=3, learning_rate=1e-4)
+        return two_phase(
+            HEAD_EPOCHS,
+            FINE_TUNE_EPOCHS,
+            head_learning_rate=HEAD_RATE,
+            learning_rate=FINE_TUNE_RATE,
+        )
 
     def check(self) -> None:
         """Finds bad settings before anything is read; raises ConfigurationError."""
@@ -336,6 +345,13 @@ class TextClassification(Recipe):
             thresholds=thresholds,
             samples=_samples(data, validation, self.kind, seed),
         )
+
+
+def _mask(built: BuiltTextBackbone) -> Any:
+    """Which tokens are no padding; FNet has no use for it, and the head does."""
+    if any(layer.name == MASK_LAYER for layer in built.model.layers):
+        return built.model.get_layer(MASK_LAYER).output
+    return PaddingMask(built.tokenizer.pad_id, name=MASK_LAYER)(built.model.inputs[0])
 
 
 def _samples(

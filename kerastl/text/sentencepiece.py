@@ -123,8 +123,8 @@ def build_unigram(
         steps.append(normalizers.Precompiled(model.charsmap))
     if model.tidy:
         steps += [
-            normalizers.Replace(regex("\\A +"), ""),
-            normalizers.Replace(regex(f"[ {_SPACE}]+\\z"), ""),
+            normalizers.Replace(regex(r"(?<![\s\S]) +"), ""),
+            normalizers.Replace(regex(rf"[ {_SPACE}]+(?![\s\S])"), ""),
             normalizers.Replace(regex(" +"), " "),
         ]
     if model.prefix:

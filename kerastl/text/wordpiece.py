@@ -14,6 +14,7 @@ than 100 bytes rather than characters. What it makes of a text is reproduced exa
 
 from __future__ import annotations
 
+import functools
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -27,9 +28,9 @@ _SEPARATOR = "\n"
 _BLANK = r"[ \p{Cc}\p{Cf}]"
 _PUNCTUATION = r"!-/:-@\[-`{-~\p{P}"
 _CJK = (
-    r"\x{4E00}-\x{9FFF}\x{3400}-\x{4DBF}\x{20000}-\x{2A6DF}\x{2A700}-\x{2B73F}"
-    r"\x{2B740}-\x{2B81F}\x{2B820}-\x{2CEAF}\x{F900}-\x{FAFF}\x{2F800}-\x{2FA1F}"
-)
+    (0x4E00, 0x9FFF), (0x3400, 0x4DBF), (0x20000, 0x2A6DF), (0x2A700, 0x2B73F),
+    (0x2B740, 0x2B81F), (0x2B820, 0x2CEAF), (0xF900, 0xFAFF), (0x2F800, 0x2FA1F),
+)  # fmt: skip
 # Default_Ignorable_Code_Point of Unicode, which NFKC_Casefold drops.
 _IGNORED = (
     (0x00AD, 0x00AD), (0x034F, 0x034F), (0x061C, 0x061C), (0x115F, 0x1160), (0x17B4, 0x17B5),
@@ -74,11 +75,14 @@ def build_word_piece(
     steps: list[Any] = []
     if strip_accents:
         steps += [normalizers.NFD(), normalizers.Replace(regex(r"\p{Mn}"), "")]
-    divides = f"[{_PUNCTUATION}{_CJK if split_on_cjk else ''}]"
+    divides = f"[{_PUNCTUATION}{_ranges(_CJK) if split_on_cjk else ''}]"
     steps += [
         normalizers.Replace(regex(_BLANK), _SEPARATOR),
-        # Not at the ends of a text, where tokenizers loses count of what it inserts.
-        normalizers.Replace(regex(rf"(?<={divides})(?!\z)|(?!\A)(?={divides})"), _SEPARATOR),
+        # Not at the ends of a text, where tokenizers loses count of what it inserts. Patterns are
+        # written so that JavaScript's engine takes them too.
+        normalizers.Replace(
+            regex(rf"(?<={divides})(?=[\s\S])|(?<=[\s\S])(?={divides})"), _SEPARATOR
+        ),
     ]
     if lowercase:
         steps += _folding(tokenizers, vocabulary)
@@ -100,7 +104,6 @@ def build_word_piece(
 
 def _folding(tokenizers: Any, vocabulary: Mapping[str, int]) -> list[Any]:
     normalizers = tokenizers.normalizers
-    ignored = "".join(f"\\x{{{first:X}}}-\\x{{{last:X}}}" for first, last in _IGNORED)
     steps = [
         normalizers.NFKC(),
         normalizers.Lowercase(),
@@ -114,8 +117,13 @@ def _folding(tokenizers: Any, vocabulary: Mapping[str, int]) -> list[Any]:
     return [
         *steps,
         normalizers.NFKC(),
-        normalizers.Replace(tokenizers.Regex(f"[{ignored}]"), ""),
+        normalizers.Replace(tokenizers.Regex(f"[{_ranges(_IGNORED)}]"), ""),
     ]
+
+
+def _ranges(codes: Sequence[tuple[int, int]]) -> str:
+    """Ranges of characters as a class of a regular expression holds them."""
+    return "".join(f"{chr(first)}-{chr(last)}" for first, last in codes)
 
 
 def _beyond_lower_case(vocabulary: Mapping[str, int]) -> Iterator[tuple[str, str]]:
@@ -125,22 +133,22 @@ def _beyond_lower_case(vocabulary: Mapping[str, int]) -> Iterator[tuple[str, str
     characters of scripts that a vocabulary lacks need no rule.
     """
     written = {character for token in vocabulary for character in token}
-    for lower, folded in _FOLDED:
+    for lower, folded in _folded():
         if written & {*lower, *folded}:
             yield lower, folded
 
 
-def _all_folded() -> Iterator[tuple[str, str]]:
+@functools.cache
+def _folded() -> tuple[tuple[str, str], ...]:
+    found = []
     for code in range(0x80, 0x1E944):
         lower = chr(code)
         if 0xD800 <= code < 0xE000 or unicodedata.normalize("NFKD", lower) != lower:
             continue
         # Cherokee is folded to upper case, so that lower() alone is not what the first steps give.
         if lower.lower() == lower and lower.casefold() != lower and lower != _IOTA_BELOW:
-            yield lower, lower.casefold()
-
-
-_FOLDED = tuple(_all_folded())
+            found.append((lower, lower.casefold()))
+    return tuple(found)
 
 
 def _byte_alphabet() -> dict[int, str]:

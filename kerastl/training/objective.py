@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from kerastl.errors import ConfigurationError
+from kerastl.training.contrastive import ContrastiveLoss
 from kerastl.training.phase import Phase
 
 Array = np.ndarray[Any, Any]
@@ -42,8 +43,10 @@ class Objective:
             return np.eye(outputs, dtype=np.float32)[labels]
         return np.asarray(labels, dtype=np.float32).reshape(len(labels), outputs)
 
-    def metrics(self) -> list[Any]:
+    def metrics(self, phase: Phase) -> list[Any]:
         """The metrics that a model is compiled with."""
+        if phase.loss == "contrastive":
+            return []
         if self.kind == "regression":
             return [keras.metrics.R2Score(name=self.score)]
         if self.kind == "multi_label":
@@ -56,6 +59,12 @@ class Objective:
         Raises:
             ConfigurationError: a loss that does not go with the labels.
         """
+        if phase.loss == "contrastive":
+            if self.kind != "single_label":
+                raise ConfigurationError(
+                    "loss='contrastive' needs one class an example. Leave it out."
+                )
+            return ContrastiveLoss()
         smoothing = phase.label_smoothing
         focal = phase.loss == "focal"
         if self.kind == "regression":

@@ -17,6 +17,10 @@ DEFAULT_FINE_TUNE_RATE = 3e-4
 DEFAULT_PROBE_EPOCHS = 100
 DEFAULT_PROBE_PATIENCE = 5
 DEFAULT_FULL_RATE = 1e-4
+DEFAULT_CONTRASTIVE_EPOCHS = 20
+DEFAULT_CONTRASTIVE_RATE = 5e-5
+DEFAULT_FEW_SHOT_HEAD_EPOCHS = 60
+DEFAULT_FEW_SHOT_HEAD_RATE = 1e-2
 RECOMMENDED = "recommended"
 
 
@@ -39,7 +43,10 @@ class Phase:
         batch_norm: whether BatchNormalization after the boundary trains. Pretrained statistics
             are better than those of small batches; a network with random weights needs it.
         loss: ``"cross_entropy"``, or ``"focal"``, which weighs down what is classified well
-            already (gamma 2; Lin et al., https://arxiv.org/abs/1708.02002).
+            already (gamma 2; Lin et al., https://arxiv.org/abs/1708.02002), or
+            ``"contrastive"``, which trains the vector that the head gets and not the head
+            itself (see ``ContrastiveLoss``); then nothing is validated, and the last epoch is
+            kept.
         gradient_accumulation: steps whose gradients are averaged before the weights change, for
             larger batches than memory holds.
         interpolate: after the phase, go back part of the way to the weights that it began with
@@ -83,7 +90,7 @@ class Phase:
     weight_decay: float = 1e-4
     label_smoothing: float = 0.0
     batch_norm: bool = False
-    loss: Literal["cross_entropy", "focal"] = "cross_entropy"
+    loss: Literal["cross_entropy", "focal", "contrastive"] = "cross_entropy"
     gradient_accumulation: int = 1
     interpolate: bool = False
     patience: int | None = None
@@ -117,8 +124,10 @@ class Phase:
             problems.append(f"warmup={self.warmup!r} (in [0, 1))")
         if not _is_number(self.label_smoothing) or not 0 <= self.label_smoothing < 1:
             problems.append(f"label_smoothing={self.label_smoothing!r} (in [0, 1))")
-        if self.loss not in ("cross_entropy", "focal"):
-            problems.append(f"loss={self.loss!r} ('cross_entropy' or 'focal')")
+        if self.loss not in ("cross_entropy", "focal", "contrastive"):
+            problems.append(f"loss={self.loss!r} ('cross_entropy', 'focal' or 'contrastive')")
+        if self.loss == "contrastive" and (self.interpolate or self.mixup or self.label_smoothing):
+            problems.append("a contrastive loss with interpolate, mixup or label_smoothing")
         if not isinstance(self.gradient_accumulation, int) or self.gradient_accumulation < 1:
             problems.append(f"gradient_accumulation={self.gradient_accumulation!r} (at least 1)")
         if not _is_number(self.weight_decay) or not 0 <= self.weight_decay < math.inf:
@@ -292,6 +301,35 @@ def lp_ft(
         _head(probe_epochs, probe_learning_rate, {**probe, **settings}),
         Phase(ALL, epochs, learning_rate, **{"name": "fine-tune", **settings}),
     )
+
+
+def few_shot(
+    epochs: int = DEFAULT_CONTRASTIVE_EPOCHS,
+    head_epochs: int = DEFAULT_FEW_SHOT_HEAD_EPOCHS,
+    *,
+    train_from: str | int = ALL,
+    learning_rate: float = DEFAULT_CONTRASTIVE_RATE,
+    head_learning_rate: float = DEFAULT_FEW_SHOT_HEAD_RATE,
+    **settings: Any,
+) -> Plan:
+    """A plan for a few examples a class: a contrastive fine-tuning, then a new head.
+
+    Args:
+        epochs: of the contrastive phase; with few examples an epoch is a step or two.
+        head_epochs: of the head.
+        train_from: where the contrastive phase begins (see ``Phase``).
+        learning_rate: of the contrastive phase.
+        head_learning_rate: of the head.
+        **settings: further settings of both phases.
+
+    References:
+        Tunstall et al., Efficient Few-Shot Learning Without Prompts, 2022,
+        https://arxiv.org/abs/2209.11055.
+    """
+    contrastive = Phase(
+        train_from, epochs, learning_rate, **{"name": "contrastive", **settings}, loss="contrastive"
+    )
+    return (contrastive, _head(head_epochs, head_learning_rate, settings))
 
 
 def full(

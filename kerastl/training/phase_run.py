@@ -16,6 +16,7 @@ from kerastl.training.adamw import PhaseAdamW
 from kerastl.training.averaging import ValidateAverages, kept_values
 from kerastl.training.batches import ExampleBatches, FixedBatches, ViewBatches
 from kerastl.training.checkpoint import State, network_variables
+from kerastl.training.contrastive import embedding_model
 from kerastl.training.feeding import for_evaluate, for_fit
 from kerastl.training.inputs import PhaseInputs
 from kerastl.training.job import Job
@@ -130,8 +131,9 @@ class PhaseRun:
         self._inputs = inputs
         self._state = state
         self._started = time.perf_counter() - state.seconds
-        self._model = inputs.model
-        self._validation = self._make_validation()
+        contrastive = phase.loss == "contrastive"
+        self._model = embedding_model(inputs.model) if contrastive else inputs.model
+        self._validation = None if contrastive else self._make_validation()
         self._keep = KeepBest(phase.patience, read=kept_values, score=job.objective.score)
         self._origin = origin
         self._depth: dict[int, int] = {}
@@ -210,7 +212,7 @@ class PhaseRun:
         )
         objective = self._job.objective
         self._model.compile(
-            optimizer=optimizer, loss=objective.loss(phase), metrics=objective.metrics()
+            optimizer=optimizer, loss=objective.loss(phase), metrics=objective.metrics(phase)
         )
 
     def _take_up(self) -> None:

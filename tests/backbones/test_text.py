@@ -11,10 +11,10 @@ import kerastl
 from kerastl.backbones import (
     build_text_backbone,
     find_weights,
-    flatten,
     infer_text_backbone,
     resolve_text_backbone,
 )
+from kerastl.backbones.text_build import flatten
 from kerastl.backbones.text_families import FAMILIES, family_record
 from kerastl.errors import ConfigurationError, WeightsError
 from kerastl.graph import apply_boundary, find_cuts, find_stages, prefix_sha256, split

@@ -5,7 +5,7 @@ import re
 import pytest
 
 import kerastl
-from kerastl.backbones import flatten
+from kerastl.backbones.text_build import flatten
 from kerastl.backbones.text_families import FAMILIES
 from kerastl.errors import ConfigurationError
 

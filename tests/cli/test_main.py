@@ -58,6 +58,20 @@ def test_backbones(call):
     assert "mobilenet_v2" in out
 
 
+def test_backbones_of_one_modality(call):
+    code, out, _ = call("backbones", "--modality", "text", "--json")
+    assert code == 0
+    rows = json.loads(out)["backbones"]
+    assert [row["name"] for row in rows] == [r.name for r in kerastl.list_backbones("text")]
+    assert rows[0]["max_length"] == 256
+    assert "image_size" not in rows[0]
+    code, out, _ = call("backbones", "--modality", "text")
+    assert "256 tokens" in out
+    code, _, err = call("backbones", "--modality", "sound")
+    assert code == 2
+    assert "must be 'image' or 'text'" in err
+
+
 def test_fit_evaluate_predict(call, fit_options, colour_folder, tmp_path):
     run = tmp_path / "run"
     code, out, err = call(

@@ -38,3 +38,9 @@ def test_quickstart(tmp_path):
     assert "$ kerastl export" in printed
     assert "done in" in printed
     assert (tmp_path / "quickstart-out" / "bundle" / "manifest.json").is_file()
+
+
+def test_text_classification(tmp_path):
+    printed = run("text_classification.py", folder=tmp_path)
+    assert "model.onnx" in printed
+    assert "labels agree: 1.0" in printed

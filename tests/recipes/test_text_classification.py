@@ -184,7 +184,10 @@ def test_long_texts_are_counted(recipe, reviews):
         ({"max_length": 100}, "takes up to 48 tokens"),
         ({"kind": "multi_label", "class_weight": "balanced"}, "class_weight is for"),
         ({"backbone": "mobilenet_v2"}, "mobilenet_v2"),
-        ({"backbone": "minilm_l6", "weights": None}, "has no tokenizer"),
+        (
+            {"backbone": "minilm_l6", "weights": None, "plan": kerastl.full(1, batch_norm=True)},
+            "has no tokenizer",
+        ),
     ],
 )
 def test_settings_that_cannot_be(recipe, settings, message):

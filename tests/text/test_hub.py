@@ -57,7 +57,7 @@ def test_special_tokens_in_a_text_are_taken_at_their_word(roberta):
     assert ids[1:-1] == list(roberta("a</s>b"))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.text(max_size=40))
 def test_any_text_in_byte_pairs(roberta, text):
     check_equal(from_hub(roberta), roberta, [text])

@@ -1,4 +1,8 @@
 import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -124,3 +128,51 @@ def test_another_case_is_found(tokenizer, hub):
     cased = hub.models.BertTokenizer(WORDS, lowercase=False)
     with pytest.raises(TokenizerError, match=r"text 1, from token 0 on: 'Good'"):
         check_equal(tokenizer, cased, ["good", "Good"])
+
+
+def test_no_tensorflow_where_texts_are_encoded(tokenizer, tmp_path):
+    tokenizer.save(tmp_path / "tokenizer.json")
+    program = f"""
+import sys
+for name in ("tensorflow", "tensorflow_text", "keras", "keras_hub"):
+    sys.modules[name] = None
+from kerastl.text import Tokenizer
+tokenizer = Tokenizer.from_file({str(tmp_path / "tokenizer.json")!r})
+print(tokenizer.encode(["good!"], 8).ids[0].tolist())
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        capture_output=True, text=True, check=True, cwd=Path(__file__).resolve().parents[2],
+    )  # fmt: skip
+    assert done.stdout.strip() == "[2, 5, 9, 3]"
+    assert done.stderr == ""
+
+
+def patterns(value):
+    """Every regular expression in a tokenizer file."""
+    if isinstance(value, dict):
+        found = [value["Regex"]] if isinstance(value.get("Regex"), str) else []
+        return found + [p for item in value.values() for p in patterns(item)]
+    if isinstance(value, list):
+        return [p for item in value for p in patterns(item)]
+    return []
+
+
+def test_patterns_are_of_javascript_too(tmp_path):
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is not installed")
+    tokenizer = Tokenizer.from_vocabulary(WORDS, lowercase=True, strip_accents=True)
+    found = patterns(tokenizer._settings)
+    assert len(found) >= 4
+    (tmp_path / "p.json").write_text(json.dumps(found))
+    program = f"""
+const found = JSON.parse(require("fs").readFileSync({str(tmp_path / "p.json")!r}, "utf8"));
+const made = found.map(p => new RegExp(p, "gu"));
+console.log(JSON.stringify("a.b!!…c 日".replace(made[2], "|")));
+"""
+    done = subprocess.run([node, "-e", program], capture_output=True, text=True, check=True)
+    import tokenizers
+
+    step = tokenizers.normalizers.Replace(tokenizers.Regex(found[2]), "|")
+    assert json.loads(done.stdout) == step.normalize_str("a.b!!…c 日") == "a|.|b|!|!|…|c |日"

@@ -50,13 +50,13 @@ def test_hostile_texts(small):
     assert check_equal(*small, HOSTILE).texts == len(HOSTILE)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.text(max_size=40))
 def test_any_text(small, text):
     check_equal(*small, [text])
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.text(
         st.sampled_from("aAbB .!\u0301\u0338=éßςΣ…\u00a0\u00b4\u200b\n\0日ｱﬁ½ſᾳ\u0345жЖ"),
@@ -69,9 +69,10 @@ def test_any_text_of_the_characters_that_are_awkward(small, text):
 
 def test_real_and_hostile_texts_with_a_real_vocabulary(hub, minilm, real_texts):
     theirs = hub.models.BertTokenizer.from_preset(str(minilm))
-    for ours in (Tokenizer.from_preset_dir(minilm), Tokenizer.from_hub(theirs)):
-        assert check_equal(ours, theirs, [*real_texts, *HOSTILE]).texts > 29_000
-        assert ours.vocabulary_size == 30_522
+    ours = Tokenizer.from_preset_dir(minilm)
+    assert check_equal(ours, theirs, [*real_texts, *HOSTILE]).texts > 29_000
+    assert ours.vocabulary_size == 30_522
+    assert Tokenizer.from_hub(theirs).sha256 == ours.sha256
 
 
 def test_the_graph_of_tensorflow_gives_the_same_ids(hub, minilm, real_texts):

@@ -13,6 +13,7 @@ from kerastl.training import (
     sort_tokens,
 )
 from kerastl.training.batches import ViewBatches
+from kerastl.training.contrastive import ContrastiveLoss
 from kerastl.training.token_examples import padded_lengths
 
 
@@ -162,4 +163,54 @@ def test_mixup_is_refused_where_lengths_differ(tiny_text, reviews):
         backbone=str(tiny_text), max_length=48, plan=(kerastl.Phase("all", 1, mixup=0.2),)
     )
     with pytest.raises(kerastl.ConfigurationError, match="mixup mixes examples of one shape"):
+        recipe.fit(reviews, reporter=SilentReporter())
+
+
+def test_contrastive_loss_is_the_error_of_all_pairs():
+    random = np.random.default_rng(0)
+    vectors = random.normal(size=(5, 4)).astype(np.float32)
+    labels = np.array([0, 0, 1, 1, 2])
+    targets = np.eye(3, dtype=np.float32)[labels]
+    expected = []
+    for i in range(5):
+        near, far = [], []
+        for j in range(5):
+            if i == j:
+                continue
+            cosine = (
+                vectors[i] @ vectors[j] / np.linalg.norm(vectors[i]) / np.linalg.norm(vectors[j])
+            )
+            (near if labels[i] == labels[j] else far).append(
+                (cosine - (labels[i] == labels[j])) ** 2
+            )
+        expected.append(np.mean(near or [0.0]) + np.mean(far or [0.0]))
+    found = ContrastiveLoss(reduction=None)(targets, vectors)
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(found), expected, rtol=1e-5)
+
+
+def test_few_shots(tiny_text, reviews):
+    """A contrastive phase draws classes apart, and resumes within itself."""
+    texts, labels = reviews
+    few = (texts[:16], labels[:16])
+    recipe = kerastl.TextClassification(
+        backbone=str(tiny_text), max_length=48, batch_size=16,
+        plan=kerastl.few_shot(30, 20, learning_rate=1e-2, head_learning_rate=3e-2),
+    )  # fmt: skip
+    model = recipe.fit(few, validation=False, seed=0, reporter=SilentReporter())
+    losses = model.history[0]["history"]["loss"]
+    assert losses[-1] < 0.7 * losses[0]
+    assert model.history[0]["accuracy"] is None
+    assert model.evaluate((texts[16:], labels[16:]))["accuracy"] > 0.7
+
+
+@pytest.mark.parametrize(
+    ("phase", "message"),
+    [
+        (kerastl.Phase("head", 1, loss="contrastive"), "let the phase begin in the backbone"),
+        (kerastl.Phase("all", 1, loss="contrastive", mixup=0.1), "a contrastive loss with"),
+    ],
+)
+def test_contrastive_phases_that_cannot_be(tiny_text, reviews, phase, message):
+    recipe = kerastl.TextClassification(backbone=str(tiny_text), max_length=48, plan=(phase,))
+    with pytest.raises(kerastl.ConfigurationError, match=message):
         recipe.fit(reviews, reporter=SilentReporter())

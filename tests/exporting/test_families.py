@@ -1,0 +1,70 @@
+"""Every family of backbones through every float format: the slice of the matrix that CI runs.
+
+Small twins stand for KerasHub's families, small images for those of keras.applications. The
+conversions are those of the export worker, without a process for each.
+"""
+
+import keras
+import numpy as np
+import pytest
+
+from kerastl.exporting import network as networks
+from kerastl.exporting import worker
+from kerastl.exporting.bundle import FORMATS, LiteRTOptions
+from kerastl.exporting.manifest import input_entry
+from kerastl.exporting.runtimes import open_artifact
+from tests.contracts.families import assemble, images
+from tests.contracts.tiny import TINY, tiny_network
+
+FLOAT = {"saved_model": "saved_model", "onnx": "model.onnx", "litert": "model.tflite"}
+# One of every family of keras.applications; the others differ in depth and width alone.
+APPLICATIONS = (
+    "mobilenet_0.25", "mobilenet_v2", "mobilenet_v3_small", "efficientnet_b0",
+    "efficientnet_v2_b0", "resnet50", "resnet50_v2", "densenet121", "convnext_tiny", "vgg16",
+    "inception_v3", "inception_resnet_v2", "xception", "nasnet_mobile",
+)  # fmt: skip
+DIFFERENCE = 1e-3
+SPREAD = 10 * DIFFERENCE
+
+
+def speaking(network, x):
+    """Scales the head so that what the backbone says of an image decides its answer."""
+    head = network.get_layer("probabilities")
+    features = keras.Model(network.inputs[0], head.input)
+    values = features.predict(x, verbose=0)
+    kernel = np.random.default_rng(0).normal(size=head.kernel.shape) / np.sqrt(head.kernel.shape[0])
+    # Features that hardly vary would be magnified with the rounding in them.
+    scale = values.std(0) + 0.05 * np.abs(values).mean()
+    kernel = 4 * kernel / scale[:, None]
+    head.set_weights([kernel, -values.mean(0) @ kernel])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*APPLICATIONS, *sorted(TINY)])
+def test_every_format_answers_like_the_network(name, tmp_path):
+    network = tiny_network(name) if name in TINY else assemble(name)[1]
+    x = images(network, count=5)
+    speaking(network, x)
+    expected = network.predict(x, verbose=0)
+    assert np.ptp(expected, axis=0).max() > SPREAD
+    shape = tuple(network.input_shape[1:])
+    networks.save_network(network, tmp_path / "network.keras")
+    job = {
+        "out": str(tmp_path),
+        "shape": shape,
+        "any_size": False,
+        "class_names": ["a", "b", "c"],
+        "formats": list(FLOAT),
+        "quantize": [],
+        "litert": vars(LiteRTOptions()),
+        "gate": 0.98,
+        "modules": networks.modules_of(network),
+        "metadata": {"class_names": ["a", "b", "c"], "input": input_entry(shape, False)},
+    }
+    assert set(FLOAT) <= set(FORMATS)
+    worker.convert(job, tmp_path, worker.Steps(tmp_path / "steps.jsonl"))
+    for format, file in FLOAT.items():
+        found = open_artifact(format, tmp_path / file).predict(x)
+        np.testing.assert_allclose(found, expected, atol=DIFFERENCE, err_msg=format)
+        alone = open_artifact(format, tmp_path / file).predict(x[:1])
+        np.testing.assert_allclose(alone, expected[:1], atol=DIFFERENCE, err_msg=format)
