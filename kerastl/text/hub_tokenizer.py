@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,9 +11,6 @@ from kerastl.errors import ConfigurationError
 from kerastl.optional import require
 from kerastl.text.tokenizer import Tokenizer
 from kerastl.text.wordpiece import from_bytes
-
-_MARKS = r"\p{Mn}"
-_FIRST_CJK = r"\x{4E00}"
 
 
 def to_hub(tokenizer: Tokenizer) -> Any:
@@ -51,14 +49,15 @@ def _word_piece(tokenizer: Tokenizer, settings: Mapping[str, Any]) -> Any:
     hub = require("keras_hub", extra="text", purpose="KerasHub's tokenizer")
     model = settings["model"]
     vocabulary = [from_bytes(token) for token in sorted(model["vocab"], key=model["vocab"].get)]
-    steps = (settings.get("normalizer") or {}).get("normalizers", [])
-    patterns = [step["pattern"].get("Regex", "") for step in steps if step["type"] == "Replace"]
-    folds = any(step["type"] == "Lowercase" for step in steps)
+    package = require("tokenizers", extra="text", purpose="Tokenising texts")
+    # By what it does, not by how its rules are spelled: those may be written in many ways.
+    normalizer = package.Tokenizer.from_str(tokenizer.content).normalizer
+    folds = normalizer.normalize_str("A") == "a"
     return hub.tokenizers.WordPieceTokenizer(
         vocabulary,
         lowercase=folds if tokenizer.lowercase is None else tokenizer.lowercase,
-        strip_accents=_MARKS in patterns,
-        split_on_cjk=any(_FIRST_CJK in pattern for pattern in patterns),
+        strip_accents="\u0301" not in unicodedata.normalize("NFD", normalizer.normalize_str("é")),
+        split_on_cjk=normalizer.normalize_str("a中a") != "a中a",
         suffix_indicator=from_bytes(model["continuing_subword_prefix"]),
         oov_token=from_bytes(model["unk_token"]),
     )
