@@ -7,7 +7,8 @@ import dataclasses
 import keras
 import numpy as np
 
-from kerastl.backbones import MASK_LAYER, flatten
+from kerastl.backbones import MASK_LAYER
+from kerastl.backbones.text_build import flatten
 from kerastl.heads import TextHead
 from kerastl.model import TextModel, TextSamples
 from kerastl.text import Tokenizer
