@@ -6,8 +6,9 @@ benchmarks/results/onnx_routes.md.
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,14 +55,15 @@ def convert(
     _check_names(frozen, inputs, outputs)
     graph = frozen.graph.as_graph_def()
     graph_passes.replace_erfc(graph)
-    model, _ = tf2onnx.convert.from_graph_def(
-        graph,
-        name="kerastl",
-        input_names=list(inputs),
-        output_names=list(outputs),
-        tensors_to_rename={**inputs, **outputs},
-        opset=OPSET,
-    )
+    with keeping_copied_dimensions():
+        model, _ = tf2onnx.convert.from_graph_def(
+            graph,
+            name="kerastl",
+            input_names=list(inputs),
+            output_names=list(outputs),
+            tensors_to_rename={**inputs, **outputs},
+            opset=OPSET,
+        )
     _name_dimensions(model, axes or {})
     guarded = onnx_passes.guard_pads(model)
     onnx_passes.refuse_foreign_operators(model)
@@ -73,6 +75,33 @@ def convert(
     onnx_passes.check_shapes(model)
     onnx.save(model, str(path))
     return {"opset": OPSET, "pads_guarded": guarded}
+
+
+@contextlib.contextmanager
+def keeping_copied_dimensions() -> Iterator[None]:
+    """Keeps tf2onnx from merging two Reshapes where the second copies a dimension of the first.
+
+    A 0 in a shape stands for the input's own dimension, which is another one once the first Reshape
+    is gone: attention with one head, as in MiT, then fails in ONNX Runtime. No issue about it was
+    found upstream.
+    """
+    from tf2onnx.optimizer import back_to_back_optimizer
+
+    handlers = back_to_back_optimizer._func_map
+    merge = handlers["Reshape",]
+
+    def careful(graph: Any, node: Any, consumers: list[Any]) -> Any:
+        for consumer in consumers:
+            shape = consumer.inputs[1]
+            if not shape.is_const() or 0 in shape.get_tensor_value(as_list=True):
+                return []
+        return merge(graph, node, consumers)
+
+    handlers["Reshape",] = careful
+    try:
+        yield
+    finally:
+        handlers["Reshape",] = merge
 
 
 def _check_names(frozen: Any, inputs: Mapping[str, str], outputs: Mapping[str, str]) -> None:

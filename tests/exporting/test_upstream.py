@@ -115,6 +115,32 @@ def test_onnx_runtime_folds_pads_of_zeros_into_max_pooling():
     assert distance(network, run_onnx(model)) < 1e-6
 
 
+class OneHead(layers.Layer):
+    """The keys of an attention with one head, times themselves."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.project = layers.Dense(4)
+
+    def call(self, x):
+        # As in MiT: positions are counted by the reshape, heads go before them.
+        keys = keras.ops.reshape(self.project(x), (keras.ops.shape(x)[0], -1, 1, 4))
+        keys = keras.ops.transpose(keys, (0, 2, 1, 3))
+        return keys @ keras.ops.transpose(keys, (0, 1, 3, 2))
+
+
+def test_tf2onnx_merges_reshapes_that_copy_a_dimension(tmp_path):
+    network = network_of(layers.Reshape((64, 4)), OneHead())
+    wrong = run_onnx(plain_onnx(network))
+    # A row of the batch has become a batch of its own.
+    assert wrong.shape == (3 * 64, 1, 1, 1), needless("onnx_route.keeping_copied_dimensions")
+    frozen = saved_model.freeze(network, IMAGES.shape[1:])
+    names = {"inputs": "image", "outputs": "products"}
+    tensors = {key: {getattr(frozen, key)[0].name: name} for key, name in names.items()}
+    onnx_route.convert(frozen, tmp_path / "m.onnx", {}, **tensors)
+    assert distance(network, run_onnx(onnx.load(tmp_path / "m.onnx"))) < 1e-4
+
+
 def test_antialiased_resizing_has_an_operator_in_neither_format(tmp_path):
     class Resizing(layers.Layer):
         def call(self, x):
@@ -228,6 +254,7 @@ def test_an_export_leaves_keras_and_the_environment_as_they_were(trained, tmp_pa
 def test_a_conversion_in_this_process_leaves_nothing_patched(trained, tmp_path):
     import tf2onnx
     from tf2onnx.handler import tf_op
+    from tf2onnx.optimizer import back_to_back_optimizer
 
     def handlers():
         return {
@@ -240,6 +267,7 @@ def test_a_conversion_in_this_process_leaves_nothing_patched(trained, tmp_path):
     # Handlers are registered when the first conversion imports them.
     plain_onnx(network_of(layers.ReLU()))
     before, registered = globals_of("keras", "tf2onnx"), handlers()
+    merging = dict(back_to_back_optimizer._func_map)
     frozen = saved_model.freeze(trained.network, (HEIGHT, WIDTH, 3))
     onnx_route.convert(
         frozen,
@@ -250,6 +278,7 @@ def test_a_conversion_in_this_process_leaves_nothing_patched(trained, tmp_path):
     )
     assert_unchanged(before, globals_of("keras", "tf2onnx"))
     assert handlers() == registered
+    assert back_to_back_optimizer._func_map == merging
     assert tf2onnx.convert is before["tf2onnx", "convert"]
 
 
