@@ -127,7 +127,10 @@ def _convert_onnx(
 
 
 def _quantize_onnx(path: Path, smaller: Path) -> None:
-    """Weights as 8 bits, one scale a column; activations are quantised as they come, by batch.
+    """Weights as 8 bits, one scale a column; activations are quantised as they come.
+
+    ONNX Runtime takes one range of activations for a whole batch, so that a text's answer would
+    depend on its company: the file says that it is run, and was proved, a text at a time.
 
     Unsigned weights: signed ones overflow 16 bits on processors without VNNI, so that a file proved
     on one machine would answer otherwise on another.
@@ -145,8 +148,10 @@ def _quantize_onnx(path: Path, smaller: Path) -> None:
         logger.setLevel(level)
     model = onnx.load(smaller)
     if not model.metadata_props:
-        model.metadata_props.extend(onnx.load(path, load_external_data=False).metadata_props)
-        onnx.save(model, smaller)
+        model.metadata_props.extend(onnx.load(path).metadata_props)
+    entry = model.metadata_props.add()
+    entry.key, entry.value = "batch", "1"
+    onnx.save(model, smaller)
 
 
 def _convert_litert(

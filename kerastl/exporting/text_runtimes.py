@@ -119,17 +119,32 @@ class OnnxText(TextRuntime):
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
         self._session = onnx_session(path, threads)
+        self._metadata = self._session.get_modelmeta().custom_metadata_map
 
     def run(self, ids: Array, mask: Array) -> Array:
-        """Runs the graph."""
+        """Runs the graph; a text at a time, without padding, where the file says so."""
+        if self.batch() == "dynamic":
+            return self._invoke(ids, mask)
+        # Padding is on the right: up to the last token that counts.
+        ends = [int(np.flatnonzero(row)[-1]) + 1 if row.any() else 1 for row in mask]
+        return np.concatenate(
+            [
+                self._invoke(ids[i : i + 1, :end], mask[i : i + 1, :end])
+                for i, end in enumerate(ends)
+            ]
+        )
+
+    def _invoke(self, ids: Array, mask: Array) -> Array:
         feeds = {"token_ids": ids, "padding_mask": mask}
         return np.asarray(self._session.run(["probabilities"], feeds)[0])
 
+    def batch(self) -> str:
+        """``"1"`` of files whose answers would depend on the other texts of a batch."""
+        return str(self._metadata.get("batch", "dynamic"))
+
     def class_names(self) -> list[str]:
         """``class_names`` in the file's metadata."""
-        names: list[str] = json.loads(
-            self._session.get_modelmeta().custom_metadata_map["class_names"]
-        )
+        names: list[str] = json.loads(self._metadata["class_names"])
         return names
 
 

@@ -46,7 +46,7 @@ def test_predict_texts(call, run, bundle, tmp_path):
         )
         code, out, _ = call("predict", model, "bad")
         assert code == 0
-        assert out.startswith(f"bad  {expected.labels[1]}  0.")
+        assert out.startswith(f"bad  {expected.labels[1]}  ")
 
 
 def test_what_cannot_be_predicted(call, bundle, tmp_path):

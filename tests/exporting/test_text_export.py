@@ -105,7 +105,8 @@ def test_manifest_and_files(exported, model):
     assert manifest["parity_examples"]["kind"] == "validation"
     saved = manifest["artifacts"][0]
     assert saved["signatures"] == ["serve_tokens", "serving_default"]
-    assert {entry["batch"] for entry in manifest["artifacts"]} == {"dynamic"}
+    batches = {entry["path"]: entry["batch"] for entry in manifest["artifacts"]}
+    assert batches == {path: "1" if path == "model_dynamic.onnx" else "dynamic" for path in PATHS}
     assert manifest["artifacts"][2]["length"] == MAX_LENGTH
     golden = json.loads((bundle.path / "golden" / "texts.json").read_text("utf-8"))
     assert [entry["label"] for entry in golden] == list(
@@ -184,6 +185,20 @@ def test_runners_answer_any_text_as_keras_does(exported, model, script, options)
         assert f"{code}, half of a surrogate pair" in answer
     with pytest.raises(TextError, match="U\\+D83D, half of a surrogate pair"):
         model.predict(["\ud83d half"])
+
+
+@pytest.mark.parametrize("format", ["onnx", "litert"])
+def test_8_bits_give_a_text_one_answer_in_any_company(exported, format):
+    predictor = load_bundle(exported[0].path, format, "dynamic")
+    given = list(texts(12, seed=8))
+    together = predictor.predict(given)
+    alone = np.concatenate([predictor.predict(text) for text in given])
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+    script = f"run_text_{format}.py"
+    answers = drive(script, exported[0].path, given, "dynamic")
+    assert [answer["probability"] for answer in answers] == pytest.approx(
+        together.max(axis=1).tolist(), abs=1e-5
+    )
 
 
 def test_a_runner_from_the_command_line(exported, model, tmp_path):
