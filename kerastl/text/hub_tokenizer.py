@@ -9,10 +9,7 @@ from typing import Any
 from kerastl.errors import ConfigurationError
 from kerastl.optional import require
 from kerastl.text.tokenizer import Tokenizer
-from kerastl.text.wordpiece import from_bytes
-
-_MARKS = r"\p{Mn}"
-_FIRST_CJK = r"\x{4E00}"
+from kerastl.text.wordpiece import MARKS, cjk_ranges, from_bytes
 
 
 def to_hub(tokenizer: Tokenizer) -> Any:
@@ -57,8 +54,8 @@ def _word_piece(tokenizer: Tokenizer, settings: Mapping[str, Any]) -> Any:
     return hub.tokenizers.WordPieceTokenizer(
         vocabulary,
         lowercase=folds if tokenizer.lowercase is None else tokenizer.lowercase,
-        strip_accents=_MARKS in patterns,
-        split_on_cjk=any(_FIRST_CJK in pattern for pattern in patterns),
+        strip_accents=MARKS in patterns,
+        split_on_cjk=any(cjk_ranges() in pattern for pattern in patterns),
         suffix_indicator=from_bytes(model["continuing_subword_prefix"]),
         oov_token=from_bytes(model["unk_token"]),
     )
