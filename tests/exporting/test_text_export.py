@@ -14,6 +14,7 @@ from kerastl.errors import ConfigurationError, TextError
 from kerastl.exporting import Gate, TextPredictor, benchmark, load_bundle, verify
 from kerastl.exporting.hashing import sha256_path
 from kerastl.exporting.text_examples import PROBES
+from tests.text.conftest import bpe  # noqa: F401
 
 from . import text_models
 from .text_models import MAX_LENGTH, NAMES, text_model, texts
@@ -275,6 +276,22 @@ def test_a_published_tokenizer_stays_outside_the_graph(tmp_path):
     given = list(texts(3, seed=4))
     answers = drive("run_text_saved_model.py", bundle.path, given)
     assert [answer["label"] for answer in answers] == list(model.predict(given).labels)
+
+
+def test_byte_pairs_stay_outside_the_graph_and_are_proved(bpe, tmp_path):  # noqa: F811
+    import keras_hub
+
+    from kerastl.text import from_hub
+
+    theirs = keras_hub.models.RobertaTokenizer(*bpe)
+    model = text_model(tokenizer=from_hub(theirs, max_length=64))
+    bundle = model.export(tmp_path / "b", formats=("saved_model",))
+    entry = bundle.manifest["artifacts"][0]
+    assert entry["signatures"] == ["serve_tokens"]
+    assert "WordPiece alone" in entry["no_strings_because"]
+    assert bundle.manifest["tokenizer"]["kind"] == "byte_pair"
+    assert bundle.manifest["tokenizer"]["equality"]["checked"] is True
+    assert verify(bundle.path).passed
 
 
 def test_what_cannot_be_asked_for(model, tmp_path, exported):
