@@ -34,6 +34,7 @@ TRAIN, VALIDATION = 150, 90
 # Photos in one pass of the large: whole batches of them would not fit into memory.
 BATCH = 16
 RIDGE = 1.0
+BRANCH = 0.25
 
 
 def size_of(record):
@@ -73,6 +74,31 @@ def settle_batch_norm(model, images):
         layer.momentum = momentum
 
 
+def calm_residuals(model):
+    """Scales the branch of every residual join down, by the gamma of its last BatchNormalization.
+
+    Deep random networks are chaotic: a difference in the last bit grows from join to join, which no
+    trained network does, and which says nothing of an export.
+    """
+    import keras
+
+    from kerastl.graph import inline, nodes_of
+
+    nodes = nodes_of(inline(model))
+    makers = {id(tensor): node for node in nodes for tensor in node.outputs}
+    passing = (keras.layers.Dropout, keras.layers.Activation)
+    for node in nodes:
+        if not isinstance(node.operation, keras.layers.Add):
+            continue
+        for tensor in node.input_tensors:
+            made = makers.get(id(tensor))
+            while made is not None and isinstance(made.operation, passing):
+                made = makers.get(id(made.input_tensors[0]))
+            layer = None if made is None else made.operation
+            if isinstance(layer, keras.layers.BatchNormalization) and layer.scale:
+                layer.gamma.assign(BRANCH * layer.gamma)
+
+
 def build(name, train, labels, classes):
     """A random backbone as a recipe builds it, under a softmax head fitted by ridge regression."""
     import keras
@@ -83,6 +109,7 @@ def build(name, train, labels, classes):
     keras.utils.set_random_seed(0)
     size = train.shape[1]
     base = kerastl.ImageClassification(backbone=name, weights=None, image_size=size).build_base()
+    calm_residuals(base.model)
     settle_batch_norm(base.model, train[::5].astype("float32"))
     pooled = Head(dropout=0.0).attach(base.model.output, 2, seed=0)
     pooled = pooled._keras_history.operation.input

@@ -11,8 +11,8 @@
 Networks are those of ``export_matrix.py``: no pretrained weights are needed. Every route begins
 with the same saved network, in a process of its own, and is judged by three questions: does it
 convert, does ``onnx.checker`` pass the file, does ONNX Runtime give the network's answers (every
-label, and probabilities within 1e-3) in batches of five. The table goes to
-benchmarks/results/onnx_routes.md.
+label, and probabilities within 1e-3) in batches of five. Results go to
+benchmarks/results/onnx_routes.json and .md; with ``--only``, other rows stay as they were.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from pathlib import Path
 import numpy as np
 
 HERE = Path(__file__).resolve().parent
-RESULTS = HERE / "results" / "onnx_routes.md"
+RESULTS = HERE / "results" / "onnx_routes.json"
 BACKBONES = (
     *("mobilenet_v2", "resnet50_v2", "convnext_tiny", "efficientnet_v2_b0"),
     *("deit_tiny_distilled_patch16_224", "hgnetv2_b0", "swin_tiny_patch4_window7_224", "mit_b0"),
@@ -37,6 +37,9 @@ BACKBONES = (
 ROUTES = ("ours", "native", "tf2onnx", "jax2onnx")
 PACKAGES = ("keras", "keras-hub", "tensorflow", "tf2onnx", "onnx", "onnxruntime")
 JAX_PACKAGES = ("jax", "jax2onnx")
+COMMAND = (
+    "python benchmarks/onnx_routes.py ../shared/data/trashnet_small --jax-python JAX/bin/python"
+)
 OPSET = 17
 BATCH = 5
 TOLERANCE = 1e-3
@@ -186,13 +189,26 @@ def versions(python):
     return done.stdout.strip()
 
 
-def table(rows, right, routes, versions_text, command):
-    texts = {name: cells for name, cells in rows.items() if cells}
+def write(name, cells, told):
+    """Puts a row into the results, and the table beside them."""
+    rows = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    rows[name] = {"routes": {**rows.get(name, {}).get("routes", {}), **cells}, "versions": told}
+    RESULTS.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    RESULTS.with_suffix(".md").write_text(table(rows), encoding="utf-8")
+
+
+def table(rows):
+    names = [name for name in BACKBONES if name in rows]
+    routes = [route for route in ROUTES if any(route in rows[name]["routes"] for name in names)]
     head = " | ".join(routes)
+    cells = {name: [rows[name]["routes"].get(route) for route in routes] for name in names}
+    right = [sum(bool(row[at]) and row[at]["right"] for row in cells.values())
+             for at in range(len(routes))]  # fmt: skip
+    told = sorted({rows[name]["versions"] for name in names})
     lines = [
         "# Ways from Keras to ONNX",
         "",
-        f"    {command}",
+        f"    {COMMAND}",
         "",
         "Largest difference of a probability from the Keras network on 90 photos, share of equal "
         "labels, seconds of the conversion, in batches of five in ONNX Runtime, on two "
@@ -201,11 +217,14 @@ def table(rows, right, routes, versions_text, command):
         "",
         f"| backbone | {head} |",
         f"|---|{'---|' * len(routes)}",
-        *(f"| {name} | {' | '.join(cells)} |" for name, cells in texts.items()),
-        f"| right | {' | '.join(f'{right[route]} of {len(texts)}' for route in routes)} |",
+        *(
+            f"| {name} | {' | '.join(c['text'] if c else 'not run' for c in row)} |"
+            for name, row in cells.items()
+        ),
+        f"| right | {' | '.join(f'{count} of {len(names)}' for count in right)} |",
         "",
         f"Opset {OPSET}; jax2onnx with its default. Python {platform.python_version()}; "
-        f"{versions_text}.",
+        f"{'; '.join(told)}.",
         "",
     ]
     return "\n".join(lines)
@@ -230,27 +249,22 @@ def main():
     pythons = dict.fromkeys(routes, sys.executable)
     if arguments.jax_python:
         pythons["jax2onnx"] = arguments.jax_python.absolute()
-    told = [versions(python) for python in dict.fromkeys(pythons.values())]
-    command = "python benchmarks/onnx_routes.py ../shared/data/trashnet_small"
-    command += " --jax-python JAX/bin/python" if arguments.jax_python else ""
-    rows, right = {}, dict.fromkeys(routes, 0)
+    told = ", ".join(versions(python) for python in dict.fromkeys(pythons.values()))
     for name in arguments.only:
         folder = Path(tempfile.mkdtemp(prefix="onnx-routes-"))
         try:
             done = spawn(sys.executable, "tensorflow", "--build", name, arguments.data, folder)
             if done.returncode:
                 sys.exit(f"{name} cannot be built: {done.stderr[-2000:]}")
-            rows[name] = []
+            cells = {}
             for route in routes:
-                passed, text = cell(route, folder, pythons[route])
-                right[route] += passed
-                rows[name].append(text)
+                right, text = cell(route, folder, pythons[route])
+                cells[route] = {"right": right, "text": text}
                 print(f"{name}, {route}: {text}", flush=True)
         finally:
             shutil.rmtree(folder)
-        if tuple(arguments.only) == BACKBONES:
-            RESULTS.write_text(table(rows, right, routes, ", ".join(told), command))
-    print(table(rows, right, routes, ", ".join(told), command))
+        write(name, cells, told)
+    print(RESULTS.with_suffix(".md").read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,10 @@ from kerastl.exporting.resizing import vertical_pass_may_lead
 
 
 class _PlainFunctions:
-    """TensorFlow, but for ``tf.function(jit_compile=True)``, which leaves functions plain."""
+    """TensorFlow, but for what converters cannot take.
+
+    ``tf.function(jit_compile=True)`` leaves functions plain, and ``tf.roll`` is made of slices.
+    """
 
     def __getattr__(self, name: str) -> Any:
         return getattr(tf, name)
@@ -29,24 +32,38 @@ class _PlainFunctions:
             return lambda function: function
         return tf.function(*args, **options)
 
+    @staticmethod
+    def roll(values: Any, shift: Any, axis: Any) -> Any:
+        """Moves the end of each axis to its beginning, in slices; as it is where it has no size."""
+        rolled = tf.convert_to_tensor(values)
+        for step, place in zip(tf.nest.flatten(shift), tf.nest.flatten(axis), strict=True):
+            size = rolled.shape[place]
+            if size is None:
+                rolled = tf.roll(rolled, step, place)
+            elif step % size:
+                begin, end = tf.split(rolled, [size - step % size, step % size], axis=place)
+                rolled = tf.concat([end, begin], axis=place)
+        return rolled
+
 
 @contextlib.contextmanager
-def without_xla() -> Iterator[None]:
-    """Keeps Keras from wrapping grouped convolutions in an XLA function while tracing.
+def convertible() -> Iterator[None]:
+    """Keeps Keras from using what converters cannot take while a network is traced.
 
-    tf2onnx has no operator for such a function, and in inference TensorFlow's own kernels carry
-    out grouped convolutions on any device:
+    Grouped convolutions come wrapped in an XLA function, for which tf2onnx has no operator, and
+    in inference TensorFlow's own kernels carry them out on any device:
     https://github.com/onnx/tensorflow-onnx/issues/2099 and
-    https://github.com/keras-team/keras/issues/18180, both open.
+    https://github.com/keras-team/keras/issues/18180, both open. LiteRT has no Roll:
+    https://github.com/tensorflow/tensorflow/issues/51459, open.
     """
-    from keras.src.backend.tensorflow import nn
+    from keras.src.backend.tensorflow import nn, numpy
 
-    kept = nn.tf
-    nn.tf = _PlainFunctions()
+    kept = nn.tf, numpy.tf
+    nn.tf = numpy.tf = _PlainFunctions()
     try:
         yield
     finally:
-        nn.tf = kept
+        nn.tf, numpy.tf = kept
 
 
 def freeze(network: Any, shape: tuple[int, int, int], *, resizing: bool = False) -> Any:
@@ -70,7 +87,7 @@ def freeze(network: Any, shape: tuple[int, int, int], *, resizing: bool = False)
         outputs = tf.nest.flatten(outputs)[0]
         return tf.identity(tf.cast(outputs, tf.float32), name="probabilities")
 
-    with without_xla():
+    with convertible():
         taken = input_shape(shape, resizing)
         traced = _function(forward, "image", tf.float32, taken).get_concrete_function()
     return constants_of(traced)

@@ -12,7 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from kerastl.exporting.saved_model import constants_of, without_xla
+from kerastl.exporting.saved_model import constants_of, convertible
 
 TOKEN_IDS = "token_ids"
 PADDING_MASK = "padding_mask"
@@ -34,7 +34,7 @@ def freeze(network: Any, length: int | None = None) -> Any:
         outputs = network([token_ids, padding_mask], training=False)
         return tf.identity(tf.cast(outputs, tf.float32), name="probabilities")
 
-    with without_xla():
+    with convertible():
         traced = tf.function(forward, input_signature=_tokens(length)).get_concrete_function()
     return constants_of(traced)
 

@@ -27,6 +27,7 @@ MOST_BYTES = 100
 _SEPARATOR = "\n"
 _BLANK = r"[ \p{Cc}\p{Cf}]"
 _PUNCTUATION = r"!-/:-@\[-`{-~\p{P}"
+MARKS = r"\p{Mn}"
 _CJK = (
     (0x4E00, 0x9FFF), (0x3400, 0x4DBF), (0x20000, 0x2A6DF), (0x2A700, 0x2B73F),
     (0x2B740, 0x2B81F), (0x2B820, 0x2CEAF), (0xF900, 0xFAFF), (0x2F800, 0x2FA1F),
@@ -74,8 +75,8 @@ def build_word_piece(
     normalizers, regex = tokenizers.normalizers, tokenizers.Regex
     steps: list[Any] = []
     if strip_accents:
-        steps += [normalizers.NFD(), normalizers.Replace(regex(r"\p{Mn}"), "")]
-    divides = f"[{_PUNCTUATION}{_ranges(_CJK) if split_on_cjk else ''}]"
+        steps += [normalizers.NFD(), normalizers.Replace(regex(MARKS), "")]
+    divides = f"[{_PUNCTUATION}{cjk_ranges() if split_on_cjk else ''}]"
     steps += [
         normalizers.Replace(regex(_BLANK), _SEPARATOR),
         # Not at the ends of a text, where tokenizers loses count of what it inserts. Patterns are
@@ -121,8 +122,12 @@ def _folding(tokenizers: Any, vocabulary: Mapping[str, int]) -> list[Any]:
     ]
 
 
+def cjk_ranges() -> str:
+    """CJK characters as a class of a regular expression holds them."""
+    return _ranges(_CJK)
+
+
 def _ranges(codes: Sequence[tuple[int, int]]) -> str:
-    """Ranges of characters as a class of a regular expression holds them."""
     return "".join(f"{chr(first)}-{chr(last)}" for first, last in codes)
 
 

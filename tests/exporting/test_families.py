@@ -13,6 +13,7 @@ from kerastl.exporting import worker
 from kerastl.exporting.bundle import FORMATS, LiteRTOptions
 from kerastl.exporting.manifest import input_entry
 from kerastl.exporting.runtimes import open_artifact
+from kerastl.graph import nodes_of
 from tests.contracts.families import assemble, images
 from tests.contracts.tiny import TINY, tiny_network
 
@@ -30,7 +31,8 @@ SPREAD = 10 * DIFFERENCE
 def speaking(network, x):
     """Scales the head so that what the backbone says of an image decides its answer."""
     head = network.get_layer("probabilities")
-    features = keras.Model(network.inputs[0], head.input)
+    # The layer may have been called before, in a model that was laid open since.
+    features = keras.Model(network.inputs[0], nodes_of(network)[-1].input_tensors[0])
     values = features.predict(x, verbose=0)
     kernel = np.random.default_rng(0).normal(size=head.kernel.shape) / np.sqrt(head.kernel.shape[0])
     # Features that hardly vary would be magnified with the rounding in them.

@@ -70,7 +70,7 @@ def distance(network, outputs):
         (
             lambda: layers.Conv2D(4, 3, groups=2),
             "StatefulPartitionedCall",
-            "saved_model.without_xla (onnx/tensorflow-onnx#2099, keras-team/keras#18180)",
+            "saved_model.convertible (onnx/tensorflow-onnx#2099, keras-team/keras#18180)",
         ),
     ],
 )
@@ -183,6 +183,23 @@ def test_keras_lets_flex_operators_into_litert_files(tmp_path):
         interpreter.allocate_tensors()
 
 
+def test_litert_has_no_roll(tmp_path):
+    class Rolled(layers.Layer):
+        def call(self, x):
+            return keras.ops.roll(x, (-1, 2), axis=(1, 2))
+
+    network = network_of(Rolled())
+    converter = tf.lite.TFLiteConverter.from_keras_model(network)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    with pytest.raises(Exception, match=r"tf\.Roll.*neither a custom op nor a flex op"):
+        converter.convert()
+        pytest.fail(needless("_PlainFunctions.roll (tensorflow/tensorflow#51459)"))
+    frozen = saved_model.freeze(network, IMAGES.shape[1:])
+    assert "Roll" not in {node.op for node in frozen.graph.as_graph_def().node}
+    outputs = np.asarray(tf.nest.flatten(frozen(tf.constant(IMAGES)))[0])
+    np.testing.assert_allclose(outputs, network.predict(IMAGES, verbose=0), atol=1e-5)
+
+
 def test_openvino_has_no_rule_for_updates_of_slices(tmp_path):
     openvino = pytest.importorskip("openvino", reason="needs pip install 'kerastl[openvino]'")
     from kerastl.exporting import graph_passes
@@ -291,7 +308,7 @@ def test_a_conversion_in_this_process_leaves_nothing_patched(trained, tmp_path):
 
 
 def test_a_failed_trace_leaves_nothing_patched():
-    from keras.src.backend.tensorflow import nn
+    from keras.src.backend.tensorflow import nn, numpy
 
     class Broken(layers.Layer):
         def call(self, x):
@@ -302,3 +319,4 @@ def test_a_failed_trace_leaves_nothing_patched():
     with pytest.raises(RuntimeError, match="traced under the patch"):
         saved_model.freeze(network_of(Broken()), IMAGES.shape[1:])
     assert nn.tf is tf
+    assert numpy.tf is tf
