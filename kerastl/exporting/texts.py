@@ -23,9 +23,7 @@ from kerastl.exporting.text_examples import PROBES, SENTENCES
 from kerastl.exporting.text_parity import Decisions
 from kerastl.exporting.text_running import TextAnswers, run_text_artifacts
 from kerastl.files import atomic_folder, write_json
-from kerastl.model.texts import predict_tokens
 from kerastl.text import TOKENIZER_FILE
-from kerastl.training import sort_tokens
 
 if TYPE_CHECKING:
     from kerastl.model import TextModel
@@ -158,6 +156,10 @@ def _thresholds(model: TextModel, classes: int) -> tuple[float, ...]:
 
 
 def _export_to(folder: Path, request: _Request, say: Callable[[str], None]) -> dict[str, Any]:
+    # Reading and verifying a bundle needs no Keras.
+    from kerastl.model.texts import predict_tokens
+    from kerastl.training import sort_tokens
+
     model, n = request.model, len(request.texts)
     network, reduced = networks.in_float32(model.network)
     say("predicting with the network")

@@ -213,7 +213,13 @@ def test_float_layers_in_the_card():
         "float_layers": ["stem", "block_1"],
         "float_share_of_weights": 0.0123,
     }
-    text = _artifacts({"parity_examples": {"n": 9, "kind": "validation"}, "artifacts": [entry]})
+    text = _artifacts(
+        {
+            "task": "image_classification",
+            "parity_examples": {"n": 9, "kind": "validation"},
+            "artifacts": [entry],
+        }
+    )
     assert "- `model_int8.tflite`: `stem`, `block_1`; 1.2% of the weights" in text
 
 

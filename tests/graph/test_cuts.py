@@ -131,8 +131,27 @@ def test_a_cut_of_several_tensors_carries_them_all():
 
 
 def test_a_cut_of_several_tensors_needs_fixed_shapes():
-    x, y = keras.Input((None, 3)), keras.Input((None, 3))
+    x, y = keras.Input((None, None, 3)), keras.Input((None, None, 3))
     model = keras.Model([x, y], keras.layers.Add()([keras.layers.Dense(3, name="a")(x), y]))
     cut = next(cut for cut in find_cuts(model, tensors=2) if cut.name == "a")
     with pytest.raises(GraphError, match="no fixed shapes"):
         split(model, cut)
+
+
+def test_a_cut_of_several_sequences_joins_them_position_by_position():
+    x, y = keras.Input((None, 3)), keras.Input((None,), dtype="bool")
+    hidden = keras.layers.Dense(4, name="a")(x)
+    masked = hidden * keras.ops.expand_dims(keras.ops.cast(y, "float32"), -1)
+    model = keras.Model([x, y], masked)
+    cut = next(cut for cut in find_cuts(model, tensors=2) if cut.name == "a")
+    assert cut.is_sequence
+    assert cut.values_per_position == 5
+    prefix, suffix = split(model, cut)
+    values = np.random.default_rng(0).normal(size=(2, 7, 3)).astype(np.float32)
+    mask = np.arange(14).reshape(2, 7) % 3 > 0
+    packed = prefix([values, mask])
+    assert tuple(packed.shape) == (2, 7, 5)
+    np.testing.assert_array_equal(
+        keras.ops.convert_to_numpy(suffix(packed)),
+        keras.ops.convert_to_numpy(model([values, mask])),
+    )

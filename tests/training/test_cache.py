@@ -97,13 +97,13 @@ class Count:
         from kerastl.training import activations
 
         self.images = 0
-        original = activations._predict
+        original = activations.Prefix.__call__
 
-        def predict(prefix, images):
+        def run(prefix, images):
             self.images += len(images)
             return original(prefix, images)
 
-        monkeypatch.setattr(activations, "_predict", predict)
+        monkeypatch.setattr(activations.Prefix, "__call__", run)
 
 
 def fit(small_recipe, colours, **settings):
