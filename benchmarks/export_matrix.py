@@ -271,7 +271,8 @@ def table(results):
     for name, row in rows:
         seconds = max((c.get("export_seconds", 0) for c in row["cells"].values()), default=0)
         text = " | ".join(cell_text(row, format) for format in FORMATS)
-        lines.append(f"| {name} | {row.get('size', '')} | {text} | {seconds:.0f} |")
+        took = f"{seconds:.0f}" if seconds else "-"
+        lines.append(f"| {name} | {row.get('size', '')} | {text} | {took} |")
     reasons = [
         f"- {name}, {format}: {' '.join(str(cell.get('reason')).split())[:600]}"
         for name, row in rows
