@@ -77,7 +77,7 @@ def _converted(
     ONNX Runtime folds what is constant. https://github.com/onnx/tensorflow-onnx/issues/2085, open.
     """
     import tensorflow as tf
-    from tf2onnx import optimizer, tf_loader, tfonnx
+    from tf2onnx import optimizer, tf_loader
 
     optimizers = {
         name: make
@@ -86,8 +86,27 @@ def _converted(
     }
     with tf.Graph().as_default():
         reduced = tf_loader.tf_optimize(list(inputs), list(outputs), graph)
+    try:
+        return _optimized(reduced, inputs, outputs, optimizers, keep_copies=False)
+    except Exception:
+        # Left half done by an optimizer that failed: with copies, that one is passed over.
+        return _optimized(reduced, inputs, outputs, optimizers, keep_copies=True)
+
+
+def _optimized(
+    graph: Any,
+    inputs: Mapping[str, str],
+    outputs: Mapping[str, str],
+    optimizers: Mapping[str, Any],
+    *,
+    keep_copies: bool,
+) -> onnx.ModelProto:
+    """One conversion; copies of the graph before each optimizer take many times its size."""
+    import tensorflow as tf
+    from tf2onnx import optimizer, tfonnx
+
     with tf.Graph().as_default() as imported:
-        tf.import_graph_def(reduced, name="")
+        tf.import_graph_def(graph, name="")
         converted = tfonnx.process_tf_graph(
             imported,
             # What has no counterpart is refused below, all at once.
@@ -97,7 +116,9 @@ def _converted(
             output_names=list(outputs),
             tensors_to_rename={**inputs, **outputs},
         )
-        optimized = optimizer.optimize_graph(converted, optimizers=optimizers)
+        optimized = optimizer.optimize_graph(
+            converted, catch_errors=keep_copies, optimizers=optimizers
+        )
         model: onnx.ModelProto = optimized.make_model("kerastl")
     return model
 
