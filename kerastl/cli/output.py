@@ -162,7 +162,7 @@ def rates_table(result: dict[str, Any], rows: int = 12) -> Table:
 def artifacts_table(result: dict[str, Any]) -> Table:
     """The artifacts of a bundle and how they compare with the model."""
     examples = max((artifact["n"] for artifact in result["artifacts"]), default=0)
-    table = Table(title=f"Parity with the Keras model, on {examples} images")
+    table = Table(title=f"Parity with the Keras model, on {examples} examples")
     for heading in ("file", "size", "differs", "labels", "correct", "float", "gate"):
         table.add_column(heading, no_wrap=True)
     for artifact in result["artifacts"]:
