@@ -20,17 +20,18 @@ from tests.contracts.families import assemble, images
 from tests.contracts.tiny import TINY, tiny_network
 
 FLOAT = {"saved_model": "saved_model", "onnx": "model.onnx", "litert": "model.tflite"}
-# One of every family of keras.applications; the others differ in depth and width alone.
+# One of every family of keras.applications; the others differ in depth and width alone. The one
+# InceptionResNetV2 takes the converters too much memory for two tests at a time: make matrix.
 APPLICATIONS = (
     "mobilenet_0.25", "mobilenet_v2", "mobilenet_v3_small", "efficientnet_b0",
     "efficientnet_v2_b0", "resnet50", "resnet50_v2", "densenet121", "convnext_tiny", "vgg16",
-    "inception_v3", "inception_resnet_v2", "xception", "nasnet_mobile",
+    "inception_v3", "xception", "nasnet_mobile",
 )  # fmt: skip
 DIFFERENCE = 1e-3
 SPREAD = 10 * DIFFERENCE
 
 
-def speaking(network, x):
+def speaking(network, x, least):
     """Scales the head so that what the backbone says of an image decides its answer."""
     head = network.get_layer("probabilities")
     # The layer may have been called before, in a model that was laid open since.
@@ -38,7 +39,7 @@ def speaking(network, x):
     values = features.predict(x, verbose=0)
     kernel = np.random.default_rng(0).normal(size=head.kernel.shape) / np.sqrt(head.kernel.shape[0])
     # Features that hardly vary would be magnified with the rounding in them.
-    scale = values.std(0) + 0.05 * np.abs(values).mean()
+    scale = values.std(0) + least * np.abs(values).mean()
     kernel = 4 * kernel / scale[:, None]
     head.set_weights([kernel, -values.mean(0) @ kernel])
 
@@ -48,8 +49,11 @@ def speaking(network, x):
 def test_every_format_answers_like_the_network(name, tmp_path):
     network = tiny_network(name) if name in TINY else assemble(name)[1]
     x = images(network, count=5)
-    speaking(network, x)
-    expected = network.predict(x, verbose=0)
+    for least in (0.05, 0.002):
+        speaking(network, x, least)
+        expected = network.predict(x, verbose=0)
+        if np.ptp(expected, axis=0).max() > SPREAD:
+            break
     assert np.ptp(expected, axis=0).max() > SPREAD
     shape = tuple(network.input_shape[1:])
     networks.save_network(network, tmp_path / "network.keras")
