@@ -61,6 +61,9 @@ def config_of(layer: Any) -> dict[str, Any]:
     try:
         return dict(layer.get_config())
     except (AttributeError, NotImplementedError):
+        # Layers inside some encoders of KerasHub are never saved by themselves: their get_config
+        # reads attributes that they lack, or is Keras's own, which refuses. Their settings are then
+        # what they computed with, and the weights count in a fingerprint in any case.
         plain = (bool, int, float, str, tuple)
         return {k: v for k, v in sorted(vars(layer).items()) if isinstance(v, plain)}
 

@@ -101,6 +101,30 @@ class ImageExamples(Examples):
         return digest.hexdigest()
 
 
+class LazyView:
+    """The inputs of a view as an array; made when they are asked for.
+
+    Args:
+        examples: images or token ids.
+        view: number of the view.
+        augment: how views differ.
+    """
+
+    def __init__(self, examples: Examples, view: int, augment: Augment | None) -> None:
+        self.nbytes = examples.nbytes
+        self.lengths = examples.lengths
+        self._examples = examples
+        self._view = view
+        self._augment = augment
+
+    def __len__(self) -> int:
+        return len(self._examples)
+
+    def __getitem__(self, rows: Any) -> Array:
+        numbers = np.arange(len(self))[rows]
+        return self._examples.take(numbers, view=self._view, augment=self._augment)
+
+
 def as_input(values: Array) -> Array:
     """What a network takes: token ids as they are, everything else as float32."""
     return values if values.dtype == np.int32 else values.astype(np.float32, copy=False)

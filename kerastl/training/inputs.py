@@ -13,7 +13,7 @@ import numpy as np
 from kerastl.errors import ConfigurationError
 from kerastl.graph import Cut, apply_boundary, split
 from kerastl.training import activations
-from kerastl.training.examples import as_input
+from kerastl.training.examples import LazyView, as_input
 from kerastl.training.job import Job
 from kerastl.training.phase import Plan
 
@@ -86,7 +86,7 @@ def prepare(job: Job, plan: Plan, cuts: Sequence[Cut], first: int) -> dict[int, 
         if position not in stores:
             held_out = None
             if job.validation is not None:
-                held_out = activations.LazyView(job.validation, 0, None)
+                held_out = LazyView(job.validation, 0, None)
             inputs[index] = PhaseInputs(job.network, None, held_out)
             continue
         train, validation = stores[position]

@@ -14,6 +14,7 @@ from kerastl.training import (
 )
 from kerastl.training.batches import ViewBatches
 from kerastl.training.contrastive import ContrastiveLoss
+from kerastl.training.examples import LazyView
 from kerastl.training.token_examples import padded_lengths
 
 
@@ -60,7 +61,7 @@ def test_the_hash_knows_where_texts_end():
 
 def test_batches_are_of_one_length_each_and_hold_every_text_once(examples):
     targets = np.arange(len(examples), dtype=np.float32)[:, None]
-    view = activations.LazyView(examples, 0, None)
+    view = LazyView(examples, 0, None)
     order = {"batch_size": 16, "seed": 3, "phase": 0, "first_epoch": 0, "skip": 0}
     batches = ViewBatches([view], targets, None, **order, lengths=examples.lengths)
     shuffled = ViewBatches([view], targets, None, **order)
