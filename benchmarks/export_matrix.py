@@ -1,12 +1,14 @@
-"""Every backbone through every float format and its parity gate, in processes of their own.
+"""Every backbone through every format, quantisation and parity gate, in processes of their own.
 
     python benchmarks/export_matrix.py ../shared/data/trashnet_small
     python benchmarks/export_matrix.py ../shared/data/trashnet_small --only resnet50 mit_b0
+    python benchmarks/export_matrix.py ../shared/data/trashnet_small --part float
 
 No pretrained weights are needed: weights are random, BatchNorm statistics are estimated on real
 photos and a linear head is fitted on real features, so that labels depend on the image. Results go
-to benchmarks/results/export_matrix.json and .md. A backbone that is in the file already, with the
-same versions and the same exporting code, is kept; ``--again`` does it anew.
+to benchmarks/results/export_matrix.json and .md. What is there already, with the same versions and
+the same exporting code, is kept; ``--again`` does it anew. All float formats come first, the small
+backbones before the large, and then what is quantised.
 """
 
 import argparse
@@ -21,16 +23,20 @@ import tempfile
 import time
 from pathlib import Path
 
+import filelock
 import numpy as np
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "export_matrix.json"
 FORMATS = ("saved_model", "onnx", "litert")
+QUANTIZATIONS = ("float16", "dynamic", "int8")
+PARTS = {"float": FORMATS, "quantised": tuple(f"litert_{kind}" for kind in QUANTIZATIONS)}
 PACKAGES = (
     *("keras", "keras-hub", "tensorflow", "tf2onnx", "onnx", "onnxruntime", "ai-edge-litert"),
 )
 LEAST_SIZE = 96
 TRAIN, VALIDATION = 150, 90
+CALIBRATION = 60
 # Photos in one pass of the large: whole batches of them would not fit into memory.
 BATCH = 16
 RIDGE = 1.0
@@ -138,34 +144,46 @@ def figures(artifact):
     return {key: artifact[key] for key in keys}
 
 
-def export_one(network, folder, formats, **options):
-    """Exports, and says what came of each format."""
+def column(artifact):
+    """The matrix's column that an artifact belongs to."""
+    kind = artifact["quantization"]
+    return artifact["format"] if kind is None else f"{artifact['format']}_{kind}"
+
+
+def export_all(network, folder, formats, quantize=(), **options):
+    """Exports, and says what came of each artifact; one by one where not all can be converted."""
     from kerastl.errors import ExportError, ParityError
     from kerastl.exporting import export
 
     start = time.monotonic()
     try:
-        bundle = export(network, folder, formats=formats, overwrite=True, **options)
-        cells = {item.format: figures(vars(item)) for item in bundle.artifacts}
+        bundle = export(
+            network, folder, formats=formats, quantize=quantize, overwrite=True, **options
+        )
+        cells = {column(vars(item)): figures(vars(item)) for item in bundle.artifacts}
     except ParityError as error:
-        cells = {item["format"]: figures(item) for item in error.results}
+        cells = {column(item): figures(item) for item in error.results}
         for cell in cells.values():
             if not cell["passed"]:
                 cell["reason"] = "the parity gate"
     except ExportError as error:
-        if len(formats) > 1:
+        pieces = [((name,), ()) for name in formats]
+        if quantize:
+            pieces = [(formats, (kind,)) for kind in quantize]
+        if len(pieces) > 1:
             cells = {}
-            for format in formats:
-                cells |= export_one(network, folder, (format,), **options)
+            for piece in pieces:
+                cells |= export_all(network, folder, *piece, **options)
             return cells
-        cells = {formats[0]: {"passed": False, "reason": str(error)}}
+        name = f"{formats[0]}_{quantize[0]}" if quantize else formats[0]
+        cells = {name: {"passed": False, "reason": str(error)}}
     for cell in cells.values():
         cell["export_seconds"] = round(time.monotonic() - start, 1)
     return cells
 
 
-def measure(name, folder):
-    """One row of the matrix."""
+def measure(name, folder, part):
+    """One part of a row of the matrix."""
     import kerastl
 
     record = kerastl.get_backbone(name)
@@ -174,9 +192,13 @@ def measure(name, folder):
     start = time.monotonic()
     network = build(name, x_train, y_train, len(names))
     built = round(time.monotonic() - start, 1)
+    plan = {"formats": FORMATS}
+    if part == "quantised":
+        spread = np.linspace(0, len(x_train) - 1, CALIBRATION).astype(int)
+        plan = {"formats": ("litert",), "quantize": QUANTIZATIONS, "calibration": x_train[spread]}
     with tempfile.TemporaryDirectory() as scratch:
-        cells = export_one(
-            network, Path(scratch) / "bundle", FORMATS, class_names=names, examples=x_val,
+        cells = export_all(
+            network, Path(scratch) / "bundle", **plan, class_names=names, examples=x_val,
             labels=y_val, details={"backbone": name},
         )  # fmt: skip
     answers = network.predict(x_val.astype("float32"), batch_size=BATCH, verbose=0).argmax(1)
@@ -187,7 +209,7 @@ def measure(name, folder):
         "photos": len(x_val),
         "labels": len(np.unique(answers)),
         "build_seconds": built,
-        "cells": cells,
+        "cells": {key: cells[key] for key in PARTS[part] if key in cells},
     }
 
 
@@ -199,7 +221,9 @@ def state():
 
     root = Path(kerastl.__file__).parent
     for file in sorted((root / "exporting").glob("*.py")):
-        digest.update(file.read_bytes())
+        # Those of texts have no part in this.
+        if not file.name.startswith("text"):
+            digest.update(file.read_bytes())
     return {
         "versions": versions,
         "code": digest.hexdigest()[:16],
@@ -212,31 +236,37 @@ def read(path=RESULTS):
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
-def ensure(name, folder, *, again=False, path=RESULTS):
-    """Takes a row out of the results, or measures it in a process of its own and writes it."""
-    now = state()
-    row = read(path).get(name)
-    if row is not None and row["state"] == now and not again:
+def ensure(name, folder, part="float", *, again=False, path=RESULTS):
+    """Takes a part of a row out of the results, or measures it in a process of its own."""
+    now, states = state(), f"{part}_state"
+    row = read(path).get(name, {"cells": {}})
+    if row.get(states) == now and not again:
         return row
-    command = [sys.executable, __file__, str(folder), "--measure", name]
+    command = [sys.executable, __file__, str(folder), "--measure", name, "--part", part]
     process = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = {"cells": {}}
     if process.returncode == 0:
-        row = json.loads(process.stdout.splitlines()[-1])
+        found = json.loads(process.stdout.splitlines()[-1])
     else:
         reason = (process.stderr.strip().splitlines() or ["no message"])[-1]
-        row = {"cells": {}, "reason": f"status {process.returncode}: {reason}"}
-    row["state"] = now
-    results = read(path) | {name: row}
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    temporary.replace(path)
-    path.with_suffix(".md").write_text(table(results), encoding="utf-8")
+        reason = f"status {process.returncode}: {reason}"
+        found["cells"] = {key: {"passed": False, "reason": reason} for key in PARTS[part]}
+    found["cells"] = {**row["cells"], **found["cells"]}
+    row = {**row, **found, states: now}
+    # Two of these may run at once.
+    with filelock.FileLock(path.with_suffix(".lock")):
+        results = read(path) | {name: row}
+        temporary = path.with_suffix(".tmp")
+        text = json.dumps(results, indent=1, sort_keys=True) + "\n"
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+        path.with_suffix(".md").write_text(table(results), encoding="utf-8")
     return row
 
 
-def cell_text(row, format):
+def cell_text(row, key):
     """One cell of the table."""
-    cell = row["cells"].get(format)
+    cell = row["cells"].get(key)
     if cell is None:
         return "not run"
     if not cell["passed"] and "max_abs_diff" not in cell:
@@ -253,39 +283,60 @@ def table(results):
 
     order = [record.name for record in kerastl.list_backbones("image")]
     rows = [(name, results[name]) for name in order if name in results]
-    cells = [cell for _, row in rows for cell in row["cells"].values()]
+    counts = [
+        f"{sum(cell['passed'] for cell in cells)} of {len(cells)} {part} artifacts"
+        for part, keys in PARTS.items()
+        if (cells := [row["cells"][key] for _, row in rows for key in keys if key in row["cells"]])
+    ]
     lines = [
-        "# Every backbone through every float format",
+        "# Every backbone through every format",
         "",
         "    make matrix",
         "",
-        f"{sum(cell['passed'] for cell in cells)} of {3 * len(rows)} artifacts pass the gate "
-        "(every label, and probabilities within 1e-3) in TensorFlow, ONNX Runtime and LiteRT, "
-        "against the Keras model on real photos. Weights are random, BatchNorm statistics those of "
+        f"{' and '.join(counts)} pass the gate, run in TensorFlow, ONNX Runtime and LiteRT, "
+        "against the Keras model on real photos: float ones in every label and within 1e-3, "
+        "quantised ones in 98 % of the labels. Weights are random, BatchNorm statistics those of "
         "photos, and a linear head is fitted on the features. A cell: largest difference, share of "
-        "equal labels, size. Seconds: the whole export, of all formats, on two shared CPU cores.",
+        "equal labels, size. Seconds: the whole export of a row's files, on two shared CPU cores.",
         "",
-        "| backbone | pixels | SavedModel | ONNX | LiteRT | seconds |",
-        "|---|---|---|---|---|---|",
     ]
-    for name, row in rows:
-        seconds = max((c.get("export_seconds", 0) for c in row["cells"].values()), default=0)
-        text = " | ".join(cell_text(row, format) for format in FORMATS)
-        took = f"{seconds:.0f}" if seconds else "-"
-        lines.append(f"| {name} | {row.get('size', '')} | {text} | {took} |")
+    for part, keys in PARTS.items():
+        shown = [(name, row) for name, row in rows if f"{part}_state" in row]
+        if shown:
+            lines += [f"## {part.capitalize()}", "", *_rows(shown, keys), ""]
     reasons = [
-        f"- {name}, {format}: {' '.join(str(cell.get('reason')).split())[:600]}"
+        f"- {name}, {key}: {' '.join(str(cell.get('reason')).split())[:600]}"
         for name, row in rows
-        for format, cell in row["cells"].items()
+        for key, cell in row["cells"].items()
         if not cell["passed"]
     ]
-    reasons += [f"- {name}: {row['reason']}" for name, row in rows if "reason" in row]
     if reasons:
-        lines += ["", "What does not pass:", "", *reasons]
-    versions = sorted({json.dumps(row["state"]["versions"], sort_keys=True) for _, row in rows})
-    lines += ["", *(f"Versions: {', '.join(f'{k} {v}' for k, v in json.loads(item).items())}."
-                    for item in versions), ""]  # fmt: skip
-    return "\n".join(lines)
+        lines += ["What does not pass:", "", *reasons, ""]
+    for part in PARTS:
+        left = [name for name in order if f"{part}_state" not in results.get(name, {})]
+        if left:
+            lines += [f"Not run ({part}): {', '.join(left)}.", ""]
+    versions = {
+        json.dumps(row[key]["versions"], sort_keys=True)
+        for _, row in rows
+        for key in row
+        if key.endswith("_state")
+    }
+    lines += [f"Versions: {', '.join(f'{k} {v}' for k, v in json.loads(item).items())}."
+              for item in sorted(versions)]  # fmt: skip
+    return "\n".join([*lines, ""])
+
+
+def _rows(rows, keys):
+    titles = {"saved_model": "SavedModel", "onnx": "ONNX", "litert": "LiteRT"}
+    heading = [titles.get(key, key.removeprefix("litert_")) for key in keys]
+    lines = [f"| backbone | pixels | {' | '.join(heading)} | seconds |"]
+    lines.append("|" + "---|" * (len(keys) + 3))
+    for name, row in rows:
+        seconds = max(row["cells"].get(key, {}).get("export_seconds", 0) for key in keys)
+        text = " | ".join(cell_text(row, key) for key in keys)
+        lines.append(f"| {name} | {row.get('size', '')} | {text} | {seconds:.0f} |")
+    return lines
 
 
 def main():
@@ -296,23 +347,23 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("data", type=Path, help="a folder with train/ and val/ of class folders")
     parser.add_argument("--only", nargs="*", choices=names, metavar="NAME")
+    parser.add_argument("--part", choices=tuple(PARTS), help="both, where this is left out")
     parser.add_argument("--again", action="store_true")
     parser.add_argument("--measure", choices=names, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-        print(json.dumps(measure(arguments.measure, arguments.data)))
+        print(json.dumps(measure(arguments.measure, arguments.data, arguments.part)))
         return 0
-    failed = 0
-    for name in arguments.only or names:
-        row = ensure(name, arguments.data, again=arguments.again)
-        passed = len(row["cells"]) == len(FORMATS) and all(
-            cell["passed"] for cell in row["cells"].values()
-        )
-        failed += not passed
-        texts = ", ".join(f"{format} {cell_text(row, format)}" for format in FORMATS)
-        print(f"{name}: {texts} {row.get('reason', '')}", flush=True)
-    print(f"{failed} backbones have a format that does not pass")
+    for part in (arguments.part,) if arguments.part else PARTS:
+        failed = 0
+        for name in arguments.only or names:
+            row = ensure(name, arguments.data, part, again=arguments.again)
+            cells = [row["cells"].get(key, {"passed": False}) for key in PARTS[part]]
+            failed += not all(cell["passed"] for cell in cells)
+            texts = ", ".join(f"{key} {cell_text(row, key)}" for key in PARTS[part])
+            print(f"{name}: {texts}", flush=True)
+        print(f"{part}: {failed} backbones have an artifact that does not pass", flush=True)
     return 0
 
 

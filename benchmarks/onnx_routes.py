@@ -76,7 +76,7 @@ def load(folder):
 def ours(network, shape, path):
     from kerastl.exporting import onnx_route, saved_model
 
-    frozen = saved_model.freeze(network, shape)
+    frozen = saved_model.constants_of(saved_model.trace(network, shape))
     names = {"inputs": "image", "outputs": "probabilities"}
     onnx_route.convert(
         frozen,

@@ -9,6 +9,7 @@ benchmarks/results/export_matrix.json.
 """
 
 import argparse
+import contextlib
 import json
 import subprocess
 import sys
@@ -48,8 +49,8 @@ def run_file(format, path, images):
     return np.concatenate(answers)
 
 
-def one(name, folder, format):
-    """Exports with Keras alone and compares."""
+def measure(name, folder, formats):
+    """Exports with Keras alone and compares; prints a line of JSON for each format."""
     sys.path.insert(0, str(HERE))
     import export_matrix
 
@@ -60,24 +61,44 @@ def one(name, folder, format):
     network = export_matrix.build(name, x_train, y_train, len(names))
     images = x_val.astype("float32")
     reference = network.predict(images, batch_size=16, verbose=0)
+    for format in formats:
+        try:
+            found = compare(network, format, images, reference)
+        except Exception as error:  # Whatever a plain export raises is its result.
+            found = {"fails": " ".join(f"{type(error).__name__}: {error}".split())[:90]}
+        print(json.dumps(found), flush=True)
+
+
+def compare(network, format, images, reference):
     with tempfile.TemporaryDirectory() as scratch:
         suffix = {"saved_model": "", "onnx": ".onnx", "litert": ".tflite"}[format]
         path = Path(scratch) / f"plain{suffix}"
-        network.export(str(path), format=FORMATS[format], verbose=False)
-        answers = run_file(format, path, images)
+        with contextlib.redirect_stdout(sys.stderr):
+            network.export(str(path), format=FORMATS[format], verbose=False)
+            answers = run_file(format, path, images)
     return {
         "agreement": float((answers.argmax(1) == reference.argmax(1)).mean()),
         "diff": float(np.abs(answers - reference).max()),
     }
 
 
-def cell(name, folder, format):
-    command = [sys.executable, __file__, str(folder), "--one", name, format]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        lines = [line for line in done.stderr.strip().splitlines() if line.strip()]
-        return False, f"fails: {(lines or ['no message'])[-1][:90]}"
-    found = json.loads(done.stdout.splitlines()[-1])
+def row(name, folder):
+    """What came of each format; one that kills its process does not keep the others back."""
+    found = []
+    while len(found) < len(FORMATS):
+        left = list(FORMATS)[len(found) :]
+        command = [sys.executable, __file__, str(folder), "--one", name, *left]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        found += [json.loads(line) for line in done.stdout.splitlines()]
+        if done.returncode:
+            lines = [line for line in done.stderr.strip().splitlines() if line.strip()]
+            found.append({"fails": f"status {done.returncode}: {(lines or ['-'])[-1][:90]}"})
+    return [cell(entry) for entry in found]
+
+
+def cell(found):
+    if "fails" in found:
+        return False, f"fails: {found['fails']}"
     right = found["agreement"] == 1 and found["diff"] <= 1e-3
     text = f"{found['diff']:.1e}, {found['agreement']:.3f}"
     return right, text if right else f"**wrong**: {text}"
@@ -87,11 +108,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--only", nargs="+")
-    parser.add_argument("--one", nargs=2, metavar=("NAME", "FORMAT"))
+    parser.add_argument("--one", nargs="+", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
-        name, format = arguments.one
-        print(json.dumps(one(name, arguments.data, format)))
+        name, *formats = arguments.one
+        measure(name, arguments.data, formats)
         return
     matrix = json.loads((HERE / "results" / "export_matrix.json").read_text(encoding="utf-8"))
     names = arguments.only or sorted(matrix)
@@ -99,10 +120,11 @@ def main():
     print("|---|---|---|---|---|", flush=True)
     right = dict.fromkeys(FORMATS, 0)
     for name in names:
-        cells = [cell(name, arguments.data, format) for format in FORMATS]
+        cells = row(name, arguments.data)
         for format, (passed, _) in zip(FORMATS, cells, strict=True):
             right[format] += passed
-        ours = matrix.get(name, {}).get("cells", {})
+        cells_of = matrix.get(name, {}).get("cells", {})
+        ours = {key: cells_of[key] for key in FORMATS if key in cells_of}
         passed = f"{sum(c['passed'] for c in ours.values())} of {len(ours)}" if ours else "not run"
         print(f"| {name} | {' | '.join(text for _, text in cells)} | {passed} |", flush=True)
     counts = " | ".join(f"{right[format]} of {len(names)}" for format in FORMATS)

@@ -169,7 +169,7 @@ def report(path, folder):
     net, _ = network.in_float32(model.network)
     names, shape = list(model.class_names), (*model.image_size, 3)
     saved = folder / "saved_model"
-    saved_model.write(saved_model.freeze(net, shape), saved, shape, names)
+    saved_model.write(saved_model.trace(net, shape), saved, shape, names)
     images, labels = model.samples.validation, model.samples.labels
     reference = net.predict(images.astype("float32"), verbose=0)
     backbone = model.provenance["backbone"]["name"]

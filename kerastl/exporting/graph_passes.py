@@ -7,6 +7,67 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+# Smaller ones are no burden, and may be what a converter wants to know the value of.
+LARGE = 1 << 14
+_PASSED_ON = ("Identity", "Reshape", "Transpose")
+# An operator's inputs that are taken as they are, whether or not they are known beforehand.
+_WEIGHTS_OF = {
+    "Conv2D": (1,),
+    "DepthwiseConv2dNative": (1,),
+    "MatMul": (0, 1),
+    "BatchMatMulV2": (0, 1),
+    "Einsum": (0, 1),
+    "GatherV2": (0,),
+}
+
+
+def take_weights(graph: Any) -> dict[str, Array]:
+    """Turns large weights into placeholders, so that no pass over the graph copies them.
+
+    tf2onnx holds every weight many times over: about 30 times the size of a ResNet101, so that the
+    largest networks do not fit into memory. What it makes of a graph asks for no weight's value.
+
+    Args:
+        graph: a ``GraphDef``, changed in place.
+
+    Returns:
+        The weights, float32, by the names of the placeholders.
+    """
+    import tensorflow as tf
+
+    users: dict[str, list[tuple[Any, int]]] = {}
+    for node in graph.node:
+        for position, source in enumerate(node.input):
+            users.setdefault(source.removesuffix(":0"), []).append((node, position))
+    taken = {}
+    for node in graph.node:
+        if node.op != "Const" or node.attr["dtype"].type != tf.float32.as_datatype_enum:
+            continue
+        tensor = node.attr["value"].tensor
+        shape = [dim.size for dim in tensor.tensor_shape.dim]
+        if int(np.prod(shape)) < LARGE or not _is_weight(node.name, users):
+            continue
+        taken[node.name] = tf.make_ndarray(tensor)
+        node.op = "Placeholder"
+        node.attr["shape"].shape.CopyFrom(tensor.tensor_shape)
+        del node.attr["value"]
+    return taken
+
+
+def _is_weight(name: str, users: dict[str, list[tuple[Any, int]]]) -> bool:
+    """Whether all that a tensor goes into are operators' weights."""
+    found = users.get(name, [])
+    return bool(found) and all(
+        _is_weight(node.name, users)
+        if node.op in _PASSED_ON and position == 0
+        else position in _WEIGHTS_OF.get(node.op, ())
+        for node, position in found
+    )
+
 
 def replace_erfc(graph: Any) -> int:
     """Writes the ``Erfc`` nodes of a TensorFlow graph, of which exact GELU is made, as 1 - Erf.

@@ -6,10 +6,17 @@ that upstream still needs it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import onnx
+from onnx.reference import ReferenceEvaluator
+
+Array = np.ndarray[Any, Any]
+
+# What tf2onnx puts between a weight and the operator that takes it.
+_OF_WEIGHTS = ("Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
 
 # Small enough to be lost in the first addition, and not zero.
 _SAFE_PAD_VALUE = 1e-30
@@ -50,6 +57,42 @@ def _is_zero(model: onnx.ModelProto, name: str) -> bool:
         if item.name == name:
             return not np.any(onnx.numpy_helper.to_array(item))
     return name == ""
+
+
+def put_weights(model: onnx.ModelProto, weights: Mapping[str, Array]) -> None:
+    """Turns inputs that stand for weights into initializers.
+
+    Layouts are changed here, so that no runtime has to, and quantisation finds the weights.
+
+    Args:
+        model: its inputs include the weights.
+        weights: by the names of the inputs.
+    """
+    graph = model.graph
+    values = dict(weights)
+    small = {item.name: item for item in graph.initializer}
+    kept = []
+    # Nodes are in topological order.
+    for node in graph.node:
+        known = [name in values or name in small for name in node.input]
+        if node.op_type in _OF_WEIGHTS and node.input[0] in values and all(known):
+            feeds = {
+                name: values[name] if name in values else onnx.numpy_helper.to_array(small[name])
+                for name in node.input
+            }
+            (values[node.output[0]],) = ReferenceEvaluator(
+                node, opsets={item.domain: item.version for item in model.opset_import}
+            ).run(None, feeds)
+        else:
+            kept.append(node)
+    inputs = [item for item in graph.input if item.name not in weights]
+    del graph.node[:], graph.input[:]
+    graph.node.extend(kept)
+    graph.input.extend(inputs)
+    used = {name for node in nodes_of(graph) for name in node.input}
+    for name in [name for name in values if name in used]:
+        value = np.ascontiguousarray(values.pop(name))
+        graph.initializer.append(onnx.numpy_helper.from_array(value, name))
 
 
 def refuse_foreign_operators(model: onnx.ModelProto) -> None:

@@ -32,8 +32,7 @@ def convert(
     """Writes an ONNX file with named inputs and outputs and a dynamic batch dimension.
 
     Args:
-        frozen: the concrete function of :func:`kerastl.exporting.saved_model.freeze`, or any
-            without variables.
+        frozen: a concrete function of :func:`kerastl.exporting.saved_model.constants_of`.
         path: the file to write.
         metadata: goes into ``metadata_props``; what is not a string, as JSON.
         inputs: by the name of a tensor of the graph, such as ``"image:0"``, the name that the
@@ -52,17 +51,20 @@ def convert(
     _check_names(frozen, inputs, outputs)
     graph = frozen.graph.as_graph_def()
     graph_passes.replace_erfc(graph)
-    model = _converted(graph, inputs, outputs)
-    _name_dimensions(model, axes or {})
+    weights = graph_passes.take_weights(graph)
+    stand_ins = {f"{name}:0": name for name in weights}
+    model = _converted(graph, {**inputs, **stand_ins}, outputs)
     guarded = onnx_passes.guard_pads(model)
     onnx_passes.refuse_foreign_operators(model)
+    onnx_passes.check_shapes(model)
+    onnx_passes.put_weights(model, weights)
+    _name_dimensions(model, axes or {})
     for key, value in metadata.items():
         entry = model.metadata_props.add()
         entry.key = key
         entry.value = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    onnx.checker.check_model(model, full_check=True)
-    onnx_passes.check_shapes(model)
     onnx.save(model, str(path))
+    onnx.checker.check_model(str(path), full_check=True)
     return {"opset": OPSET, "pads_guarded": guarded}
 
 
@@ -77,7 +79,7 @@ def _converted(
     ONNX Runtime folds what is constant. https://github.com/onnx/tensorflow-onnx/issues/2085, open.
     """
     import tensorflow as tf
-    from tf2onnx import optimizer, tf_loader
+    from tf2onnx import optimizer, tf_loader, tfonnx
 
     optimizers = {
         name: make
@@ -86,27 +88,8 @@ def _converted(
     }
     with tf.Graph().as_default():
         reduced = tf_loader.tf_optimize(list(inputs), list(outputs), graph)
-    try:
-        return _optimized(reduced, inputs, outputs, optimizers, keep_copies=False)
-    except Exception:
-        # Left half done by an optimizer that failed: with copies, that one is passed over.
-        return _optimized(reduced, inputs, outputs, optimizers, keep_copies=True)
-
-
-def _optimized(
-    graph: Any,
-    inputs: Mapping[str, str],
-    outputs: Mapping[str, str],
-    optimizers: Mapping[str, Any],
-    *,
-    keep_copies: bool,
-) -> onnx.ModelProto:
-    """One conversion; copies of the graph before each optimizer take many times its size."""
-    import tensorflow as tf
-    from tf2onnx import optimizer, tfonnx
-
     with tf.Graph().as_default() as imported:
-        tf.import_graph_def(graph, name="")
+        tf.import_graph_def(reduced, name="")
         converted = tfonnx.process_tf_graph(
             imported,
             # What has no counterpart is refused below, all at once.
@@ -116,9 +99,7 @@ def _optimized(
             output_names=list(outputs),
             tensors_to_rename={**inputs, **outputs},
         )
-        optimized = optimizer.optimize_graph(
-            converted, catch_errors=keep_copies, optimizers=optimizers
-        )
+        optimized = optimizer.optimize_graph(converted, optimizers=optimizers)
         model: onnx.ModelProto = optimized.make_model("kerastl")
     return model
 

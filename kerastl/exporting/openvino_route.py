@@ -29,7 +29,7 @@ def convert(
     """Writes a folder with OpenVINO's two files, ``model.xml`` and ``model.bin``.
 
     Args:
-        frozen: the concrete function of :func:`kerastl.exporting.saved_model.freeze`.
+        frozen: a concrete function of :func:`kerastl.exporting.saved_model.constants_of`.
         path: the folder to write.
         metadata: goes into ``rt_info``; what is not a string, as JSON.
         inputs: by the name of a tensor of the graph, such as ``"image:0"``, the name that the

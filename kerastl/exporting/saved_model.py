@@ -1,4 +1,4 @@
-"""The SavedModel route, and the frozen graph that every route starts from.
+"""The SavedModel route, and the traced network that every route starts from.
 
 Runs in the export worker, under TensorFlow.
 """
@@ -66,11 +66,12 @@ def convertible() -> Iterator[None]:
         nn.tf, numpy.tf = kept
 
 
-def freeze(network: Any, shape: tuple[int, int, int], *, resizing: bool = False) -> Any:
-    """Traces a network for inference and turns its variables into constants.
+def trace(network: Any, shape: tuple[int, int, int], *, resizing: bool = False) -> Any:
+    """Traces a network for inference.
 
     Args:
-        network: a Keras model with one image input and one output.
+        network: a Keras model with one image input and one output; it has to live as long as the
+            function.
         shape: ``(height, width, 3)``.
         resizing: take images of any size, and resize them in the graph.
 
@@ -89,8 +90,7 @@ def freeze(network: Any, shape: tuple[int, int, int], *, resizing: bool = False)
 
     with convertible():
         taken = input_shape(shape, resizing)
-        traced = _function(forward, "image", tf.float32, taken).get_concrete_function()
-    return constants_of(traced)
+        return _function(forward, "image", tf.float32, taken).get_concrete_function()
 
 
 def constants_of(traced: Any) -> Any:
@@ -113,7 +113,7 @@ def _function(function: Any, name: str, dtype: Any, shape: tuple[int | None, ...
 
 
 def write(
-    frozen: Any,
+    traced: Any,
     path: Path,
     shape: tuple[int, int, int],
     class_names: list[str],
@@ -121,6 +121,16 @@ def write(
     resizing: bool = False,
 ) -> dict[str, Any]:
     """Writes a SavedModel with ``serving_default`` and ``serve_bytes``.
+
+    Weights stay variables: as constants of a graph they are held many times over, by TensorFlow
+    and above all by the converter of LiteRT, which reads this.
+
+    Args:
+        traced: of :func:`trace`.
+        path: the folder to write.
+        shape: ``(height, width, 3)``.
+        class_names: become the asset labels.txt.
+        resizing: as the network was traced.
 
     Returns:
         Its ``fingerprint``, the checksum that TensorFlow writes beside the graph.
@@ -130,7 +140,7 @@ def write(
     vertical_may_lead = vertical_pass_may_lead()
 
     def infer(image: Any) -> Any:
-        return tf.nest.flatten(frozen(image))[0]
+        return tf.nest.flatten(traced(image))[0]
 
     def serving_default(image: Any) -> dict[str, Any]:
         return {"probabilities": infer(image)}
@@ -145,6 +155,7 @@ def write(
         return {"probabilities": outputs, "label": labels}
 
     module = tf.Module()
+    module.weights = list(traced.variables)
     taken = input_shape(shape, resizing)
     module.serving_default = _function(serving_default, "image", tf.float32, taken)
     module.serve_bytes = _function(serve_bytes, "image_bytes", tf.string, ())
@@ -159,8 +170,7 @@ def write(
                 "serving_default": module.serving_default,
                 "serve_bytes": module.serve_bytes,
             },
-            # A frozen graph is not trained: swish's own gradient would capture what is gone. No
-            # issue about it was found upstream.
+            # What is served is not trained.
             options=tf.saved_model.SaveOptions(experimental_custom_gradients=False),
         )
     fingerprint = tf.saved_model.experimental.read_fingerprint(str(path))

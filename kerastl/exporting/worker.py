@@ -49,15 +49,20 @@ def convert(job: dict[str, Any], folder: Path, steps: Steps) -> dict[str, Any]:
 
     out, facts = Path(job["out"]), {}
     with steps.step("tracing the network"):
-        frozen = saved_model.freeze(network, tuple(job["shape"]), resizing=job["any_size"])
-    inputs = {frozen.inputs[0].name: "image"}
-    outputs = {frozen.outputs[0].name: "probabilities"}
+        traced = saved_model.trace(network, tuple(job["shape"]), resizing=job["any_size"])
     # LiteRT converts from a SavedModel even where none was asked for.
     saved = out / "saved_model" if "saved_model" in job["formats"] else folder / "saved_model"
     with steps.step("writing saved_model"):
         facts["saved_model"] = saved_model.write(
-            frozen, saved, tuple(job["shape"]), job["class_names"], resizing=job["any_size"]
+            traced, saved, tuple(job["shape"]), job["class_names"], resizing=job["any_size"]
         )
+    if "litert" in job["formats"]:
+        facts |= _convert_litert(job, folder, saved, steps, _names_of_layers(network))
+    if {"onnx", "openvino"} & set(job["formats"]):
+        with steps.step("turning weights into constants"):
+            frozen = saved_model.constants_of(traced)
+        inputs = {frozen.inputs[0].name: "image"}
+        outputs = {frozen.outputs[0].name: "probabilities"}
     if "onnx" in job["formats"]:
         with steps.step("converting to onnx"):
             from kerastl.exporting import onnx_route
@@ -78,8 +83,6 @@ def convert(job: dict[str, Any], folder: Path, steps: Steps) -> dict[str, Any]:
             facts[name] = openvino_route.convert(
                 frozen, out / name, job["metadata"], inputs=inputs, outputs=outputs
             )
-    if "litert" in job["formats"]:
-        facts |= _convert_litert(job, folder, saved, steps, _names_of_layers(network))
     return facts
 
 

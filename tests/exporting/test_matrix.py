@@ -20,9 +20,6 @@ NAMES = [
     r.name for r in sorted(kerastl.list_backbones("image"), key=lambda record: record.parameters)
 ]
 
-# What cannot pass, by backbone and format, with a part of the reason that the user is given.
-IMPOSSIBLE: dict[tuple[str, str], str] = {}
-
 
 @pytest.fixture(scope="module")
 def photos():
@@ -37,13 +34,19 @@ def photos():
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", NAMES)
 def test_every_float_format_passes(name, photos):
-    row = MATRIX["ensure"](name, photos)
-    assert set(row["cells"]) == set(MATRIX["FORMATS"]), row.get("reason")
-    for format, cell in row["cells"].items():
-        if (name, format) in IMPOSSIBLE:
-            assert not cell["passed"], "it passes now: take it out of IMPOSSIBLE"
-            assert IMPOSSIBLE[name, format] in cell["reason"]
-        else:
-            assert cell["passed"], cell
+    row = MATRIX["ensure"](name, photos, "float")
+    for format in MATRIX["FORMATS"]:
+        assert row["cells"][format]["passed"], row["cells"][format]
     # Labels must depend on the image, or their agreement would say nothing.
     assert row["labels"] >= 3
+
+
+@pytest.mark.matrix
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_quantised_file_passes_or_is_refused(name, photos):
+    row = MATRIX["ensure"](name, photos, "quantised")
+    for column in MATRIX["PARTS"]["quantised"]:
+        cell = row["cells"][column]
+        # Random weights may leave too little between classes for 8 bits: then nothing is written.
+        assert cell["passed"] or "gate" in cell["reason"], cell

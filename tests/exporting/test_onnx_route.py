@@ -124,3 +124,39 @@ def test_erfc_becomes_erf_in_its_own_precision(dtype):
             with tf.compat.v1.Session(graph=loaded) as session:
                 answers.append(session.run("y:0", {"x:0": values}).astype(np.float64))
     np.testing.assert_allclose(*answers, atol=1e-2 if dtype.size == 2 else 1e-6)
+
+
+def test_large_weights_are_kept_from_the_converter():
+    generator = np.random.default_rng(0)
+    kernel = generator.normal(size=(3, 3, 16, 128)).astype(np.float32)
+    dense = generator.normal(size=(128, 160)).astype(np.float32)
+    table = generator.normal(size=(128, 160)).astype(np.float32)
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 8, 8, 16), tf.float32, name="x")])
+    def function(x):
+        pooled = tf.reduce_mean(tf.nn.conv2d(x, kernel, 1, "SAME"), (1, 2))
+        # A weight that is reshaped on its way; one that is no operator's weight; a small one.
+        return tf.linalg.matmul(pooled, tf.reshape(dense, (128, -1))) + table[:1] + [1.0]
+
+    graph = convert_to_constants.convert_variables_to_constants_v2(
+        function.get_concrete_function()
+    ).graph.as_graph_def()
+    size = graph.ByteSize()
+    taken = graph_passes.take_weights(graph)
+    assert sorted(value.shape for value in taken.values()) == [(3, 3, 16, 128), (128, 160)]
+    assert graph.ByteSize() < size - sum(value.nbytes for value in taken.values())
+
+
+def test_weights_are_laid_out_as_operators_take_them():
+    model = model_of(
+        "g (float[batch,2] x, float[6] w) => (float[batch,3] y)"
+        " <int64[2] shape = {3, 2}> {"
+        " a = Reshape (w, shape) b = Transpose <perm = [1, 0]> (a) y = MatMul (x, b) }"
+    )
+    weights = np.arange(6, dtype=np.float32)
+    onnx_passes.put_weights(model, {"w": weights})
+    assert [node.op_type for node in model.graph.node] == ["MatMul"]
+    assert [item.name for item in model.graph.input] == ["x"]
+    held = {item.name: onnx.numpy_helper.to_array(item) for item in model.graph.initializer}
+    np.testing.assert_array_equal(held["b"], weights.reshape(3, 2).T)
+    onnx.checker.check_model(model, full_check=True)

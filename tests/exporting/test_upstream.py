@@ -194,7 +194,7 @@ def test_litert_has_no_roll(tmp_path):
     with pytest.raises(Exception, match=r"tf\.Roll.*neither a custom op nor a flex op"):
         converter.convert()
         pytest.fail(needless("_PlainFunctions.roll (tensorflow/tensorflow#51459)"))
-    frozen = saved_model.freeze(network, IMAGES.shape[1:])
+    frozen = saved_model.constants_of(saved_model.trace(network, IMAGES.shape[1:]))
     assert "Roll" not in {node.op for node in frozen.graph.as_graph_def().node}
     outputs = np.asarray(tf.nest.flatten(frozen(tf.constant(IMAGES)))[0])
     np.testing.assert_allclose(outputs, network.predict(IMAGES, verbose=0), atol=1e-5)
@@ -210,7 +210,7 @@ def test_openvino_has_no_rule_for_updates_of_slices(tmp_path):
             return x * mask[None, :, :, None]
 
     network = network_of(Masked())
-    frozen = saved_model.freeze(network, IMAGES.shape[1:])
+    frozen = saved_model.constants_of(saved_model.trace(network, IMAGES.shape[1:]))
     graph, path = frozen.graph.as_graph_def(), tmp_path / "graph.pb"
     path.write_bytes(graph.SerializeToString())
     with pytest.raises(RuntimeError, match="XlaDynamicUpdateSlice"):
@@ -224,7 +224,7 @@ def test_openvino_has_no_rule_for_updates_of_slices(tmp_path):
 
 def test_gradients_of_swish_cannot_be_saved_with_a_frozen_graph(tmp_path):
     network = network_of(layers.Activation("swish"), layers.GlobalAveragePooling2D())
-    frozen = saved_model.freeze(network, IMAGES.shape[1:])
+    frozen = saved_model.constants_of(saved_model.trace(network, IMAGES.shape[1:]))
     module = tf.Module()
     module.function = tf.function(
         lambda image: frozen(image)[0],
@@ -294,7 +294,7 @@ def test_a_conversion_in_this_process_leaves_nothing_patched(trained, tmp_path):
     # Handlers are registered when the first conversion imports them.
     plain_onnx(network_of(layers.ReLU()))
     before, registered = globals_of("keras", "tf2onnx"), handlers()
-    frozen = saved_model.freeze(trained.network, (HEIGHT, WIDTH, 3))
+    frozen = saved_model.constants_of(saved_model.trace(trained.network, (HEIGHT, WIDTH, 3)))
     onnx_route.convert(
         frozen,
         tmp_path / "m.onnx",
@@ -317,6 +317,6 @@ def test_a_failed_trace_leaves_nothing_patched():
             return x
 
     with pytest.raises(RuntimeError, match="traced under the patch"):
-        saved_model.freeze(network_of(Broken()), IMAGES.shape[1:])
+        saved_model.constants_of(saved_model.trace(network_of(Broken()), IMAGES.shape[1:]))
     assert nn.tf is tf
     assert numpy.tf is tf
