@@ -67,17 +67,25 @@ def read_photos(folder, size):
 
 
 def settle_batch_norm(model, images):
-    """Sets moving statistics to those of one large batch, in one training-mode pass."""
+    """Sets moving statistics to those of one large batch, in one training-mode pass.
+
+    Without dropout, stochastic depth above all: statistics of halved networks are not the whole's.
+    """
     import keras
 
-    layers = [x for x in model._flatten_layers() if isinstance(x, keras.layers.BatchNormalization)]
-    kept = [layer.momentum for layer in layers]
-    for layer in layers:
-        layer.momentum = 0.0
-    if layers:
+    norms = [x for x in model._flatten_layers() if isinstance(x, keras.layers.BatchNormalization)]
+    drops = [x for x in model._flatten_layers() if hasattr(x, "rate")]
+    momenta, rates = [x.momentum for x in norms], [x.rate for x in drops]
+    for norm in norms:
+        norm.momentum = 0.0
+    for drop in drops:
+        drop.rate = 0.0
+    if norms:
         model(images, training=True)
-    for layer, momentum in zip(layers, kept, strict=True):
-        layer.momentum = momentum
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    for drop, rate in zip(drops, rates, strict=True):
+        drop.rate = rate
 
 
 def calm_residuals(model):
@@ -96,13 +104,17 @@ def calm_residuals(model):
     for node in nodes:
         if not isinstance(node.operation, keras.layers.Add):
             continue
+        branches = []
         for tensor in node.input_tensors:
             made = makers.get(id(tensor))
             while made is not None and isinstance(made.operation, passing):
                 made = makers.get(id(made.input_tensors[0]))
             layer = None if made is None else made.operation
             if isinstance(layer, keras.layers.BatchNormalization) and layer.scale:
-                layer.gamma.assign(BRANCH * layer.gamma)
+                branches.append(layer)
+        # Where the shortcut has a normalisation too, one of the two stays as it is.
+        for layer in branches[int(len(branches) == len(node.input_tensors)) :]:
+            layer.gamma.assign(BRANCH * layer.gamma)
 
 
 def build(name, train, labels, classes):
@@ -116,7 +128,7 @@ def build(name, train, labels, classes):
     size = train.shape[1]
     base = kerastl.ImageClassification(backbone=name, weights=None, image_size=size).build_base()
     calm_residuals(base.model)
-    settle_batch_norm(base.model, train[::5].astype("float32"))
+    settle_batch_norm(base.model, train[::2].astype("float32"))
     pooled = Head(dropout=0.0).attach(base.model.output, 2, seed=0)
     pooled = pooled._keras_history.operation.input
     features = keras.Model(base.model.inputs[0], pooled)
