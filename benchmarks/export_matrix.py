@@ -39,7 +39,8 @@ TRAIN, VALIDATION = 150, 90
 CALIBRATION = 60
 # Photos in one pass of the large: whole batches of them would not fit into memory.
 BATCH = 16
-RIDGE = 1.0
+# Strong, since what is fitted on so few photos would magnify rounding in the features.
+RIDGE = 10.0
 BRANCH = 0.25
 
 
