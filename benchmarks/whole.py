@@ -10,7 +10,7 @@ held in memory, prefetch, the same network, batch size, optimizer, schedule and 
 epoch's weights restored. Each run is a process of its own; imports are not counted. Our cache
 folder is empty each time.
 warm: the same run again with another seed, learning rate or head, on the cache that the first one
-filled.
+filled; without augmentation, and with the 8 augmented views of the default.
 start: one epoch of the head on 64 photos and saving, against a bare Keras script; whole processes,
 imports counted.
 """
@@ -40,7 +40,7 @@ def recipe_of(weights, train_from, **changes):
     )  # fmt: skip
     return kerastl.ImageClassification(
         backbone="mobilenet_v2", weights=weights, image_size=SIZE, batch_size=BATCH, plan=plan,
-        augment=None, **changes,
+        augment=kerastl.Augment() if changes.pop("augmented", False) else None, **changes,
     )  # fmt: skip
 
 
@@ -177,17 +177,21 @@ def warm(arguments, folder):
         "cold": {}, "another seed": {"seed": 1}, "another learning rate": {"rate": 3e-3},
         "another head": {"hidden": 128},
     }  # fmt: skip
-    times = {name: [] for name in changes}
-    for repeat in range(arguments.repeats):
-        for name, change in changes.items():
-            times[name].append(
-                in_process("ours", arguments.data, arguments.weights, 0, "block_13",
-                           json.dumps(change), cache=folder / str(repeat))[0]
-            )  # fmt: skip
-    cold = np.median(times["cold"])
-    print("| run | s | over cold |\n|---|---|---|")
-    for name, values in times.items():
-        print(f"| {name} | {np.median(values):.1f} | {np.median(values) / cold:.2f} |")
+    print("| run | augmented views | s | over cold |\n|---|---|---|---|", flush=True)
+    for augmented in (False, True):
+        times = {name: [] for name in changes}
+        for repeat in range(arguments.repeats):
+            cache = folder / f"{augmented}{repeat}"
+            for name, change in changes.items():
+                setting = json.dumps({**change, "augmented": augmented})
+                times[name].append(
+                    in_process("ours", arguments.data, arguments.weights, 0, "block_13", setting,
+                               cache=cache)[0]
+                )  # fmt: skip
+        cold = np.median(times["cold"])
+        for name, values in times.items():
+            took = np.median(values)
+            print(f"| {name} | {8 * augmented} | {took:.1f} | {took / cold:.2f} |", flush=True)
 
 
 def start(arguments, folder):
