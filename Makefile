@@ -43,8 +43,8 @@ lint: $(VENV)/.dev
 
 # Quick tests first: what is wrong shows soon.
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not matrix"
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow and not matrix"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not matrix" --durations=15
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow and not matrix" --durations=15
 
 # Every backbone through every format; rows measured before with the same code are kept.
 matrix: $(VENV)/.dev
