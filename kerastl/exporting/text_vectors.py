@@ -45,7 +45,7 @@ def agreeing(reference: Array, outputs: Array, quantization: str | None) -> Arra
     """
     if reference.shape != outputs.shape:
         return np.zeros(len(reference), dtype=bool)
-    finite = np.isfinite(outputs).all(axis=1)
+    finite = np.asarray(np.isfinite(outputs).all(axis=1))
     outputs = np.where(finite[:, None], outputs, 0.0)
     own, found = _unit(reference), _unit(outputs)
     similar = found @ own.T

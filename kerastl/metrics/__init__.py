@@ -9,6 +9,7 @@ from kerastl.metrics.classification import (
     wilson_interval,
 )
 from kerastl.metrics.embeddings import (
+    TIE,
     embedding_metrics,
     pair_auc,
     precision_at_1,
@@ -21,6 +22,7 @@ from kerastl.metrics.several_labels import (
 )
 
 __all__ = [
+    "TIE",
     "accuracy",
     "best_thresholds",
     "classification_metrics",

@@ -13,6 +13,8 @@ MOST_PAIRED = 2000
 _CHUNK = 2**22
 # Below every cosine.
 _FARTHER = -2.0
+# Cosines so near to one another differ by rounding alone.
+TIE = 1e-6
 
 
 def unit_rows(vectors: Array) -> Array:
@@ -30,8 +32,8 @@ def unit_rows(vectors: Array) -> Array:
 def precision_at_1(labels: Array, vectors: Array) -> float:
     """The share of examples whose most similar other example is of their class.
 
-    Similar is what has a high cosine; a tie with an example of another class is a miss. An
-    example that is alone with its class does not count.
+    Similar is what has a high cosine; a tie with an example of another class, within 1e-6, is a
+    miss. An example that is alone with its class does not count.
 
     Args:
         labels: int (n,), classes.
@@ -52,7 +54,7 @@ def precision_at_1(labels: Array, vectors: Array) -> float:
         same[at, start + at] = False
         nearest = np.max(similar, axis=1, initial=_FARTHER, where=same)
         paired = same.any(axis=1)
-        hits += int((paired & (nearest > others)).sum())
+        hits += int((paired & (nearest > others + TIE)).sum())
         count += int(paired.sum())
     return hits / count if count else 0.0
 

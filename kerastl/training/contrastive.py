@@ -8,6 +8,7 @@ import keras
 
 from kerastl.errors import ConfigurationError
 from kerastl.graph import POOLING_LAYER, nodes_of
+from kerastl.metrics import TIE
 
 # Below every cosine.
 _FARTHER = -2.0
@@ -56,8 +57,8 @@ class ContrastiveLoss(keras.losses.Loss):
 class PrecisionAtOne(keras.metrics.Metric):
     """The share of examples whose most similar other example of the batch is of their class.
 
-    Similar is what has a high cosine; a tie with an example of another class is a miss, so that
-    vectors that are all alike score 0. An example that is alone with its class in its batch does
+    Similar is what has a high cosine; a tie with an example of another class, within 1e-6, is a
+    miss, so that vectors that are all alike score 0. An example that is alone with its class in its batch does
     not count.
 
     Args:
@@ -77,7 +78,8 @@ class PrecisionAtOne(keras.metrics.Metric):
         counts = ops.max(near, axis=-1)
         nearest = ops.max(ops.where(near > 0, similar, _FARTHER), axis=-1)
         others = ops.max(ops.where(far > 0, similar, _FARTHER), axis=-1)
-        self._hits.assign_add(ops.sum(counts * ops.cast(nearest > others, counts.dtype)))
+        hits = ops.cast(nearest > others + TIE, counts.dtype)
+        self._hits.assign_add(ops.sum(counts * hits))
         self._count.assign_add(ops.sum(counts))
 
     def result(self) -> Any:

@@ -67,6 +67,8 @@ def test_separate_classes_are_perfect_and_vectors_all_alike_are_worthless():
     alike = embedding_metrics(labels, np.ones((12, 3)))
     assert (alike["precision_at_1"], alike["pair_auc"]) == (0.0, 0.5)
     assert embedding_metrics(labels, np.zeros((12, 3)))["pair_auc"] == 0.5
+    rounded = np.ones((12, 3)) + np.random.default_rng(0).normal(size=(12, 3)) * 1e-7
+    assert precision_at_1(labels, rounded) == 0.0
 
 
 def test_classes_of_one_text_do_not_count():
