@@ -33,14 +33,14 @@ def precision_at_1(labels: Array, vectors: Array) -> float:
     """The share of examples whose most similar other example is of their class.
 
     Similar is what has a high cosine; a tie with an example of another class, within 1e-6, is a
-    miss. An example that is alone with its class does not count.
+    miss. An example that is alone with its class does not count, and of a single class none.
 
     Args:
         labels: int (n,), classes.
         vectors: float (n, d).
 
     Returns:
-        From 0 to 1; 0 where every example is alone. Memory stays bounded: the cosines are
+        From 0 to 1; 0 where none counts. Memory stays bounded: the cosines are
         computed some rows at a time.
     """
     rows = unit_rows(vectors)
@@ -50,12 +50,13 @@ def precision_at_1(labels: Array, vectors: Array) -> float:
         similar = rows[start : start + step] @ rows.T
         same = labels[start : start + step, None] == labels[None, :]
         others = np.max(similar, axis=1, initial=_FARTHER, where=~same)
+        counts = ~same.all(axis=1)
         at = np.arange(len(similar))
         same[at, start + at] = False
         nearest = np.max(similar, axis=1, initial=_FARTHER, where=same)
-        paired = same.any(axis=1)
-        hits += int((paired & (nearest > others + TIE)).sum())
-        count += int(paired.sum())
+        counts &= same.any(axis=1)
+        hits += int((counts & (nearest > others + TIE)).sum())
+        count += int(counts.sum())
     return hits / count if count else 0.0
 
 

@@ -58,8 +58,8 @@ class PrecisionAtOne(keras.metrics.Metric):
     """The share of examples whose most similar other example of the batch is of their class.
 
     Similar is what has a high cosine; a tie with an example of another class, within 1e-6, is a
-    miss, so that vectors that are all alike score 0. An example that is alone with its class in its batch does
-    not count.
+    miss, so that vectors that are all alike score 0. An example that is alone with its class in
+    its batch does not count, nor do those of a batch of one class, where no other could be nearer.
 
     Args:
         name: of the metric.
@@ -75,7 +75,7 @@ class PrecisionAtOne(keras.metrics.Metric):
         """Counts a batch of targets (b, classes) and vectors (b, features); all weigh alike."""
         ops = keras.ops
         similar, near, far = _pairs(ops.cast(y_true, "float32"), y_pred)
-        counts = ops.max(near, axis=-1)
+        counts = ops.max(near, axis=-1) * ops.max(far, axis=-1)
         nearest = ops.max(ops.where(near > 0, similar, _FARTHER), axis=-1)
         others = ops.max(ops.where(far > 0, similar, _FARTHER), axis=-1)
         hits = ops.cast(nearest > others + TIE, counts.dtype)
@@ -83,7 +83,7 @@ class PrecisionAtOne(keras.metrics.Metric):
         self._count.assign_add(ops.sum(counts))
 
     def result(self) -> Any:
-        """The share so far; 0 where no example has another of its class."""
+        """The share so far; 0 where no example counts."""
         return self._hits / keras.ops.maximum(self._count, 1.0)
 
 

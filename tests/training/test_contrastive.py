@@ -36,6 +36,8 @@ def test_batches_are_counted_by_the_texts_that_have_a_partner():
     assert float(metric.result()) == 0.5
     metric.update_state(one_hot[[3]], near[:1])  # alone: does not count
     assert float(metric.result()) == 0.5
+    metric.update_state(one_hot[[1, 1]], near[:2])  # nothing of another class: neither
+    assert float(metric.result()) == 0.5
     metric.reset_state()
     assert float(metric.result()) == 0.0
 
