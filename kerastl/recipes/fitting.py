@@ -296,7 +296,7 @@ def _warn_of_lonely(counts: Any, batch_size: int) -> None:
             f"average, of {len(counts)} classes: a contrastive loss has little to draw together. "
             f"Give batch_size={int(np.ceil((batch_size - 1) / partners)) + 1} or more.",
             DataWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
 
 
