@@ -1,4 +1,4 @@
-"""Classifies texts with a LiteRT file of a kerastl bundle.
+"""Classifies or embeds texts with a LiteRT file of a kerastl bundle.
 
 pip install ai-edge-litert tokenizers numpy
 python run_text_litert.py BUNDLE "a text" ["another" ...] [--lines FILE] [--quantization dynamic]
@@ -36,7 +36,9 @@ def token_ids(text: str, tokenizer: Tokenizer, settings: dict) -> list[int]:
 
 
 def answer(outputs: np.ndarray, names: list[str], manifest: dict) -> dict:
-    """What the outputs of one text say: a label, several, or a number."""
+    """What the outputs of one text say: a label, several, a number, or a vector."""
+    if manifest["kind"] == "embedding":
+        return {"label": None, "probability": None, "embedding": [float(x) for x in outputs]}
     if manifest["kind"] == "regression":
         return {"label": None, "probability": None, "value": float(outputs[0])}
     if manifest["kind"] == "multi_label":
@@ -49,8 +51,17 @@ def answer(outputs: np.ndarray, names: list[str], manifest: dict) -> dict:
     return {"label": names[best], "probability": float(outputs[best])}
 
 
+def shown(item: dict) -> str:
+    """The answer to one text as people read it: label and probability, or the first numbers."""
+    if "embedding" in item:
+        return " ".join(f"{x:.4f}" for x in item["embedding"][:6]) + " ..."
+    if item["label"] is None:
+        return f"{item['value']}\t{item['probability']}"
+    return f"{item['label']}\t{item['probability']}"
+
+
 class Classifier:
-    """A LiteRT file that turns a text into a label."""
+    """A LiteRT file that turns a text into a label or a vector."""
 
     def __init__(self, bundle: Path, quantization: str | None = None) -> None:
         path = bundle / (f"model_{quantization}.tflite" if quantization else "model.tflite")
@@ -65,13 +76,14 @@ class Classifier:
             self.class_names = archive.read("labels.txt").decode("utf-8").split("\n")[:-1]
 
     def __call__(self, text: str) -> dict:
-        """Classifies one text."""
+        """Answers one text."""
         settings = self.manifest["tokenizer"]
         found = token_ids(text, self.tokenizer, settings)
         ids = np.full((1, self.length), settings["pad_id"], dtype=np.int32)
         ids[0, : len(found)] = found
         mask = (ids != settings["pad_id"]).astype(np.int32)
-        outputs = self.run(token_ids=ids, padding_mask=mask)["probabilities"][0]
+        found = self.run(token_ids=ids, padding_mask=mask)
+        outputs = found[self.manifest["outputs"][0]["name"]][0]
         return answer(outputs, self.class_names, self.manifest)
 
 
@@ -95,8 +107,7 @@ def main() -> None:
         print(json.dumps({"predictions": answers}))
     else:
         for item in answers:
-            shown = item["value"] if item["label"] is None else item["label"]
-            print(f"{item['input']!r}\t{shown}\t{item['probability']}")
+            print(f"{item['input']!r}\t{shown(item)}")
 
 
 if __name__ == "__main__":

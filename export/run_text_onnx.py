@@ -1,4 +1,4 @@
-"""Classifies texts with the ONNX file of a kerastl bundle.
+"""Classifies or embeds texts with the ONNX file of a kerastl bundle.
 
 pip install onnxruntime tokenizers numpy
 python run_text_onnx.py BUNDLE "a text" ["another" ...] [--lines FILE] [--quantization dynamic]
@@ -35,7 +35,9 @@ def token_ids(text: str, tokenizer: Tokenizer, settings: dict) -> list[int]:
 
 
 def answer(outputs: np.ndarray, names: list[str], manifest: dict) -> dict:
-    """What the outputs of one text say: a label, several, or a number."""
+    """What the outputs of one text say: a label, several, a number, or a vector."""
+    if manifest["kind"] == "embedding":
+        return {"label": None, "probability": None, "embedding": [float(x) for x in outputs]}
     if manifest["kind"] == "regression":
         return {"label": None, "probability": None, "value": float(outputs[0])}
     if manifest["kind"] == "multi_label":
@@ -48,8 +50,17 @@ def answer(outputs: np.ndarray, names: list[str], manifest: dict) -> dict:
     return {"label": names[best], "probability": float(outputs[best])}
 
 
+def shown(item: dict) -> str:
+    """The answer to one text as people read it: label and probability, or the first numbers."""
+    if "embedding" in item:
+        return " ".join(f"{x:.4f}" for x in item["embedding"][:6]) + " ..."
+    if item["label"] is None:
+        return f"{item['value']}\t{item['probability']}"
+    return f"{item['label']}\t{item['probability']}"
+
+
 class Classifier:
-    """An ONNX file that turns a text into a label."""
+    """An ONNX file that turns a text into a label or a vector."""
 
     def __init__(self, bundle: Path, quantization: str | None = None) -> None:
         self.manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
@@ -62,12 +73,12 @@ class Classifier:
         self.class_names = json.loads(metadata["class_names"])
 
     def __call__(self, text: str) -> dict:
-        """Classifies one text."""
+        """Answers one text."""
         settings = self.manifest["tokenizer"]
         ids = np.array([token_ids(text, self.tokenizer, settings)], dtype=np.int32)
         mask = (ids != settings["pad_id"]).astype(np.int32)
         feeds = {"token_ids": ids, "padding_mask": mask}
-        outputs = self.session.run(["probabilities"], feeds)[0][0]
+        outputs = self.session.run([self.manifest["outputs"][0]["name"]], feeds)[0][0]
         return answer(outputs, self.class_names, self.manifest)
 
 
@@ -91,8 +102,7 @@ def main() -> None:
         print(json.dumps({"predictions": answers}))
     else:
         for item in answers:
-            shown = item["value"] if item["label"] is None else item["label"]
-            print(f"{item['input']!r}\t{shown}\t{item['probability']}")
+            print(f"{item['input']!r}\t{shown(item)}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Classifies texts with the SavedModel of a kerastl bundle.
+"""Classifies or embeds texts with the SavedModel of a kerastl bundle.
 
 pip install tensorflow tensorflow-text numpy
 python run_text_saved_model.py BUNDLE "a text" ["another" ...] [--lines FILE] [--json]
@@ -37,7 +37,9 @@ def token_ids(text: str, tokenizer: object, settings: dict) -> list[int]:
 
 
 def answer(outputs: np.ndarray, names: list[str], manifest: dict) -> dict:
-    """What the outputs of one text say: a label, several, or a number."""
+    """What the outputs of one text say: a label, several, a number, or a vector."""
+    if manifest["kind"] == "embedding":
+        return {"label": None, "probability": None, "embedding": [float(x) for x in outputs]}
     if manifest["kind"] == "regression":
         return {"label": None, "probability": None, "value": float(outputs[0])}
     if manifest["kind"] == "multi_label":
@@ -50,11 +52,21 @@ def answer(outputs: np.ndarray, names: list[str], manifest: dict) -> dict:
     return {"label": names[best], "probability": float(outputs[best])}
 
 
+def shown(item: dict) -> str:
+    """The answer to one text as people read it: label and probability, or the first numbers."""
+    if "embedding" in item:
+        return " ".join(f"{x:.4f}" for x in item["embedding"][:6]) + " ..."
+    if item["label"] is None:
+        return f"{item['value']}\t{item['probability']}"
+    return f"{item['label']}\t{item['probability']}"
+
+
 class Classifier:
-    """A SavedModel that turns a text into a label."""
+    """A SavedModel that turns a text into a label or a vector."""
 
     def __init__(self, bundle: Path) -> None:
         self.manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
+        self.output = self.manifest["outputs"][0]["name"]
         # Its signatures work only as long as the loaded model is referenced.
         self.model = tf.saved_model.load(str(bundle / "saved_model"))
         names = (bundle / "saved_model" / "assets" / "labels.txt").read_text(encoding="utf-8")
@@ -66,7 +78,7 @@ class Classifier:
             self.tokenizer = Tokenizer.from_file(str(bundle / "tokenizer.json"))
 
     def __call__(self, text: str) -> dict:
-        """Classifies one text."""
+        """Answers one text."""
         check(text)
         if self.takes_strings:
             found = self.model.signatures["serving_default"](text=tf.constant([text]))
@@ -76,7 +88,7 @@ class Classifier:
             mask = tf.cast(ids != settings["pad_id"], tf.int32)
             serve = self.model.signatures["serve_tokens"]
             found = serve(token_ids=ids, padding_mask=mask)
-        return answer(found["probabilities"].numpy()[0], self.class_names, self.manifest)
+        return answer(found[self.output].numpy()[0], self.class_names, self.manifest)
 
 
 def main() -> None:
@@ -98,8 +110,7 @@ def main() -> None:
         print(json.dumps({"predictions": answers}))
     else:
         for item in answers:
-            shown = item["value"] if item["label"] is None else item["label"]
-            print(f"{item['input']!r}\t{shown}\t{item['probability']}")
+            print(f"{item['input']!r}\t{shown(item)}")
 
 
 if __name__ == "__main__":

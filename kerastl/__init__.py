@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     )
     from kerastl.exporting import Bundle, Gate, export, verify
     from kerastl.heads import Head, TextHead
-    from kerastl.model import Predictions, TrainedModel
+    from kerastl.model import EmbeddingModel, Predictions, TrainedModel
     from kerastl.model import load_run as load
-    from kerastl.recipes import ImageClassification, TextClassification
+    from kerastl.recipes import ImageClassification, TextClassification, TextEmbedding
     from kerastl.training import (
         Augment,
         Phase,
@@ -55,6 +55,7 @@ _HOME = {
     "BundleError": "kerastl.errors",
     "ConfigurationError": "kerastl.errors",
     "DataError": "kerastl.errors",
+    "EmbeddingModel": "kerastl.model",
     "ExportError": "kerastl.errors",
     "Gate": "kerastl.exporting",
     "GraphError": "kerastl.errors",
@@ -67,6 +68,7 @@ _HOME = {
     "Predictions": "kerastl.model",
     "RunError": "kerastl.errors",
     "TextClassification": "kerastl.recipes",
+    "TextEmbedding": "kerastl.recipes",
     "TextError": "kerastl.errors",
     "TextHead": "kerastl.heads",
     "TrainedModel": "kerastl.model",
@@ -93,6 +95,7 @@ __all__ = [
     "BundleError",
     "ConfigurationError",
     "DataError",
+    "EmbeddingModel",
     "ExportError",
     "Gate",
     "GraphError",
@@ -105,6 +108,7 @@ __all__ = [
     "Predictions",
     "RunError",
     "TextClassification",
+    "TextEmbedding",
     "TextError",
     "TextHead",
     "TrainedModel",

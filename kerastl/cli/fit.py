@@ -246,7 +246,7 @@ def fit_text(
             cache=_CACHE.get(cache, cache),
             precision=precision,
         )
-        labels = [_column(name) for name in label_column.split(",")]
+        labels = [column(name) for name in label_column.split(",")]
         model = recipe.fit(
             data,
             _validation(validation),
@@ -255,7 +255,7 @@ def fit_text(
             resume=resume,
             overwrite=overwrite,
             tensorboard=tensorboard,
-            text_column=_column(text_column),
+            text_column=column(text_column),
             label_column=labels[0] if len(labels) == 1 else tuple(labels),
             encoding=encoding,
         )
@@ -264,7 +264,8 @@ def fit_text(
     output.run(work, _show_run, as_json=as_json)
 
 
-def _column(text: str) -> str | int:
+def column(text: str) -> str | int:
+    """A column's name, or its number in a table without heading."""
     return int(text) if text.isdigit() else text
 
 

@@ -16,7 +16,7 @@ import kerastl
 from kerastl.cli import output
 from kerastl.cli.benchmark import benchmark
 from kerastl.cli.cache import cache_app
-from kerastl.cli.fit import fit_app
+from kerastl.cli.fit import column, fit_app
 from kerastl.cli.output import Json, Trusted
 from kerastl.cli.predict import predict
 
@@ -58,16 +58,27 @@ def evaluate(
         str | None, typer.Option(help="Part of a divided folder: train, validation or test.")
     ] = None,
     image_column: Annotated[str, typer.Option(help="Column of paths in a table.")] = "image",
-    label_column: Annotated[str, typer.Option(help="Column of labels in a table.")] = "label",
+    text_column: Annotated[str, typer.Option(help="Column of texts in a table.")] = "text",
+    label_column: Annotated[
+        str,
+        typer.Option(help="Column of labels in a table; several, with commas, for multi_label."),
+    ] = "label",
     as_json: Json = False,
 ) -> None:
     """Measure a trained model on labelled data."""
 
     def work() -> dict[str, Any]:
+        trained = kerastl.load(run)
         options: dict[str, Any] = {"image_column": image_column, "label_column": label_column}
+        if _is_of_texts(trained):
+            labels = tuple(column(name) for name in label_column.split(","))
+            options = {
+                "text_column": column(text_column),
+                "label_column": labels[0] if len(labels) == 1 else labels,
+            }
         if split is not None:
             options["split"] = split
-        return {"metrics": kerastl.load(run).evaluate(data, **options)}
+        return {"metrics": trained.evaluate(data, **options)}
 
     def show(result: dict[str, Any], console: Console) -> None:
         table = Table("metric", "value")
@@ -127,7 +138,7 @@ def export(
             "litert": LiteRTOptions(batch=1 if batch_one else None, float_input=float_input),
             "any_size": any_size,
         }
-        if trained.KIND == "text_classification":
+        if _is_of_texts(trained):
             if batch_one or float_input or any_size:
                 raise ConfigurationError(
                     "--batch-one, --float-input and --any-size are for models of images."
@@ -145,6 +156,12 @@ def export(
         return dict(bundle.as_dict())
 
     output.run(work, _show_bundle, as_json=as_json)
+
+
+def _is_of_texts(trained: kerastl.TrainedModel) -> bool:
+    from kerastl.model import TokenModel
+
+    return isinstance(trained, TokenModel)
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -22,6 +22,8 @@ Trusted = Annotated[
     bool,
     typer.Option("--trusted", help="Read a model.pt2 too: it can run code of the bundle's maker."),
 ]
+# What epochs are compared by, of each kind of labels another.
+_SCORES = ("accuracy", "r2", "precision_at_1")
 BAD_INPUT = 2
 PARITY_FAILED = 3
 INTERRUPTED = 130
@@ -136,7 +138,8 @@ def _escape(value: Any) -> str:
 
 def phases_table(result: dict[str, Any]) -> Table:
     """The phases of a run."""
-    score = "r2" if any("r2" in phase for phase in result["phases"]) else "accuracy"
+    names = {name for phase in result["phases"] for name in _SCORES if name in phase}
+    score = min(names, default="accuracy")
     table = Table("phase", "trains", "epochs", "seconds", f"val {score}", title="Phases")
     for phase in result["phases"]:
         accuracy = "-" if phase[score] is None else f"{phase[score]:.3f}"

@@ -1,4 +1,4 @@
-"""``kerastl predict``: labels of images or texts, from a run or a bundle."""
+"""``kerastl predict``: labels of images or texts, or vectors, from a run or a bundle."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ import kerastl
 from kerastl.cli import output
 from kerastl.cli.output import Json, Trusted
 
+# Of a vector's numbers; --json gives all.
+_SHOWN = 6
+
 
 def predict(
     model: Annotated[Path, typer.Argument(help="A run directory or a bundle.")],
@@ -25,7 +28,7 @@ def predict(
     trusted: Trusted = False,
     as_json: Json = False,
 ) -> None:
-    """Predict the classes of images or texts."""
+    """Predict the classes of images or texts, or what else a model says of texts."""
 
     def work() -> dict[str, Any]:
         given = [*(inputs or ()), *(_lines(lines) if lines is not None else ())]
@@ -62,8 +65,8 @@ def _lines(path: Path) -> list[str]:
 
 def _answers(model: Path, given: Sequence[str], trusted: bool) -> list[dict[str, Any]]:
     from kerastl.exporting import TextPredictor, load_bundle
-    from kerastl.exporting.text_parity import Decisions
-    from kerastl.model import TextModel
+    from kerastl.exporting.texts import decisions_of_model
+    from kerastl.model import TokenModel
     from kerastl.model.predictions import make_predictions
 
     if (model / "manifest.json").is_file():
@@ -75,9 +78,8 @@ def _answers(model: Path, given: Sequence[str], trusted: bool) -> list[dict[str,
         )
     else:
         trained = kerastl.load(model)
-        if isinstance(trained, TextModel):
-            decisions = Decisions(trained.kind, trained.class_names, trained.thresholds)
-            return decisions.answers(trained.predict(list(given)).probabilities)
+        if isinstance(trained, TokenModel):
+            return decisions_of_model(trained).answers(trained.outputs(given))
         found = trained.predict([Path(item) for item in given])
     return [
         {"label": label, "probability": float(confidence)}
@@ -86,6 +88,9 @@ def _answers(model: Path, given: Sequence[str], trusted: bool) -> list[dict[str,
 
 
 def _line(row: dict[str, Any]) -> str:
+    if "embedding" in row:
+        numbers = " ".join(f"{value:.4f}" for value in row["embedding"][:_SHOWN])
+        return f"{row['input']}  {numbers} ..."
     if "value" in row:
         return f"{row['input']}  {row['value']:.6g}"
     if isinstance(row["label"], list):

@@ -20,6 +20,8 @@ def intended_use(manifest: dict[str, Any], origin: str) -> str:
     """
     names = ", ".join(f"`{name}`" for name in manifest["class_names"])
     count = len(manifest["class_names"])
+    if manifest["kind"] == "embedding":
+        return _vectors(manifest, origin)
     if manifest["kind"] == "regression":
         title, does = "Regression on texts", "This model gives a text a number."
     elif manifest["kind"] == "multi_label":
@@ -40,6 +42,40 @@ def intended_use(manifest: dict[str, Any], origin: str) -> str:
 on your own before you rely on it; do not let it decide alone about people."""
 
 
+def _vectors(manifest: dict[str, Any], origin: str) -> str:
+    size = manifest["outputs"][0]["shape"][1]
+    return f"""# Text embedding: {size} dimensions
+
+This model turns a text into a vector of {size} numbers and length 1: the dot product of two such \
+vectors is their cosine, and says how alike two texts are. It is made for search by meaning, for \
+grouping texts and for finding duplicates.{origin} Use it on texts like those it was trained on, \
+in the same language; what cosine means "alike" differs from model to model, so choose the limit \
+on texts of your own."""
+
+
+# Sentences that every card has, and what they are in that of an embedding.
+_OF_CLASSES = (
+    ("pipeline_tag: text-embedding\ntags:\n- text-embedding", "pipeline_tag: sentence-similarity\n"
+     "tags:\n- sentence-similarity\n- feature-extraction"),
+    ("| largest difference | label agreement | accuracy |", "| largest difference | agreement | |"),
+    ("- A probability is not a certainty: its calibration was not measured here.",
+     "- A cosine is no probability: 0.5 does not mean that two texts are alike half of the time."),
+)  # fmt: skip
+
+
+def of_vectors(card: str) -> str:
+    """The card of an embedding, without what is said of classes and probabilities.
+
+    Raises:
+        ValueError: the card does not say it in the words that are known here.
+    """
+    for said, instead in _OF_CLASSES:
+        if said not in card:
+            raise ValueError(f"The card does not hold {said!r}.")
+        card = card.replace(said, instead)
+    return card
+
+
 def running(manifest: dict[str, Any]) -> str:
     """How the bundle is run."""
     tokenizer = manifest["tokenizer"]
@@ -51,7 +87,8 @@ def running(manifest: dict[str, Any]) -> str:
         f"end tokens {tokenizer['end_ids']}, and filled up on the right with "
         f"{tokenizer['pad_id']}. The ONNX and LiteRT files take `token_ids` and `padding_mask` "
         "(1 where a token is no filling), int32 `(batch, length)` each, and answer with "
-        "`probabilities`. The runner scripts do all of this and need neither Keras nor kerastl:",
+        f"`{manifest['outputs'][0]['name']}`. The runner scripts do all of this and need neither "
+        "Keras nor kerastl:",
         "",
         "```",
     ]
@@ -62,7 +99,7 @@ def running(manifest: dict[str, Any]) -> str:
     lines.append("```")
     for entry in manifest["artifacts"]:
         if entry["format"] == "saved_model":
-            lines += ["", _saved_model(entry, manifest["kind"])]
+            lines += ["", _saved_model(entry, manifest)]
         elif entry["format"] == "litert" and entry["quantization"] is None:
             lines += [
                 "",
@@ -72,26 +109,29 @@ def running(manifest: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _saved_model(entry: dict[str, Any], kind: str) -> str:
+def _saved_model(entry: dict[str, Any], manifest: dict[str, Any]) -> str:
     if not entry["takes_strings"]:
         return (
             "The SavedModel's one signature, `serve_tokens`, takes `token_ids` and "
             f"`padding_mask`. It takes no strings: {entry['no_strings_because']}"
         )
-    label = " and `label`" if kind == "single_label" else ""
+    label = " and `label`" if manifest["kind"] == "single_label" else ""
     return (
         "The SavedModel takes strings: `serving_default` turns `text`, a vector of UTF-8 strings, "
-        f"into `probabilities`{label}; `serve_tokens` takes `token_ids` and `padding_mask`. "
+        f"into `{manifest['outputs'][0]['name']}`{label}; `serve_tokens` takes `token_ids` and "
+        "`padding_mask`. "
         "`import tensorflow_text` before you load it: its tokenizer's operators come from there."
     )
 
 
 def limits(manifest: dict[str, Any]) -> list[str]:
-    """Lines on what was not proved."""
+    """Lines on what was not proved, and of an embedding on what agreement is."""
     lines = [
         f"- What is longer than {manifest['tokenizer']['max_length']} tokens is cut: the end of a "
         "long text is not seen."
     ]
+    if manifest["kind"] == "embedding":
+        lines.append(f"- Agreement is the share of {manifest['agreement_of']}.")
     if manifest["parity_examples"]["kind"] == "built-in":
         lines.append(
             "- Parity was measured on sentences that kerastl holds, since none were given."

@@ -1,4 +1,4 @@
-"""Converts a text classifier: the worker's side of an export.
+"""Converts a model of texts: the worker's side of an export.
 
 Runs in the export worker, under TensorFlow.
 """
@@ -15,6 +15,7 @@ from typing import Any
 from kerastl.backbones import MASK_LAYER
 from kerastl.errors import ConfigurationError
 from kerastl.exporting.bundle import artifact_path
+from kerastl.exporting.text_parity import output_name
 from kerastl.exporting.text_saved_model import PADDING_MASK, TOKEN_IDS, GraphTokenizer
 from kerastl.files import read_json
 from kerastl.graph import with_input
@@ -53,7 +54,7 @@ def convert(job: dict[str, Any], folder: Path, step: Step) -> dict[str, Any]:
         in_graph, facts["tokenizer_equality"], why = _tokenizers(out, job["tokenizer"], texts)
     if {"saved_model", "onnx"} & set(job["formats"]):
         with step("tracing the network"):
-            frozen = text_saved_model.freeze(network)
+            frozen = text_saved_model.freeze(network, output_name(job["labels"]))
     if "saved_model" in job["formats"]:
         with step("writing saved_model"):
             facts["saved_model"] = text_saved_model.write(
@@ -115,7 +116,7 @@ def _convert_onnx(
             path,
             job["metadata"],
             inputs={f"{name}:0": name for name in (TOKEN_IDS, PADDING_MASK)},
-            outputs={frozen.outputs[0].name: "probabilities"},
+            outputs={frozen.outputs[0].name: output_name(job["labels"])},
             axes={1: "length"},
         )
     if "dynamic" in job["quantize"]:
@@ -165,8 +166,9 @@ def _convert_litert(
         name = artifact_path("litert", quantization)
         with step(f"converting to litert ({quantization or 'float32'})"):
             if not source.exists():
-                frozen = text_saved_model.freeze(network, length)
-                text_saved_model.write_tokens(frozen, source, length)
+                output = output_name(job["labels"])
+                frozen = text_saved_model.freeze(network, output, length)
+                text_saved_model.write_tokens(frozen, source, output, length)
             data = litert_route.converted(source, quantization)
             litert_route.refuse_custom_operators(data)
             (out / name).write_bytes(data)

@@ -11,6 +11,7 @@ from kerastl.exporting.bundle import Artifact
 from kerastl.exporting.diagnosis import order_of
 
 Array = np.ndarray[Any, Any]
+_FEW = 32
 
 
 def causes(
@@ -25,7 +26,7 @@ def causes(
         artifacts: what was measured; those that passed are passed over.
         reference: the network's outputs, ``(n, outputs)``.
         outputs: the artifacts' outputs by path, ``(n, outputs)``.
-        class_names: one name per output; empty for a regression.
+        class_names: one name per output; empty for a regression and an embedding.
 
     Returns:
         One sentence for each cause that was found; none where it is another.
@@ -47,10 +48,17 @@ def _reason(reference: Array, outputs: Array, class_names: Sequence[str]) -> str
             f"it answers with values that are not finite on {bad} of {len(outputs)} texts: a "
             "weight is NaN or infinite, or the conversion overflowed"
         )
-    order = order_of(reference, outputs)
+    # All pairs of columns are compared: of a vector's many numbers on a few texts.
+    few = slice(None) if class_names else slice(_FEW)
+    order = order_of(reference[few], outputs[few])
     if order is None:
         return None
     first = next(index for index, target in enumerate(order) if index != target)
+    if not class_names:
+        return (
+            f"its dimensions are in another order: dimension {first} is the network's dimension "
+            f"{order[first]}"
+        )
     return (
         f"its outputs are in another order: output {first} is {class_names[order[first]]!r}, not "
         f"{class_names[first]!r}"

@@ -8,19 +8,44 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kerastl.exporting import card, manifest
+from kerastl.exporting import card, manifest, text_card
 from kerastl.exporting.assembly import sealed
 from kerastl.exporting.bundle import Artifact, Gate
-from kerastl.exporting.text_parity import SPREAD, Decisions
+from kerastl.exporting.text_parity import EMBEDDING, SPREAD, Decisions, output_name
+from kerastl.exporting.text_vectors import (
+    LEAST_COSINE,
+    LEAST_QUANTIZED_COSINE,
+    least_cosine,
+)
 from kerastl.provenance import versions
 from kerastl.text import TOKENIZER_FILE
 
 if TYPE_CHECKING:
-    from kerastl.model import TextModel
+    from kerastl.model import TokenModel
 
 Array = np.ndarray[Any, Any]
 
-TASK = "text_classification"
+_CLASSIFICATION = "text_classification"
+_EMBEDDING = "text_embedding"
+
+
+class _AnyTask(str):
+    """Equal to each task of texts."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return other in (_CLASSIFICATION, _EMBEDDING)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = str.__hash__
+
+
+TASK = _AnyTask(_CLASSIFICATION)
+"""What the task of a manifest is compared with to see whether its bundle is one of texts."""
+
 PREPROCESSING = (
     "outside of the graph, by tokenizer.json; a SavedModel whose signatures include "
     "serving_default takes strings"
@@ -39,10 +64,16 @@ _OUTPUTS = {
     "single_label": "probabilities",
     "multi_label": "probability of each class by itself",
     "regression": "numbers",
+    "embedding": "vectors of length 1",
 }
 
 
-def tokenizer_entry(model: TextModel) -> dict[str, Any]:
+def task_of(kind: str) -> str:
+    """``task`` of the manifest."""
+    return _EMBEDDING if kind == EMBEDDING else _CLASSIFICATION
+
+
+def tokenizer_entry(model: TokenModel) -> dict[str, Any]:
     """``tokenizer`` of the manifest; ``max_length`` is the length at which texts are cut."""
     return {**model.tokenizer.settings, "max_length": model.max_length}
 
@@ -50,7 +81,7 @@ def tokenizer_entry(model: TextModel) -> dict[str, Any]:
 def write(
     folder: Path,
     *,
-    model: TextModel,
+    model: TokenModel,
     tokenizer: Mapping[str, Any],
     decisions: Decisions,
     artifacts: Sequence[Artifact],
@@ -92,9 +123,13 @@ def write(
         for entry, artifact in zip(entries, artifacts, strict=True):
             allowed = decisions.allowed_difference(reference, gate, artifact.quantization)
             entry["parity"]["threshold"]["max_abs_diff_of_a_number"] = allowed
+    if decisions.kind == EMBEDDING:
+        for entry, artifact in zip(entries, artifacts, strict=True):
+            entry["parity"]["threshold"]["cosine"] = least_cosine(artifact.quantization)
+            entry["parity"]["least_cosine"] = entry.pop("least_cosine")
     content: dict[str, Any] = {
         "schema_version": manifest.SCHEMA_VERSION,
-        "task": TASK,
+        "task": task_of(decisions.kind),
         "kind": decisions.kind,
         "class_names": names,
         "thresholds": None if decisions.thresholds is None else list(decisions.thresholds),
@@ -103,7 +138,7 @@ def write(
         "tokenizer": dict(tokenizer),
         "outputs": [
             {
-                "name": "probabilities",
+                "name": output_name(decisions.kind),
                 "dtype": "float32",
                 "shape": [None, reference.shape[1]],
                 "kind": _OUTPUTS[decisions.kind],
@@ -124,7 +159,10 @@ def write(
             **{f"training:{k}": v for k, v in dict(details.get("versions") or {}).items()},
         },
     }
-    (folder / "README.md").write_text(card.render(content), encoding="utf-8")
+    text = card.render(content)
+    if decisions.kind == EMBEDDING:
+        text = text_card.of_vectors(text)
+    (folder / "README.md").write_text(text, encoding="utf-8")
     return sealed(folder, content, ["labels.txt", TOKENIZER_FILE])
 
 
@@ -135,5 +173,9 @@ def _agreement(kind: str) -> str:
         "regression": (
             "numbers within max_abs_diff times the spread, if that is over 1; quantised, within "
             f"{SPREAD:.0%} of the spread"
+        ),
+        "embedding": (
+            f"vectors of a cosine of at least {LEAST_COSINE} with the network's, quantised "
+            f"{LEAST_QUANTIZED_COSINE}, that are no nearer to the network's vector of another text"
         ),
     }[kind]

@@ -7,31 +7,49 @@ from typing import Any
 
 import numpy as np
 
-from kerastl.exporting import parity
+from kerastl.exporting import parity, text_vectors
 from kerastl.exporting.bundle import Gate
 
 Array = np.ndarray[Any, Any]
 
+EMBEDDING = "embedding"
+PROBABILITIES = "probabilities"
 # Of a regression: how far a quantised artifact's number may lie off, as a share of the spread.
 SPREAD = 0.05
+# As of images: kernels of another machine may round an integer step or two differently.
+QUANTIZED_REPEAT = 0.05
+
+
+def output_name(kind: str) -> str:
+    """What an artifact calls its output."""
+    return EMBEDDING if kind == EMBEDDING else PROBABILITIES
 
 
 @dataclass(frozen=True)
 class Decisions:
-    """How outputs ``(n, outputs)`` become labels.
+    """How outputs ``(n, outputs)`` become labels, or what else they mean.
 
     Attributes:
-        kind: ``"single_label"``, ``"multi_label"`` or ``"regression"``.
-        class_names: one per output; empty for a regression.
+        kind: ``"single_label"``, ``"multi_label"``, ``"regression"`` or ``"embedding"``.
+        class_names: one per output; empty for a regression and an embedding.
         thresholds: of several labels, the probability from which each is given.
+        dimensions: of an embedding, how many numbers a vector has.
     """
 
     kind: str
     class_names: tuple[str, ...]
     thresholds: tuple[float, ...] | None = None
+    dimensions: int | None = None
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers there are for a text."""
+        return self.dimensions or len(self.class_names) or 1
 
     def labels(self, outputs: Array) -> list[Any]:
-        """The label of each row: a name, a list of names, or a number."""
+        """The label of each row: a name, a list of names, a number, or None of an embedding."""
+        if self.kind == EMBEDDING:
+            return [None] * len(outputs)
         if self.kind == "single_label":
             return [self.class_names[int(row.argmax())] for row in outputs]
         if self.kind == "regression":
@@ -40,13 +58,22 @@ class Decisions:
         names = np.array(self.class_names, dtype=object)
         return [list(names[row]) for row in chosen]
 
+    def shown(self, output: Array) -> str:
+        """What a message says of the answer ``(outputs,)`` to one text."""
+        if self.kind == EMBEDDING:
+            return text_vectors.shown(output)
+        return repr(self.labels(output[None])[0])
+
     def answers(self, outputs: Array) -> list[dict[str, Any]]:
         """Of each row what ``predict`` prints: ``label`` and ``probability``.
 
-        Both are lists for several labels; of a regression they are None, and ``value`` is the
-        number.
+        Both are lists for several labels. Of a regression they are None, and ``value`` is the
+        number; of an embedding ``embedding`` is the vector, a list.
         """
         labels = self.labels(outputs)
+        if self.kind == EMBEDDING:
+            vectors = np.asarray(outputs).astype(float).tolist()
+            return [{"label": None, "probability": None, EMBEDDING: row} for row in vectors]
         if self.kind == "regression":
             return [{"label": None, "probability": None, "value": value} for value in labels]
         if self.kind == "single_label":
@@ -73,8 +100,11 @@ class Decisions:
 
         A tie in the network's own answer, within :data:`kerastl.exporting.parity.TIE`, agrees with
         either decision. Of a regression those agree that are near enough: within the gate's
-        largest difference times ``scale``, or, quantised, within 5 % of the spread.
+        largest difference times ``scale``, or, quantised, within 5 % of the spread; of an
+        embedding see :func:`kerastl.exporting.text_vectors.agreeing`.
         """
+        if self.kind == EMBEDDING:
+            return text_vectors.agreeing(reference, outputs, quantization)
         if self.kind == "single_label":
             return parity.agreeing(reference, outputs)
         if reference.shape != outputs.shape:
@@ -108,9 +138,17 @@ class Decisions:
             diff = diff / self.scale(reference)
         return parity.passes(gate, quantization, diff, agreement)
 
+    def repeats(self, recorded: Array, answered: Array) -> bool:
+        """Whether a quantised artifact repeats its own answers of the export."""
+        difference = parity.max_abs_diff(recorded, answered)
+        # The numbers of a vector are small: what they differ by counts, not what 1 is to them.
+        least = 0.0 if self.kind == EMBEDDING else 1.0
+        allowed = QUANTIZED_REPEAT * max(least, float(np.ptp(recorded)))
+        return difference is not None and difference <= allowed
+
     def accuracy(self, labels: Array | None, outputs: Array) -> float | None:
-        """Share of right decisions; None without labels, and of a regression."""
-        if labels is None or self.kind == "regression":
+        """Share of right decisions; None without labels, and where there are no classes."""
+        if labels is None or not self.class_names:
             return None
         if self.kind == "multi_label":
             return float(((outputs >= self._limits()) == (labels > 0)).mean())

@@ -1,4 +1,4 @@
-"""Predicts the labels of texts with a bundle's artifact, without the network."""
+"""Answers texts with a bundle's artifact, without the network."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class TextPredictor:
     """An artifact of a text bundle, ready to predict.
 
     Attributes:
-        class_names: one name per output; empty for a regression.
-        kind: ``"single_label"``, ``"multi_label"`` or ``"regression"``.
+        class_names: one name per output; empty for a regression and an embedding.
+        kind: ``"single_label"``, ``"multi_label"``, ``"regression"`` or ``"embedding"``.
         format: the artifact's format.
         path: the artifact's path inside the bundle.
     """
@@ -40,7 +40,7 @@ class TextPredictor:
         self._decisions = decisions
 
     def predict(self, texts: str | Sequence[str]) -> Array:
-        """Outputs of texts, float32 ``(n, outputs)``.
+        """Outputs of texts, float32 ``(n, outputs)``; of an embedding vectors of length 1.
 
         Args:
             texts: a string, or a list of strings.
@@ -50,11 +50,11 @@ class TextPredictor:
         """
         given = [texts] if isinstance(texts, str) else list(texts)
         if not given:
-            return np.zeros((0, max(1, len(self.class_names))), dtype=np.float32)
+            return np.zeros((0, self._decisions.outputs), dtype=np.float32)
         return self._runtime.predict(given, self._tokens)
 
     def labels(self, outputs: Array) -> list[Any]:
-        """What outputs mean: of each text a name, a list of names, or a number."""
+        """What outputs mean; see ``Decisions.labels``."""
         return self._decisions.labels(outputs)
 
     def answers(self, outputs: Array) -> list[dict[str, Any]]:

@@ -23,8 +23,8 @@ class TextAnswers:
 
     Attributes:
         outputs: float32 ``(n, outputs)`` by the artifact's path.
-        facts: by path: the class names that the artifact holds, its batch size, and of a
-            SavedModel that takes strings the labels that it gave itself.
+        facts: by path: the class names that the artifact holds, what it calls its output, its
+            batch size, and of a SavedModel that takes strings the labels that it gave itself.
     """
 
     outputs: dict[str, Array]
@@ -81,7 +81,10 @@ def run(
     for index, artifact in enumerate(job["artifacts"]):
         with step(f"running {artifact['path']}"):
             runtime = open_text_artifact(artifact["format"], bundle / artifact["path"])
-            fact: dict[str, Any] = {"class_names": runtime.class_names()}
+            fact: dict[str, Any] = {
+                "class_names": runtime.class_names(),
+                "output": runtime.output,
+            }
             if isinstance(runtime, SavedModelText) and runtime.takes_strings:
                 outputs, fact["labels"] = runtime.serve(texts)
                 # By tokens too: both signatures are shipped.

@@ -15,12 +15,14 @@ import numpy as np
 from kerastl.data import check_text
 from kerastl.errors import BundleError
 from kerastl.exporting.runtimes import BATCH_SIZE, load_saved_model, onnx_session, read_labels
+from kerastl.exporting.text_parity import EMBEDDING, PROBABILITIES
 from kerastl.optional import require
 from kerastl.text import TOKENIZER_FILE, Tokenizer
 
 Array = np.ndarray[Any, Any]
 
-_SIGNATURE = {"inputs": ["padding_mask", "token_ids"], "outputs": ["probabilities"]}
+_INPUTS = ["padding_mask", "token_ids"]
+_OUTPUTS = (PROBABILITIES, EMBEDDING)
 
 
 class TextTokens:
@@ -50,6 +52,9 @@ class TextRuntime(ABC):
 
     length: int | None = None
     """Tokens a text that it takes; None for any number."""
+
+    output: str
+    """What it calls its output: ``"probabilities"`` or ``"embedding"``."""
 
     @abstractmethod
     def run(self, ids: Array, mask: Array) -> Array:
@@ -84,12 +89,14 @@ class SavedModelText(TextRuntime):
         self._path = path
         self._tf, self._model = load_saved_model(path, threads)
         self.takes_strings = "serving_default" in self._model.signatures
+        serve = self._model.signatures["serve_tokens"]
+        self.output = _output_of(path, list(serve.structured_outputs))
 
     def run(self, ids: Array, mask: Array) -> Array:
         """Runs ``serve_tokens``."""
         serve = self._model.signatures["serve_tokens"]
         outputs = serve(token_ids=self._tf.constant(ids), padding_mask=self._tf.constant(mask))
-        return np.asarray(outputs["probabilities"])
+        return np.asarray(outputs[self.output])
 
     def predict(self, texts: Sequence[str], tokens: TextTokens) -> Array:
         """Runs ``serving_default`` where it is there."""
@@ -104,7 +111,7 @@ class SavedModelText(TextRuntime):
         for start in range(0, len(texts), BATCH_SIZE):
             batch = [check_text(text) for text in texts[start : start + BATCH_SIZE]]
             found = self._model.signatures["serving_default"](text=self._tf.constant(batch))
-            outputs.append(np.asarray(found["probabilities"]))
+            outputs.append(np.asarray(found[self.output]))
             if "label" in found:
                 labels += [label.decode("utf-8") for label in found["label"].numpy()]
         return np.concatenate(outputs).astype(np.float32), labels
@@ -120,6 +127,7 @@ class OnnxText(TextRuntime):
     def __init__(self, path: Path, threads: int | None = None) -> None:
         self._session = onnx_session(path, threads)
         self._metadata = self._session.get_modelmeta().custom_metadata_map
+        self.output = _output_of(path, [item.name for item in self._session.get_outputs()])
 
     def run(self, ids: Array, mask: Array) -> Array:
         """Runs the graph; a text at a time, without padding, where the file says so."""
@@ -136,7 +144,7 @@ class OnnxText(TextRuntime):
 
     def _invoke(self, ids: Array, mask: Array) -> Array:
         feeds = {"token_ids": ids, "padding_mask": mask}
-        return np.asarray(self._session.run(["probabilities"], feeds)[0])
+        return np.asarray(self._session.run([self.output], feeds)[0])
 
     def batch(self) -> str:
         """``"1"`` of files whose answers would depend on the other texts of a batch."""
@@ -160,11 +168,11 @@ class LiteRTText(TextRuntime):
             str(path), num_threads=threads or os.cpu_count() or 1
         )
         signature = self._interpreter.get_signature_list()["serving_default"]
-        if {key: sorted(names) for key, names in signature.items()} != _SIGNATURE:
+        if sorted(signature["inputs"]) != _INPUTS:
             raise BundleError(
-                f"{path} has the signature {signature}, not token_ids and padding_mask -> "
-                "probabilities."
+                f"{path} has the signature {signature}, not the inputs token_ids and padding_mask."
             )
+        self.output = _output_of(path, signature["outputs"])
         self._run = self._interpreter.get_signature_runner("serving_default")
         shape = self._run.get_input_details()["token_ids"]["shape_signature"]
         self.length = int(shape[1])
@@ -181,7 +189,7 @@ class LiteRTText(TextRuntime):
         return np.concatenate([self._invoke(ids[i : i + 1], mask[i : i + 1]) for i in rows])
 
     def _invoke(self, ids: Array, mask: Array) -> Array:
-        outputs = np.asarray(self._run(token_ids=ids, padding_mask=mask)["probabilities"])
+        outputs = np.asarray(self._run(token_ids=ids, padding_mask=mask)[self.output])
         if len(outputs) != len(ids):
             raise ValueError("the graph holds a fixed batch size")
         return outputs
@@ -196,6 +204,17 @@ class LiteRTText(TextRuntime):
         """labels.txt in the zip archive at the file's end."""
         with zipfile.ZipFile(self._path) as archive:
             return archive.read("labels.txt").decode("utf-8").split("\n")[:-1]
+
+
+def _output_of(path: Path, names: Sequence[str]) -> str:
+    """The one output of an artifact.
+
+    Raises:
+        BundleError: it is none that a bundle of texts has.
+    """
+    if len(names) != 1 or names[0] not in _OUTPUTS:
+        raise BundleError(f"{path} has the outputs {list(names)}, not one of {_OUTPUTS}.")
+    return names[0]
 
 
 _RUNTIMES: dict[str, Callable[[Path, int | None], TextRuntime]] = {

@@ -1,4 +1,4 @@
-"""The SavedModel of a text classifier, which takes strings where its tokenizer fits in a graph.
+"""The SavedModel of a model of texts, which takes strings where its tokenizer fits in a graph.
 
 Runs in the export worker, under TensorFlow.
 """
@@ -13,16 +13,18 @@ from typing import Any
 import tensorflow as tf
 
 from kerastl.exporting.saved_model import constants_of, convertible
+from kerastl.exporting.text_parity import output_name
 
 TOKEN_IDS = "token_ids"
 PADDING_MASK = "padding_mask"
 
 
-def freeze(network: Any, length: int | None = None) -> Any:
+def freeze(network: Any, output: str, length: int | None = None) -> Any:
     """Traces a network for inference and turns its variables into constants.
 
     Args:
         network: a Keras model of token ids and a padding mask, int32 ``(n, length)`` each.
+        output: what the output is called.
         length: tokens a text; None for any number.
 
     Returns:
@@ -32,7 +34,7 @@ def freeze(network: Any, length: int | None = None) -> Any:
 
     def forward(token_ids: Any, padding_mask: Any) -> Any:
         outputs = network([token_ids, padding_mask], training=False)
-        return tf.identity(tf.cast(outputs, tf.float32), name="probabilities")
+        return tf.identity(tf.cast(outputs, tf.float32), name=output)
 
     with convertible():
         traced = tf.function(forward, input_signature=_tokens(length)).get_concrete_function()
@@ -114,26 +116,28 @@ def write(
         frozen: of :func:`freeze`, for any length.
         path: the folder to write.
         class_names: become the asset labels.txt.
-        kind: ``"single_label"`` adds ``label`` to what ``serving_default`` gives.
+        kind: ``"single_label"`` adds ``label`` to what ``serving_default`` gives;
+            ``"embedding"`` calls its output so.
         tokenizer: None leaves ``serving_default`` out.
 
     Returns:
         What the manifest says of it beside its parity.
     """
     names = tf.constant(list(class_names), dtype=tf.string)
+    output = output_name(kind)
 
     def infer(ids: Any, mask: Any) -> Any:
         return tf.nest.flatten(frozen(token_ids=ids, padding_mask=mask))[0]
 
     def serve_tokens(token_ids: Any, padding_mask: Any) -> dict[str, Any]:
-        return {"probabilities": infer(token_ids, padding_mask)}
+        return {output: infer(token_ids, padding_mask)}
 
     def serving_default(text: Any) -> dict[str, Any]:
         assert tokenizer is not None
         outputs = infer(*tokenizer(text))
         if kind != "single_label":
-            return {"probabilities": outputs}
-        return {"probabilities": outputs, "label": tf.gather(names, tf.argmax(outputs, axis=-1))}
+            return {output: outputs}
+        return {output: outputs, "label": tf.gather(names, tf.argmax(outputs, axis=-1))}
 
     module = tf.Module()
     module.serve_tokens = tf.function(serve_tokens, input_signature=_tokens(None))
@@ -151,12 +155,12 @@ def write(
     }
 
 
-def write_tokens(frozen: Any, path: Path, length: int) -> None:
+def write_tokens(frozen: Any, path: Path, output: str, length: int) -> None:
     """Writes what LiteRT converts from: ``serving_default`` takes tokens of a fixed length."""
 
     def serving_default(token_ids: Any, padding_mask: Any) -> dict[str, Any]:
         found = frozen(token_ids=token_ids, padding_mask=padding_mask)
-        return {"probabilities": tf.nest.flatten(found)[0]}
+        return {output: tf.nest.flatten(found)[0]}
 
     module = tf.Module()
     module.serving_default = tf.function(serving_default, input_signature=_tokens(length))

@@ -14,16 +14,14 @@ from kerastl.exporting import parity, text_golden
 from kerastl.exporting.bundle import Artifact, Bundle, Gate
 from kerastl.exporting.manifest import bundle_of
 from kerastl.exporting.text_diagnosis import causes
+from kerastl.exporting.text_faults import faults_of, figures
 from kerastl.exporting.text_golden import Golden
-from kerastl.exporting.text_parity import Decisions
+from kerastl.exporting.text_parity import EMBEDDING, Decisions
 from kerastl.exporting.text_running import TextAnswers, run_text_artifacts
 from kerastl.exporting.text_runtimes import TextTokens
-from kerastl.exporting.texts import faults_of, figures
 
 Array = np.ndarray[Any, Any]
 
-# As of images: kernels of another machine may round an integer step or two differently.
-QUANTIZED_REPEAT = 0.05
 _SHOWN = 40
 
 
@@ -93,6 +91,7 @@ def decisions_of(manifest: Mapping[str, Any]) -> Decisions:
         manifest["kind"],
         tuple(manifest["class_names"]),
         None if thresholds is None else tuple(thresholds),
+        manifest["outputs"][0]["shape"][1] if manifest["kind"] == EMBEDDING else None,
     )
 
 
@@ -167,10 +166,7 @@ def _measure(
     if artifact.quantization is not None:
         # On so few texts one label weighs more than the gate's slack, which the export applied to
         # all examples: here the artifact is held to its own answers.
-        own = recorded[artifact.path]
-        repeated = parity.max_abs_diff(own, answered)
-        allowed = QUANTIZED_REPEAT * max(1.0, float(np.ptp(own)))
-        found["passed"] = repeated is not None and repeated <= allowed
+        found["passed"] = decisions.repeats(recorded[artifact.path], answered)
     return replace(artifact, **found)
 
 
@@ -178,7 +174,7 @@ def _label_faults(
     golden: Golden, answers: TextAnswers, artifacts: Iterable[Artifact], decisions: Decisions
 ) -> list[str]:
     """Golden texts whose label is another than the one that is written beside them."""
-    if decisions.kind == "regression":
+    if not decisions.class_names:
         return []
     faults = []
     for artifact in artifacts:

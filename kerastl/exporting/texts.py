@@ -1,4 +1,4 @@
-"""``export_text``: a text model in, a proved bundle out, or nothing at all."""
+"""``export_text``: a model of texts in, a proved bundle out, or nothing at all."""
 
 from __future__ import annotations
 
@@ -20,26 +20,27 @@ from kerastl.exporting.bundle import DEFAULT_FORMATS, Artifact, Bundle, Gate, ar
 from kerastl.exporting.jobs import check_installed, run_worker
 from kerastl.exporting.text_diagnosis import causes
 from kerastl.exporting.text_examples import PROBES, SENTENCES
-from kerastl.exporting.text_parity import Decisions
+from kerastl.exporting.text_faults import faults_of, figures, probe_faults
+from kerastl.exporting.text_parity import EMBEDDING, Decisions
 from kerastl.exporting.text_running import TextAnswers, run_text_artifacts
+from kerastl.exporting.text_vectors import cosines
 from kerastl.files import atomic_folder, write_json
 from kerastl.text import TOKENIZER_FILE
 
 if TYPE_CHECKING:
-    from kerastl.model import TextModel
+    from kerastl.model import TokenModel
 
 Array = np.ndarray[Any, Any]
 
 TEXT_QUANTIZATIONS = ("dynamic",)
 _DEFAULT_GATE = Gate()
-_SHOWN = 40
 
 
 @dataclass(frozen=True)
 class _Request:
     """The checked arguments of one export."""
 
-    model: TextModel
+    model: TokenModel
     formats: list[str]
     quantize: list[str]
     gate: Gate
@@ -65,7 +66,7 @@ class _Request:
 
 
 def export_text(
-    model: TextModel,
+    model: TokenModel,
     path: str | os.PathLike[str],
     *,
     formats: Sequence[str] = DEFAULT_FORMATS,
@@ -74,7 +75,7 @@ def export_text(
     overwrite: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> Bundle:
-    """Exports a text model and proves that every artifact answers like it, from string to label.
+    """Exports a model of texts and proves that every artifact answers like it, from the string on.
 
     Args:
         model: a trained model; its samples are what parity is measured on, or, without any,
@@ -85,7 +86,8 @@ def export_text(
         quantize: ``"dynamic"``: an ONNX and a LiteRT file beside the float32 ones, with weights of
             8 bits.
         gate: the thresholds. Of several labels a text, agreement is that of the single decisions;
-            of a regression, that of numbers within 5 % of the spread.
+            of a regression, that of numbers within 5 % of the spread; of an embedding, that of
+            vectors near the network's own and to no other text's nearer.
         overwrite: replace a folder that is there.
         progress: called with a short text as each step begins.
 
@@ -106,7 +108,7 @@ def export_text(
 
 
 def _checked(
-    model: TextModel, formats: Sequence[str], quantize: Sequence[str], gate: Gate
+    model: TokenModel, formats: Sequence[str], quantize: Sequence[str], gate: Gate
 ) -> _Request:
     gate.validate()
     names = check_class_names(model.class_names)
@@ -119,9 +121,9 @@ def _checked(
             f"quantize={quantized} makes ONNX and LiteRT files, and formats={chosen} has neither "
             "'onnx' nor 'litert'. Add one."
         )
+    decisions = decisions_of_model(model)
     outputs = model.network.outputs[0].shape
-    expected = len(names) if names else 1
-    if len(outputs) != 2 or outputs[1] != expected:
+    if len(outputs) != 2 or outputs[1] != decisions.outputs:
         raise ConfigurationError(
             f"The network's output has the shape {tuple(outputs)}, and the model {len(names)} "
             "class names: one for each output, and none for a regression."
@@ -142,22 +144,25 @@ def _checked(
         texts=SENTENCES if samples is None else tuple(samples.texts),
         examples="built-in" if samples is None else "validation",
         labels=None if samples is None else samples.labels,
-        decisions=Decisions(
-            model.kind,
-            tuple(names),
-            _thresholds(model, len(names)) if model.kind == "multi_label" else None,
-        ),
+        decisions=decisions,
         details=details,
     )
 
 
-def _thresholds(model: TextModel, classes: int) -> tuple[float, ...]:
-    return tuple(float(value) for value in model.thresholds or (0.5,) * classes)
+def decisions_of_model(model: TokenModel) -> Decisions:
+    """What the outputs of a model of texts mean."""
+    settings, names = model.settings(), tuple(model.class_names)
+    kind, thresholds = settings["kind"], settings.get("thresholds")
+    if kind == EMBEDDING:
+        return Decisions(kind, (), dimensions=model.network.outputs[0].shape[-1])
+    if kind == "multi_label":
+        thresholds = tuple(float(value) for value in thresholds or (0.5,) * len(names))
+    return Decisions(kind, names, thresholds)
 
 
 def _export_to(folder: Path, request: _Request, say: Callable[[str], None]) -> dict[str, Any]:
     # Reading and verifying a bundle needs no Keras.
-    from kerastl.model.texts import predict_tokens
+    from kerastl.model import predict_tokens
     from kerastl.training import sort_tokens
 
     model, n = request.model, len(request.texts)
@@ -178,7 +183,14 @@ def _export_to(folder: Path, request: _Request, say: Callable[[str], None]) -> d
         for format, kind in request.planned
     ]
     faults = faults_of(answers, artifacts, request.decisions, request.gate)
-    faults += _probe_faults(request, reference[n:], answers, artifacts)
+    faults += probe_faults(
+        PROBES,
+        reference[n:],
+        {path: values[n:] for path, values in answers.outputs.items()},
+        artifacts,
+        request.decisions,
+        request.gate,
+    )
     if faults or not all(artifact.passed for artifact in artifacts):
         raise _parity_error(request, reference[:n], answers, artifacts, faults)
 
@@ -203,12 +215,23 @@ def _export_to(folder: Path, request: _Request, say: Callable[[str], None]) -> d
         reference=reference[:n],
         labels=request.labels,
         facts={
-            path: {"batch": answers.facts[path]["batch"], **facts.get(path, {})}
+            path: {
+                "batch": answers.facts[path]["batch"],
+                **facts.get(path, {}),
+                **_nearness(request.decisions, reference[:n], answers.outputs[path][:n]),
+            }
             for _, path in paths
         },
         details=request.details,
         reduced=reduced,
     )
+
+
+def _nearness(decisions: Decisions, reference: Array, outputs: Array) -> dict[str, float]:
+    """What the manifest says of an embedding's artifact besides its agreement."""
+    if decisions.kind != EMBEDDING:
+        return {}
+    return {"least_cosine": float(cosines(reference, outputs).min())}
 
 
 def _convert(
@@ -225,7 +248,7 @@ def _convert(
         write_json(work / "texts.json", list(request.probed))
         metadata = {
             "class_names": names,
-            "task": text_manifest.TASK,
+            "task": text_manifest.task_of(request.decisions.kind),
             "kind": request.decisions.kind,
             "thresholds": request.decisions.thresholds,
             "preprocessing": text_manifest.PREPROCESSING,
@@ -264,67 +287,6 @@ def _measured(
         accuracy=request.decisions.accuracy(request.labels, outputs),
         seconds=seconds.get(step_of(format, quantization)),
     )
-
-
-def figures(
-    decisions: Decisions, gate: Gate, quantization: str | None, reference: Array, outputs: Array
-) -> dict[str, Any]:
-    """The parity of an artifact's outputs, by the names of ``Artifact``."""
-    diff = parity.max_abs_diff(reference, outputs)
-    agreement = float(decisions.agreeing(reference, outputs, gate, quantization).mean())
-    return {
-        "max_abs_diff": diff,
-        "label_agreement": agreement,
-        "n": len(reference),
-        "passed": decisions.passes(reference, diff, agreement, gate, quantization),
-    }
-
-
-def faults_of(
-    answers: TextAnswers, artifacts: Sequence[Artifact], decisions: Decisions, gate: Gate
-) -> list[str]:
-    """What is wrong with artifacts beside their outputs, one sentence each."""
-    faults = []
-    for artifact in artifacts:
-        fact = answers.facts[artifact.path]
-        if fact["class_names"] != list(decisions.class_names):
-            faults.append(
-                f"{artifact.path} holds the class names {fact['class_names']}, not "
-                f"{list(decisions.class_names)}"
-            )
-        outputs = answers.outputs[artifact.path]
-        whole = outputs.shape[1] == len(decisions.class_names)
-        if fact.get("labels") and whole and fact["labels"] != decisions.labels(outputs):
-            faults.append(f"{artifact.path} names other labels than its own probabilities do")
-        apart = fact.get("signatures_differ_by", 0.0)
-        if apart > gate.max_abs_diff * decisions.scale(outputs):
-            faults.append(
-                f"the signatures serving_default and serve_tokens of {artifact.path} differ by "
-                f"{apart:.2e}: the tokenizer in its graph gives other ids than tokenizer.json"
-            )
-    return faults
-
-
-def _probe_faults(
-    request: _Request, reference: Array, answers: TextAnswers, artifacts: Sequence[Artifact]
-) -> list[str]:
-    """Texts that no data set holds: float artifacts must answer them as the model does."""
-    faults, decisions, gate = [], request.decisions, request.gate
-    for artifact in artifacts:
-        outputs = answers.outputs[artifact.path][len(request.texts) :]
-        if artifact.quantization is not None or not artifact.passed:
-            # Quantised ones are judged on the examples; of others the report says enough.
-            continue
-        for text, wanted, got in zip(PROBES, reference, outputs, strict=True):
-            measured = figures(decisions, gate, None, wanted[None], got[None])
-            if not measured["passed"]:
-                faults.append(
-                    f"{artifact.path} answers the text {text[:_SHOWN]!a} otherwise: "
-                    f"{decisions.labels(got[None])[0]!r}, not "
-                    f"{decisions.labels(wanted[None])[0]!r}; largest difference "
-                    f"{measured['max_abs_diff']}"
-                )
-    return faults
 
 
 def _parity_error(

@@ -12,7 +12,7 @@ from kerastl.graph import POOLING_LAYER, SCORES_LAYER
 from kerastl.heads.classification import OUTPUT
 
 Kind = Literal["single_label", "multi_label", "regression"]
-_POOLINGS = ("mean", "class_token", "max", "attention")
+POOLINGS = ("mean", "class_token", "max", "attention")
 # Added to the scores of padding: exp of it is 0 in float32, and it is finite in float16 too.
 _FAR_BELOW = -3e4
 
@@ -77,9 +77,9 @@ class TextHead:
 
     def check(self) -> None:
         """Raises ConfigurationError where a setting cannot be."""
-        if self.pooling is not None and self.pooling not in _POOLINGS:
+        if self.pooling is not None and self.pooling not in POOLINGS:
             raise ConfigurationError(
-                f"pooling={self.pooling!r}; allowed are {', '.join(map(repr, _POOLINGS))}, or None."
+                f"pooling={self.pooling!r}; allowed are {', '.join(map(repr, POOLINGS))}, or None."
             )
         if not isinstance(self.dropout, (int, float)) or not 0 <= self.dropout < 1:
             raise ConfigurationError(f"dropout={self.dropout!r}; allowed is 0 <= dropout < 1.")

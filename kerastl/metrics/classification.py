@@ -61,7 +61,8 @@ def wilson_interval(successes: int, n: int, z: float = 1.96) -> tuple[float, flo
     denominator = 1 + z * z / n
     center = (share + z * z / (2 * n)) / denominator
     half = z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / denominator
-    return float(max(0.0, center - half)), float(min(1.0, center + half))
+    # The interval holds the share; at 0 and at n rounding alone would put it outside.
+    return float(min(share, max(0.0, center - half))), float(max(share, min(1.0, center + half)))
 
 
 def classification_metrics(labels: Array, probabilities: Array) -> dict[str, float]:

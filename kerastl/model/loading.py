@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from kerastl.model import run_directory
+from kerastl.model.embeddings import EmbeddingModel, load_embedding_model
 from kerastl.model.images import ImageModel
 from kerastl.model.samples import Samples
 from kerastl.model.texts import TextModel, load_text_model
@@ -20,6 +21,10 @@ def load_run(path: str | os.PathLike[str]) -> TrainedModel:
     """
     run = Path(path)
     content = run_directory.read(run)
-    if content["provenance"].get("kind") == TextModel.KIND:
+    kind = content["provenance"].get("kind")
+    if kind == EmbeddingModel.KIND:
+        return load_embedding_model(run, content)
+    run_directory.check_classes(run, content)
+    if kind == TextModel.KIND:
         return load_text_model(run, content)
     return ImageModel(**content, samples=Samples.load(run))

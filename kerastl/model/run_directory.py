@@ -91,10 +91,20 @@ def read(path: Path) -> dict[str, Any]:
         raise RunError(
             f"The run directory {path} is damaged: {reason[0] if reason else error!r}"
         ) from error
-    # A regression has one output and no classes.
-    if network.output_shape[-1] != (len(values["class_names"]) or 1):
-        raise RunError(
-            f"The run directory {path} is damaged: the network has {network.output_shape[-1]} "
-            f"outputs, and class_names.json has {len(values['class_names'])} names."
-        )
     return {"network": network, **values}
+
+
+def check_classes(path: Path, content: Mapping[str, Any]) -> None:
+    """Raises RunError where a network does not give one output for each class name.
+
+    Args:
+        path: the run directory.
+        content: what ``read`` found there.
+    """
+    outputs, names = content["network"].output_shape[-1], content["class_names"]
+    # A regression has one output and no classes.
+    if outputs != (len(names) or 1):
+        raise RunError(
+            f"The run directory {path} is damaged: the network has {outputs} outputs, and "
+            f"class_names.json has {len(names)} names."
+        )

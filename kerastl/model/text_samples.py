@@ -22,20 +22,21 @@ class TextSamples:
 
     Attributes:
         texts: of the validation data, up to 256.
-        labels: theirs: int64 (n,), float32 (n, classes) or float32 (n,).
+        labels: theirs: int64 (n,), float32 (n, classes) or float32 (n,); None where they are
+            not known.
         calibration: texts of the training data, up to 128.
     """
 
     texts: tuple[str, ...]
-    labels: Array
+    labels: Array | None
     calibration: tuple[str, ...]
 
     def save(self, run: Path) -> None:
         """Writes the samples below a run directory."""
         content = {
             "texts": self.texts,
-            "labels": self.labels.tolist(),
-            "dtype": self.labels.dtype.name,
+            "labels": None if self.labels is None else self.labels.tolist(),
+            "dtype": None if self.labels is None else self.labels.dtype.name,
             "calibration": self.calibration,
         }
         with atomic_folder(run / FOLDER, overwrite=True) as temporary:
@@ -52,9 +53,10 @@ class TextSamples:
             return None
         try:
             content = read_json(run / FOLDER / _FILE)
+            labels = content["labels"]
             return TextSamples(
                 tuple(content["texts"]),
-                np.array(content["labels"], dtype=content["dtype"]),
+                None if labels is None else np.array(labels, dtype=content["dtype"]),
                 tuple(content["calibration"]),
             )
         except (OSError, ValueError, KeyError, TypeError) as error:

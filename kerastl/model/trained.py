@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import keras
 
 from kerastl.model import run_directory
-from kerastl.model.predictions import Predictions
 
 if TYPE_CHECKING:
     from kerastl.exporting import Bundle
@@ -41,8 +40,8 @@ class TrainedModel(abc.ABC):
     provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @abc.abstractmethod
-    def predict(self, inputs: Any) -> Predictions:
-        """Predicts the classes of inputs."""
+    def predict(self, inputs: Any) -> Any:
+        """``Predictions`` of a classifier or a regression; of an embedding vectors (n, d)."""
 
     @abc.abstractmethod
     def evaluate(self, data: Any, **options: Any) -> dict[str, float]:

@@ -3,5 +3,6 @@
 from kerastl.recipes.image_classification import ImageClassification
 from kerastl.recipes.recipe import Recipe
 from kerastl.recipes.text_classification import TextClassification
+from kerastl.recipes.text_embedding import TextEmbedding
 
-__all__ = ["ImageClassification", "Recipe", "TextClassification"]
+__all__ = ["ImageClassification", "Recipe", "TextClassification", "TextEmbedding"]

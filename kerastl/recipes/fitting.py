@@ -16,6 +16,7 @@ import keras
 import numpy as np
 
 from kerastl.backbones import NONE, stages_of
+from kerastl.data import DataWarning
 from kerastl.errors import ConfigurationError, DataError
 from kerastl.graph import ALL, HEAD, open_model, operations, resolve_boundary
 from kerastl.model import TrainedModel, load_run, run_directory
@@ -130,22 +131,10 @@ def fit(
         history=history,
         metrics=metrics,
         provenance={
-            "kind": recipe.get_config()["recipe"],
-            "versions": versions(),
-            "backend": keras.backend.backend(),
-            "seed": seed,
-            "backbone": {
-                "name": recipe.record.name,
-                "licence": recipe.record.licence,
-                "paper": recipe.record.paper,
-                "weights": recipe.get_config()["weights"],
-                **recipe.describe(base),
-            },
-            "weights_sha256": weights_sha256,
+            **provenance_of(recipe, base, weights_sha256, seed),
             **fingerprints,
             "train_examples": len(train),
             "validation_examples": 0 if held_out is None else len(held_out),
-            "command": command_line(),
         },
     )
     if out is not None:
@@ -153,8 +142,30 @@ def fit(
     return model
 
 
+def provenance_of(
+    recipe: Recipe, base: Any, weights_sha256: str | None, seed: int | None
+) -> dict[str, Any]:
+    """What a run says of its origin beside its data; no seed where nothing was trained."""
+    config = recipe.get_config()
+    return {
+        "kind": config["recipe"],
+        "versions": versions(),
+        "backend": keras.backend.backend(),
+        "seed": seed,
+        "backbone": {
+            "name": recipe.record.name,
+            "licence": recipe.record.licence,
+            "paper": recipe.record.paper,
+            "weights": config["weights"],
+            **recipe.describe(base),
+        },
+        "weights_sha256": weights_sha256,
+        "command": command_line(),
+    }
+
+
 class RandomBackboneWarning(UserWarning):
-    """A plan that freezes a backbone with random weights."""
+    """A backbone with random weights of which a part, or all, stays as it is."""
 
 
 def check_settings(recipe: Recipe, seed: int) -> None:
@@ -266,12 +277,27 @@ def _prepare(out: Path, *, clear: bool) -> None:
 
 
 def _check_classes(recipe: Recipe, train: Examples, names: tuple[str, ...]) -> None:
-    if recipe.objective.kind != "single_label":
+    if recipe.objective.kind not in ("single_label", "embedding"):
         return
     counts = np.bincount(train.labels, minlength=len(names))
     empty = [name for name, count in zip(names, counts, strict=True) if count == 0]
     if empty:
         raise DataError(f"No training example of {', '.join(empty)} could be read.")
+    if recipe.objective.kind == "embedding":
+        _warn_of_lonely(counts, recipe.batch_size)
+
+
+def _warn_of_lonely(counts: Any, batch_size: int) -> None:
+    """Warns where most examples are alone with their class in a batch."""
+    partners = (batch_size - 1) * float(np.sum((counts / counts.sum()) ** 2))
+    if partners < 1:
+        warnings.warn(
+            f"In batches of {batch_size} an example has {partners:.2g} others of its class on "
+            f"average, of {len(counts)} classes: a contrastive loss has little to draw together. "
+            f"Give batch_size={int(np.ceil((batch_size - 1) / partners)) + 1} or more.",
+            DataWarning,
+            stacklevel=5,
+        )
 
 
 def _fingerprint(

@@ -73,8 +73,10 @@ class Job:
     interruption: Interruption = dataclasses.field(default_factory=Interruption)
 
     @property
-    def outputs(self) -> int:
-        """How many numbers the network gives for an example."""
+    def targets(self) -> int:
+        """How many numbers the target of an example has."""
+        if self.objective.kind == "embedding":
+            return len(self.class_names)
         return int(self.network.outputs[0].shape[-1])
 
     @property

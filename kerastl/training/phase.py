@@ -46,7 +46,7 @@ class Phase:
             already (gamma 2; Lin et al., https://arxiv.org/abs/1708.02002), or
             ``"contrastive"``, which trains the vector that the head gets and not the head
             itself (see ``ContrastiveLoss``); then nothing is validated, and the last epoch is
-            kept.
+            kept. A ``TextEmbedding`` has no head: its vectors are validated as they train.
         gradient_accumulation: steps whose gradients are averaged before the weights change, for
             larger batches than memory holds.
         interpolate: after the phase, go back part of the way to the weights that it began with

@@ -16,7 +16,7 @@ from kerastl.training.adamw import PhaseAdamW
 from kerastl.training.averaging import ValidateAverages, kept_values
 from kerastl.training.batches import ExampleBatches, FixedBatches, ViewBatches
 from kerastl.training.checkpoint import State, network_variables
-from kerastl.training.contrastive import embedding_model
+from kerastl.training.contrastive import ContrastiveLoss
 from kerastl.training.feeding import for_evaluate, for_fit
 from kerastl.training.inputs import PhaseInputs
 from kerastl.training.job import Job
@@ -58,8 +58,8 @@ def training_batches(
         epoch: the epoch that comes first.
         skip: batches of that epoch that are left out; then it is the only one.
     """
-    targets = job.objective.targets(job.train.labels, job.outputs)
-    weights = example_weights(job.train.labels, job.outputs, job.class_weight, job.class_names)
+    targets = job.objective.targets(job.train.labels, job.targets)
+    weights = example_weights(job.train.labels, job.targets, job.class_weight, job.class_names)
     order: dict[str, Any] = {
         "batch_size": job.batch_size,
         "seed": job.seed,
@@ -131,9 +131,8 @@ class PhaseRun:
         self._inputs = inputs
         self._state = state
         self._started = time.perf_counter() - state.seconds
-        contrastive = phase.loss == "contrastive"
-        self._model = embedding_model(inputs.model) if contrastive else inputs.model
-        self._validation = None if contrastive else self._make_validation()
+        self._model = job.objective.trained(phase, inputs.model)
+        self._validation = self._make_validation() if job.objective.compares(phase) else None
         self._keep = KeepBest(phase.patience, read=kept_values, score=job.objective.score)
         self._origin = origin
         self._depth: dict[int, int] = {}
@@ -221,7 +220,7 @@ class PhaseRun:
         # Where all epochs were done already, no fit will tell it.
         keep.set_model(self._model)
         # A divergence goes back to these as long as there is no best epoch.
-        scored = self._validation is not None and state.phase > 0
+        scored = self._validation is not None and self._begins_trained
         if (self._phase.interpolate or not scored) and not state.start_values:
             state.start_values = read_variables(self._model.trainable_variables)
         if state.optimizer:
@@ -234,10 +233,16 @@ class PhaseRun:
                     state.best_values,
                     state.best["waited"],
                 )
-        elif self._validation is not None and state.phase > 0:
+        elif scored:
             # What the phase before learned is a candidate; an untrained head is none.
             scores = self._model.evaluate(self._validation, verbose=0, return_dict=True)
             keep.consider((scores[self._job.objective.score], -scores["loss"]), 0)
+
+    @property
+    def _begins_trained(self) -> bool:
+        """Whether what the phase begins with could be what it ends with."""
+        # The vectors of a pretrained encoder are of use before any training.
+        return self._state.phase > 0 or self._job.objective.kind == "embedding"
 
     def _fit(self, callbacks: list[Any]) -> None:
         state, patience = self._state, self._phase.patience
@@ -299,7 +304,8 @@ class PhaseRun:
         if phase.interpolate and best is not None:
             mixed, score = interpolate(model, start, self._validation, best.score, name=name)
             best = dataclasses.replace(best, score=score)
-        if isinstance(model.optimizer, (PhaseAdamW, keras.optimizers.LossScaleOptimizer)):
+        own = (PhaseAdamW, keras.optimizers.LossScaleOptimizer)
+        if isinstance(model.optimizer, own) or isinstance(model.loss, ContrastiveLoss):
             # Saved with the network, it would ask those who load it for a class of this library.
             model.optimizer, model.compiled = None, False
         note = "" if best is None else f"val {name} {best.score[0]:.3f} (epoch {best.epoch})"
@@ -339,7 +345,7 @@ class PhaseRun:
         job = self._job
         if self._inputs.validation is None or job.validation is None:
             return None
-        targets = job.objective.targets(job.validation.labels, job.outputs)
+        targets = job.objective.targets(job.validation.labels, job.targets)
         return for_evaluate(
             FixedBatches(self._inputs.validation, targets, batch_size=job.batch_size)
         )

@@ -14,7 +14,6 @@ import numpy as np
 from kerastl.errors import ConfigurationError, TrainingError
 from kerastl.graph import apply_boundary, settle_momentum
 from kerastl.training.checkpoint import network_variables
-from kerastl.training.contrastive import embedding_model
 from kerastl.training.inputs import prepare
 from kerastl.training.job import Job
 from kerastl.training.lora import adapters
@@ -100,8 +99,7 @@ def learning_rate_test(
         with adapters(job.network, cut, phase, seed=job.seed, number=0):
             # A model of its own: the network may be compiled, and stays so.
             model = keras.Model(inputs.model.inputs, inputs.model.outputs)
-            if phase.loss == "contrastive":
-                model = embedding_model(model)
+            model = job.objective.trained(phase, model)
             schedule = keras.optimizers.schedules.ExponentialDecay(
                 lowest, decay_steps=steps - 1, decay_rate=highest / lowest
             )

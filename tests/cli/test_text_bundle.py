@@ -10,7 +10,7 @@ import pytest
 
 import kerastl
 from tests.cli.test_main import call  # noqa: F401
-from tests.exporting.text_models import text_model
+from tests.exporting.text_models import embedding_model, text_model, texts
 
 pytest.importorskip("keras_hub")
 
@@ -73,3 +73,49 @@ def test_export_and_verify(call, run, bundle, tmp_path):
     code, _, err = call("benchmark", bundle)
     assert code == 2
     assert "bundle of texts" in err
+
+
+@pytest.fixture(scope="module")
+def embedding(tmp_path_factory):
+    path = tmp_path_factory.mktemp("embedding_run") / "run"
+    embedding_model(dimensions=8).save(path)
+    return path
+
+
+def test_an_embedding(call, embedding, tmp_path):
+    expected = kerastl.load(embedding).embed(["a film", "bad"])
+    code, out, err = call(
+        "export", embedding, "--out", tmp_path / "b", "--format", "onnx", "--json"
+    )
+    assert code == 0, err
+    assert json.loads(out)["artifacts"][0]["label_agreement"] == 1
+    assert call("verify", tmp_path / "b")[0] == 0
+    for model in (embedding, tmp_path / "b"):
+        code, out, err = call("predict", model, "a film", "bad", "--json")
+        assert code == 0, err
+        for row, text, vector in zip(
+            json.loads(out)["predictions"], ("a film", "bad"), expected, strict=True
+        ):
+            assert set(row) == {"input", "label", "probability", "embedding"}
+            assert (row["input"], row["label"], row["probability"]) == (text, None, None)
+            assert row["embedding"] == pytest.approx(vector.tolist(), abs=1e-5)
+        code, out, _ = call("predict", model, "bad")
+        assert code == 0
+        assert out.startswith("bad  ")
+        assert len(out.split()) == 8
+        assert out.rstrip().endswith("...")
+
+
+def test_texts_are_evaluated(call, run, embedding, tmp_path):
+    table = tmp_path / "texts.csv"
+    given = texts(12, seed=4)
+    labels = kerastl.load(run).predict(list(given)).labels
+    rows = [f'"{text}","{label}"' for text, label in zip(given, labels, strict=True)]
+    table.write_text("\n".join(["said,kind", *rows]), encoding="utf-8")
+    options = ("--text-column", "said", "--label-column", "kind", "--json")
+    code, out, err = call("evaluate", embedding, table, *options)
+    assert code == 0, err
+    assert set(json.loads(out)["metrics"]) == {"precision_at_1", "pair_auc", "examples"}
+    code, out, err = call("evaluate", run, table, *options)
+    assert code == 0, err
+    assert json.loads(out)["metrics"]["accuracy"] == 1

@@ -13,7 +13,30 @@ from kerastl.exporting import Gate, load_bundle, verify
 from kerastl.exporting.text_examples import PROBES, SENTENCES
 from kerastl.heads import TextHead
 from kerastl.model import TextModel, TextSamples
+from kerastl.recipes import TextEmbedding
 from tests.text.conftest import minilm  # noqa: F401
+
+CORPUS = [
+    "The cat sleeps on the sofa.",
+    "Shares fell sharply on Wall Street today.",
+    "How do I reset my password?",
+    "The recipe needs two eggs and a cup of flour.",
+    "Our train to Leeds was forty minutes late.",
+    "The striker scored twice in the final.",
+    "It will rain in the north tomorrow.",
+    "The committee postponed the vote on the new law.",
+]
+# What means the same in other words, in that order.
+QUERIES = [
+    "A kitten is napping on the couch.",
+    "The stock market lost a lot of value.",
+    "I forgot my login credentials.",
+    "You need flour and eggs to bake this.",
+    "The railway journey was delayed.",
+    "The forward got two goals in the championship match.",
+    "Wet weather is expected in northern regions.",
+    "Parliament put off its decision about the legislation.",
+]
 
 
 @pytest.mark.slow
@@ -59,4 +82,28 @@ def test_minilm(minilm, tmp_path):  # noqa: F811
         answers = predictor.predict(given)
         np.testing.assert_allclose(answers, expected.probabilities, atol=1e-4)
         assert predictor.labels(answers)[:2] == ["praise", "other"]
+    assert verify(bundle.path).passed
+
+
+@pytest.mark.slow
+def test_minilm_finds_what_means_the_same(minilm, tmp_path):  # noqa: F811
+    pytest.importorskip("keras_hub")
+    pytest.importorskip("tensorflow_text")
+    model = TextEmbedding(backbone=str(minilm), max_length=32).pretrained(CORPUS)
+    assert model.dimensions == 384
+    found = model.search(QUERIES, CORPUS, top=2)
+    assert [row[0][0] for row in found] == list(range(len(CORPUS)))
+    # By a wide margin, all of them.
+    assert all(row[0][1] > row[1][1] + 0.1 for row in found)
+    bundle = model.export(tmp_path / "b", quantize=("dynamic",))
+    assert bundle.manifest["parity_examples"]["kind"] == "validation"
+    figures = {artifact.path: artifact for artifact in bundle.artifacts}
+    for name in ("saved_model", "model.onnx", "model.tflite"):
+        assert figures[name].max_abs_diff < 1e-5
+        assert figures[name].label_agreement == 1
+    for name in ("model_dynamic.onnx", "model_dynamic.tflite"):
+        assert figures[name].label_agreement == 1
+    held = load_bundle(bundle.path, "litert", "dynamic").predict(CORPUS)
+    asked = load_bundle(bundle.path, "onnx").predict(QUERIES)
+    assert (asked @ held.T).argmax(axis=1).tolist() == list(range(len(CORPUS)))
     assert verify(bundle.path).passed

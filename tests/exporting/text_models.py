@@ -9,8 +9,8 @@ import numpy as np
 
 from kerastl.backbones import MASK_LAYER
 from kerastl.backbones.text_build import flatten
-from kerastl.heads import TextHead
-from kerastl.model import TextModel, TextSamples
+from kerastl.heads import TextHead, attach_embedding
+from kerastl.model import EmbeddingModel, TextModel, TextSamples
 from kerastl.text import Tokenizer
 
 WORDS = [
@@ -34,20 +34,10 @@ def word_piece(lowercase=True):
     return Tokenizer.from_vocabulary(WORDS, lowercase=lowercase, max_length=64)
 
 
-def text_model(
-    kind="single_label",
-    names=NAMES,
-    *,
-    pooling="mean",
-    tokenizer=None,
-    samples=True,
-    thresholds=None,
-    max_length=MAX_LENGTH,
-):
-    """A BERT of two layers with a head; weights are large, so that texts differ in their labels."""
+def encoder(tokenizer):
+    """Token ids to hidden states."""
     import keras_hub
 
-    tokenizer = tokenizer or word_piece()
     keras.utils.set_random_seed(7)
     backbone = keras_hub.models.BertBackbone(
         vocabulary_size=max(tokenizer.vocabulary_size, 8),
@@ -60,7 +50,40 @@ def text_model(
     for weight in backbone.weights:
         if len(weight.shape) > 1:
             weight.assign(weight * 4)
-    model = flatten(backbone, pad_id=tokenizer.pad_id)
+    return flatten(backbone, pad_id=tokenizer.pad_id)
+
+
+def embedding_model(*, pooling="mean", dimensions=None, tokenizer=None, samples=True):
+    """The same encoder with its vectors as the output."""
+    tokenizer = tokenizer or word_piece()
+    model = encoder(tokenizer)
+    mask = model.get_layer(MASK_LAYER).output
+    vectors = attach_embedding(
+        model.outputs[0], mask, pooling=pooling, dimensions=dimensions, seed=0
+    )
+    return EmbeddingModel(
+        keras.Model(model.inputs[0], vectors),
+        (),
+        provenance={"kind": EmbeddingModel.KIND},
+        tokenizer=tokenizer,
+        max_length=MAX_LENGTH,
+        samples=TextSamples(texts(), None, ()) if samples else None,
+    )
+
+
+def text_model(
+    kind="single_label",
+    names=NAMES,
+    *,
+    pooling="mean",
+    tokenizer=None,
+    samples=True,
+    thresholds=None,
+    max_length=MAX_LENGTH,
+):
+    """A BERT of two layers with a head; weights are large, so that texts differ in their labels."""
+    tokenizer = tokenizer or word_piece()
+    model = encoder(tokenizer)
     outputs = TextHead(pooling=pooling, hidden=16).attach(
         model.outputs[0],
         model.get_layer(MASK_LAYER).output,

@@ -68,6 +68,13 @@ def test_ranges(answers):
     assert metrics["examples"] == len(answers[0])
 
 
+@pytest.mark.parametrize("n", range(1, 60))
+def test_the_interval_holds_the_share(n):
+    for successes in range(n + 1):
+        low, high = wilson_interval(successes, n)
+        assert 0 <= low <= successes / n <= high <= 1
+
+
 def test_a_certain_mistake_costs_a_finite_loss():
     assert log_loss(np.array([0]), np.array([[0.0, 1.0]])) == pytest.approx(-np.log(1e-7))
     assert log_loss(np.array([1]), np.array([[0.0, 1.0]])) == 0

@@ -44,3 +44,10 @@ def test_text_classification(tmp_path):
     printed = run("text_classification.py", folder=tmp_path)
     assert "model.onnx" in printed
     assert "labels agree: 1.0" in printed
+
+
+def test_text_embedding(tmp_path):
+    printed = run("text_embedding.py", folder=tmp_path)
+    assert "most similar to 'the film was good'" in printed
+    assert "model.onnx" in printed
+    assert "vectors agree: 1.0" in printed
