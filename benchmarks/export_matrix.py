@@ -34,6 +34,8 @@ PARTS = {"float": FORMATS, "quantised": tuple(f"litert_{kind}" for kind in QUANT
 PACKAGES = (
     *("keras", "keras-hub", "tensorflow", "tf2onnx", "onnx", "onnxruntime", "ai-edge-litert"),
 )
+# Modules by the beginnings of their names that neither convert images nor compare answers.
+NO_PART = ("text", "card", "benchmarking", "measuring", "predictor", "verification")
 LEAST_SIZE = 96
 TRAIN, VALIDATION = 150, 90
 CALIBRATION = 60
@@ -234,8 +236,7 @@ def state():
 
     root = Path(kerastl.__file__).parent
     for file in sorted((root / "exporting").glob("*.py")):
-        # Those of texts have no part in this.
-        if not file.name.startswith("text"):
+        if not file.name.startswith(NO_PART):
             digest.update(file.read_bytes())
     return {
         "versions": versions,

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from kerastl.exporting import text_card
+from kerastl.exporting.text_parity import EMBEDDING
 from kerastl.metrics import wilson_interval
 
 _RUNNERS = {
@@ -52,6 +53,10 @@ def _of_texts(manifest: dict[str, Any]) -> bool:
     return bool(manifest["task"].startswith("text"))
 
 
+def _of_vectors(manifest: dict[str, Any]) -> bool:
+    return bool(manifest.get("kind") == EMBEDDING)
+
+
 def _noun(manifest: dict[str, Any]) -> str:
     return "texts" if _of_texts(manifest) else "images"
 
@@ -62,8 +67,11 @@ def _front_matter(manifest: dict[str, Any]) -> str:
     if manifest.get("licence"):
         # JSON strings are YAML strings, quotes and all.
         lines.append(f"license: {json.dumps(str(manifest['licence']), ensure_ascii=False)}")
-    tag = manifest["task"].replace("_", "-")
-    lines += [f"pipeline_tag: {tag}", "tags:", f"- {tag}"]
+    tags = [manifest["task"].replace("_", "-")]
+    if _of_vectors(manifest):
+        # The hub's names for it.
+        tags = ["sentence-similarity", "feature-extraction"]
+    lines += [f"pipeline_tag: {tags[0]}", "tags:", *(f"- {tag}" for tag in tags)]
     lines += ["- kerastl", *(f"- {_HUB_LIBRARIES[name]}" for name in formats), "---"]
     return "\n".join(lines)
 
@@ -108,6 +116,7 @@ def _running(manifest: dict[str, Any]) -> str:
 
 def _artifacts(manifest: dict[str, Any]) -> str:
     examples = manifest["parity_examples"]
+    right = "agreement | |" if _of_vectors(manifest) else "label agreement | accuracy |"
     lines = [
         "## Artifacts",
         "",
@@ -115,7 +124,7 @@ def _artifacts(manifest: dict[str, Any]) -> str:
         f"{_noun(manifest)} and "
         "compared with the Keras network.",
         "",
-        "| file | format | quantisation | MB | largest difference | label agreement | accuracy |",
+        f"| file | format | quantisation | MB | largest difference | {right}",
         "|---|---|---|---|---|---|---|",
     ]
     for entry in manifest["artifacts"]:
@@ -204,7 +213,11 @@ def _limits(manifest: dict[str, Any]) -> str:
     elif any(entry["format"] == "saved_model" for entry in manifest["artifacts"]):
         limits = "; ".join(manifest["input"]["serve_bytes_limits"])
         lines.append(f"- `serve_bytes`: {limits}.")
-    lines.append("- A probability is not a certainty: its calibration was not measured here.")
+    lines.append(
+        "- A cosine is no probability: 0.5 does not mean that two texts are alike half of the time."
+        if _of_vectors(manifest)
+        else "- A probability is not a certainty: its calibration was not measured here."
+    )
     return "\n".join(lines)
 
 

@@ -122,7 +122,7 @@ def load_bundle(
             raise BundleError(f"{file} is missing or was changed. Export the bundle again.")
         refuse_code([entry["format"]], trusted)
         try:
-            if manifest["task"] == text_manifest.TASK:
+            if manifest["task"] in text_manifest.TASKS:
                 return _text_predictor(folder, manifest, entry)
             runtime = open_artifact(entry["format"], file)
         except MissingExtraError as error:

@@ -53,29 +53,6 @@ in the same language; what cosine means "alike" differs from model to model, so 
 on texts of your own."""
 
 
-# Sentences that every card has, and what they are in that of an embedding.
-_OF_CLASSES = (
-    ("pipeline_tag: text-embedding\ntags:\n- text-embedding", "pipeline_tag: sentence-similarity\n"
-     "tags:\n- sentence-similarity\n- feature-extraction"),
-    ("| largest difference | label agreement | accuracy |", "| largest difference | agreement | |"),
-    ("- A probability is not a certainty: its calibration was not measured here.",
-     "- A cosine is no probability: 0.5 does not mean that two texts are alike half of the time."),
-)  # fmt: skip
-
-
-def of_vectors(card: str) -> str:
-    """The card of an embedding, without what is said of classes and probabilities.
-
-    Raises:
-        ValueError: the card does not say it in the words that are known here.
-    """
-    for said, instead in _OF_CLASSES:
-        if said not in card:
-            raise ValueError(f"The card does not hold {said!r}.")
-        card = card.replace(said, instead)
-    return card
-
-
 def running(manifest: dict[str, Any]) -> str:
     """How the bundle is run."""
     tokenizer = manifest["tokenizer"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kerastl.exporting import card, manifest, text_card
+from kerastl.exporting import card, manifest
 from kerastl.exporting.assembly import sealed
 from kerastl.exporting.bundle import Artifact, Gate
 from kerastl.exporting.text_parity import EMBEDDING, SPREAD, Decisions, output_name
@@ -27,24 +27,8 @@ Array = np.ndarray[Any, Any]
 
 _CLASSIFICATION = "text_classification"
 _EMBEDDING = "text_embedding"
-
-
-class _AnyTask(str):
-    """Equal to each task of texts."""
-
-    __slots__ = ()
-
-    def __eq__(self, other: object) -> bool:
-        return other in (_CLASSIFICATION, _EMBEDDING)
-
-    def __ne__(self, other: object) -> bool:
-        return not self == other
-
-    __hash__ = str.__hash__
-
-
-TASK = _AnyTask(_CLASSIFICATION)
-"""What the task of a manifest is compared with to see whether its bundle is one of texts."""
+TASKS = (_CLASSIFICATION, _EMBEDDING)
+"""The tasks of bundles of texts."""
 
 PREPROCESSING = (
     "outside of the graph, by tokenizer.json; a SavedModel whose signatures include "
@@ -159,10 +143,7 @@ def write(
             **{f"training:{k}": v for k, v in dict(details.get("versions") or {}).items()},
         },
     }
-    text = card.render(content)
-    if decisions.kind == EMBEDDING:
-        text = text_card.of_vectors(text)
-    (folder / "README.md").write_text(text, encoding="utf-8")
+    (folder / "README.md").write_text(card.render(content), encoding="utf-8")
     return sealed(folder, content, ["labels.txt", TOKENIZER_FILE])
 
 

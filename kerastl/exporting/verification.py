@@ -55,7 +55,7 @@ def verify(
     manifest = read_manifest(folder)
     _check_files(folder, manifest)
     refuse_code([entry["format"] for entry in manifest["artifacts"]], trusted)
-    if manifest["task"] == text_manifest.TASK:
+    if manifest["task"] in text_manifest.TASKS:
         return verify_text(folder, manifest, progress)
     inputs, outputs, answers_of_files = _read_golden(folder)
     resize = manifest["input"]["resize"]
