@@ -321,7 +321,7 @@ def table(results):
         "A star: measured before the last change of these networks or of the exporting code.",
         "",
     ]
-    for part, keys in PARTS.items():
+    for part in PARTS:
         shown = [(name, row) for name, row in rows if f"{part}_state" in row]
         if shown:
             lines += [f"## {part.capitalize()}", "", *_rows(shown, part), ""]
