@@ -10,7 +10,7 @@ DATA ?=
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: quickstart quickstart-text test lint quick matrix lowest jax clean
+.PHONY: quickstart quickstart-text test lint long matrix lowest jax clean
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -43,8 +43,12 @@ lint: $(VENV)/.dev
 
 # Quick tests first: what is wrong shows soon.
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not matrix" --durations=15
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow and not matrix" --durations=15
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not long and not matrix" --durations=15
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "slow and not long and not matrix" --durations=15
+
+# What takes minutes and shows little that the tests above do not.
+long: $(VENV)/.dev
+	$(BIN)/python -m pytest -n 2 -m long
 
 # Every backbone through every format; rows measured before with the same code are kept.
 matrix: $(VENV)/.dev
@@ -57,13 +61,13 @@ lowest: $(VENV)/bin/python
 	$(BIN)/python tests/lowest.py > .venvs/lowest/pins.txt
 	.venvs/lowest/bin/python -m pip install --quiet --requirement .venvs/lowest/pins.txt pytest pytest-timeout hypothesis
 	.venvs/lowest/bin/python -m pip install --quiet --no-deps --editable .
-	.venvs/lowest/bin/python -m pytest -m "not slow and not matrix" -W default
+	.venvs/lowest/bin/python -m pytest -m "not slow and not long and not matrix" -W default
 
 # JAX without TensorFlow.
 jax: $(VENV)/bin/python
 	$(PYTHON) -m venv .venvs/jax
 	.venvs/jax/bin/python -m pip install --quiet --editable ".[jax]" pytest pytest-timeout hypothesis scikit-learn
-	KERAS_BACKEND=jax .venvs/jax/bin/python -m pytest tests/data tests/graph tests/training tests/model -m "not slow and not matrix"
+	KERAS_BACKEND=jax .venvs/jax/bin/python -m pytest tests/data tests/graph tests/training tests/model -m "not slow and not long and not matrix"
 
 clean:
 	rm -rf $(VENV) .venvs $(OUT)

@@ -85,17 +85,26 @@ def test_minilm(minilm, tmp_path):  # noqa: F811
     assert verify(bundle.path).passed
 
 
-@pytest.mark.slow
-def test_minilm_finds_what_means_the_same(minilm, tmp_path):  # noqa: F811
+@pytest.fixture(scope="module")
+def encoder(minilm):  # noqa: F811
     pytest.importorskip("keras_hub")
-    pytest.importorskip("tensorflow_text")
-    model = TextEmbedding(backbone=str(minilm), max_length=32).pretrained(CORPUS)
+    return TextEmbedding(backbone=str(minilm), max_length=32).pretrained(CORPUS)
+
+
+@pytest.mark.slow
+def test_minilm_finds_what_means_the_same(encoder):
+    model = encoder
     assert model.dimensions == 384
     found = model.search(QUERIES, CORPUS, top=2)
     assert [row[0][0] for row in found] == list(range(len(CORPUS)))
     # By a wide margin, all of them.
     assert all(row[0][1] > row[1][1] + 0.1 for row in found)
-    bundle = model.export(tmp_path / "b", quantize=("dynamic",))
+
+
+@pytest.mark.long
+def test_the_files_of_minilm_find_it_too(encoder, tmp_path):
+    pytest.importorskip("tensorflow_text")
+    bundle = encoder.export(tmp_path / "b", quantize=("dynamic",))
     assert bundle.manifest["parity_examples"]["kind"] == "validation"
     figures = {artifact.path: artifact for artifact in bundle.artifacts}
     for name in ("saved_model", "model.onnx", "model.tflite"):

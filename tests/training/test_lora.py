@@ -146,7 +146,7 @@ def test_a_missing_layer_is_found_before_the_data_are_read(small_recipe):
         small_recipe(plan=plan).fit("no/such/data")
 
 
-@pytest.mark.parametrize("cache", ["auto", False])
+@pytest.mark.parametrize("cache", ["auto", pytest.param(False, marks=pytest.mark.long)])
 def test_a_phase_moves_kernels_by_little_rank(small_recipe, colours, cache):
     plan = (
         kerastl.Phase("head", 1, 1e-2),

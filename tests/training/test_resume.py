@@ -38,7 +38,20 @@ def whole(fit, colour_folder):
 
 
 # Phases of 3 and 2 epochs with 5 batches each: within and between epochs and phases.
-@pytest.mark.parametrize("at", [2, 4, 5, 11, 15, 19, 23])
+LONG = pytest.mark.long
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        2,
+        *(pytest.param(at, marks=LONG) for at in (4, 5)),
+        11,
+        19,
+        pytest.param(15, marks=LONG),
+        pytest.param(23, marks=LONG),
+    ],
+)
 def test_an_interrupted_run_ends_with_the_same_weights(
     fit, small_recipe, colour_folder, tmp_path, whole, at
 ):
@@ -104,7 +117,14 @@ OPTIONS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("options", OPTIONS.values(), ids=list(OPTIONS))
+@pytest.mark.parametrize(
+    "options",
+    [
+        # Half a minute for what the others show in part.
+        pytest.param(options, id=name, marks=LONG if "uncached" in name else ())
+        for name, options in OPTIONS.items()
+    ],
+)
 def test_options_are_taken_up_again(small_recipe, colour_folder, tmp_path, options):
     """Within the first epoch of the second phase, and within its second."""
     recipe = small_recipe(**options)
