@@ -44,7 +44,7 @@ lint: $(VENV)/.dev
 # Quick tests first: what is wrong shows soon.
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not long and not matrix" --durations=15
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "slow and not long and not matrix" --durations=15
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow and not long and not matrix" --durations=15
 
 # What takes minutes and shows little that the tests above do not.
 long: $(VENV)/.dev
