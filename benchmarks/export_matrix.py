@@ -184,7 +184,9 @@ def export_all(network, folder, formats, quantize=(), **options):
         cells = {column(item): figures(item) for item in error.results}
         for cell in cells.values():
             if not cell["passed"]:
-                cell["reason"] = "the parity gate"
+                cell["reason"] = "the parity gate, so that no such file is written"
+                if quantize:
+                    cell["reason"] += ": random weights leave little between classes"
     except ExportError as error:
         pieces = [((name,), ()) for name in formats]
         if quantize:
