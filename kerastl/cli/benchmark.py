@@ -10,17 +10,24 @@ from rich.console import Console
 from rich.table import Table
 
 from kerastl.cli import output
+from kerastl.cli.fit import columns
 from kerastl.cli.output import Json, Trusted
 
 
 def benchmark(
     bundle: Annotated[Path, typer.Argument(help="A bundle.")],
     data: Annotated[
-        str | None, typer.Option(help="Labelled images, as for fit: adds the accuracy.")
+        str | None, typer.Option(help="Labelled data, as for fit: adds the task's metric.")
     ] = None,
     split: Annotated[
         str | None, typer.Option(help="Part of a divided folder: train, validation or test.")
     ] = None,
+    image_column: Annotated[str, typer.Option(help="Column of paths in a table.")] = "image",
+    text_column: Annotated[str, typer.Option(help="Column of texts in a table.")] = "text",
+    label_column: Annotated[
+        str,
+        typer.Option(help="Column of labels in a table; several, with commas, for multi_label."),
+    ] = "label",
     threads: Annotated[
         int | None, typer.Option(help="Threads of the runtimes; default: one for each core.")
     ] = None,
@@ -36,6 +43,8 @@ def benchmark(
         from kerastl.errors import ConfigurationError
         from kerastl.exporting import benchmark as run
         from kerastl.exporting.benchmarking import as_markdown
+        from kerastl.exporting.manifest import read_manifest
+        from kerastl.exporting.text_manifest import TASKS
         from kerastl.files import atomic_file
 
         if markdown is not None and not markdown.resolve().parent.is_dir():
@@ -43,9 +52,15 @@ def benchmark(
                 f"--markdown {markdown}: there is no folder {markdown.resolve().parent}."
             )
         console = Console(stderr=True, highlight=False, soft_wrap=True)
+        of_texts = read_manifest(bundle)["task"] in TASKS
         result = run(
             bundle,
             data,
+            **(
+                {}
+                if data is None
+                else columns(image_column, text_column, label_column, of_texts=of_texts)
+            ),
             split=split,
             threads=threads,
             trusted=trusted,
@@ -65,17 +80,20 @@ def _show(result: dict[str, Any], console: Console) -> None:
     )
     # Seven columns, two of them of two figures, in 80 characters.
     table = Table(title=title, padding=(0, 1, 0, 0))
-    for heading in ("file", "MB", "load", "batch 1", "batch 32", "peak", "correct"):
-        table.add_column(heading, no_wrap=True)
+    metric = result["metric"]
+    # Wider names would not fit.
+    heading = {"accuracy": "correct", "precision_at_1": "p@1"}.get(metric, metric.replace("_", " "))
+    for title in ("file", "MB", "load", "batch 1", "batch 32", "peak", heading):
+        table.add_column(title, no_wrap=True)
     for artifact in result["artifacts"]:
-        accuracy, peak = artifact["accuracy"], artifact["peak_memory_bytes"]
+        metrics, peak = artifact["metrics"], artifact["peak_memory_bytes"]
         table.add_row(
             artifact["path"],
             f"{artifact['bytes'] / 1e6:.1f}",
             f"{artifact['load_seconds']:.2f}",
             *(_latency(artifact["latency"][size]) for size in ("1", "32")),
             "-" if peak is None else f"{peak / 1e6:.0f}",
-            "-" if accuracy is None else f"{accuracy:.3f}",
+            "-" if metrics is None else f"{metrics[metric]:.3f}",
         )
     console.print(table)
 

@@ -269,6 +269,17 @@ def column(text: str) -> str | int:
     return int(text) if text.isdigit() else text
 
 
+def columns(image: str, text: str, label: str, *, of_texts: bool) -> dict[str, Any]:
+    """The options of loading a table that name its columns."""
+    if not of_texts:
+        return {"image_column": image, "label_column": label}
+    labels = tuple(column(name) for name in label.split(","))
+    return {
+        "text_column": column(text),
+        "label_column": labels[0] if len(labels) == 1 else labels,
+    }
+
+
 def _result(model: kerastl.TrainedModel, out: Path) -> dict[str, Any]:
     return {
         "run": str(out),

@@ -16,7 +16,7 @@ import kerastl
 from kerastl.cli import output
 from kerastl.cli.benchmark import benchmark
 from kerastl.cli.cache import cache_app
-from kerastl.cli.fit import column, fit_app
+from kerastl.cli.fit import columns, fit_app
 from kerastl.cli.output import Json, Trusted
 from kerastl.cli.predict import predict
 
@@ -69,13 +69,7 @@ def evaluate(
 
     def work() -> dict[str, Any]:
         trained = kerastl.load(run)
-        options: dict[str, Any] = {"image_column": image_column, "label_column": label_column}
-        if _is_of_texts(trained):
-            labels = tuple(column(name) for name in label_column.split(","))
-            options = {
-                "text_column": column(text_column),
-                "label_column": labels[0] if len(labels) == 1 else labels,
-            }
+        options = columns(image_column, text_column, label_column, of_texts=_is_of_texts(trained))
         if split is not None:
             options["split"] = split
         return {"metrics": trained.evaluate(data, **options)}

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kerastl.exporting.runtimes import Runtime, open_artifact
+from kerastl.exporting.runtimes import open_artifact
+from kerastl.files import read_json
 
 Array = np.ndarray[Any, Any]
+Answer = Callable[[Any], Array]
 
 BATCHES = (1, 32)
 WARM_UP = 3
@@ -27,25 +30,27 @@ def measure(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Measures the artifact of a job.
 
     Args:
-        job: ``format``, ``artifact`` (a path), ``threads`` and ``examples`` (a bool).
+        job: ``of`` (``"images"`` or ``"texts"``), ``format``, ``artifact`` (a path), ``threads``
+            and ``examples`` (a bool); of texts ``bundle`` and ``tokenizer`` as well.
         folder: holds ``inputs.npy``, uint8 ``(32, height, width, 3)``, and, with examples,
-            ``images.npy``; gets ``outputs.npy`` for these.
+            ``images.npy``; of texts ``inputs.json`` and ``texts.json``, lists of strings. Gets
+            ``outputs.npy`` for the examples.
 
     Returns:
         ``load_seconds``; ``latency``, by batch size ``median_ms``, ``p95_ms`` and ``runs``;
         ``peak_memory_bytes`` and ``base_memory_bytes``, the process before it loaded anything.
     """
-    inputs = np.load(folder / "inputs.npy").astype(np.float32)
+    open_runner = _images if job["of"] == "images" else _texts
+    inputs, examples = _read(folder, job)
     base = peak_memory()
     start = time.perf_counter()
-    runtime = open_artifact(job["format"], Path(job["artifact"]), threads=job["threads"])
-    runtime.run(inputs[:1])
+    run, predict = open_runner(job)
+    run(inputs[:1])
     loaded = time.perf_counter() - start
-    latency = {str(size): _latency(runtime, inputs[:size]) for size in BATCHES}
+    latency = {str(size): _latency(run, inputs[:size]) for size in BATCHES}
     peak = peak_memory()
-    if job["examples"]:
-        images = np.load(folder / "images.npy", mmap_mode="r")
-        np.save(folder / "outputs.npy", runtime.predict(images))
+    if examples is not None:
+        np.save(folder / "outputs.npy", predict(examples))
     return {
         "load_seconds": loaded,
         "latency": latency,
@@ -54,13 +59,39 @@ def measure(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     }
 
 
-def _latency(runtime: Runtime, images: Array) -> dict[str, float]:
+def _read(folder: Path, job: dict[str, Any]) -> tuple[Any, Any]:
+    """The inputs to time, and the examples or None."""
+    if job["of"] == "texts":
+        texts = read_json(folder / "texts.json") if job["examples"] else None
+        return read_json(folder / "inputs.json"), texts
+    images = np.load(folder / "images.npy", mmap_mode="r") if job["examples"] else None
+    return np.load(folder / "inputs.npy").astype(np.float32), images
+
+
+def _images(job: dict[str, Any]) -> tuple[Answer, Answer]:
+    runtime = open_artifact(job["format"], Path(job["artifact"]), threads=job["threads"])
+    return runtime.run, runtime.predict
+
+
+def _texts(job: dict[str, Any]) -> tuple[Answer, Answer]:
+    from kerastl.exporting.text_runtimes import TextTokens, open_text_artifact
+
+    tokens = TextTokens(Path(job["bundle"]), job["tokenizer"])
+    runtime = open_text_artifact(job["format"], Path(job["artifact"]), job["threads"])
+
+    def answer(texts: Any) -> Array:
+        return runtime.predict(texts, tokens)
+
+    return answer, answer
+
+
+def _latency(run: Answer, inputs: Any) -> dict[str, float]:
     for _ in range(WARM_UP):
-        runtime.run(images)
+        run(inputs)
     times: list[float] = []
     while len(times) < LEAST_RUNS or (len(times) < MOST_RUNS and sum(times) < MOST_SECONDS):
         start = time.perf_counter()
-        runtime.run(images)
+        run(inputs)
         times.append(time.perf_counter() - start)
     milliseconds = 1000 * np.array(times)
     return {

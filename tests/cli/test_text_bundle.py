@@ -70,9 +70,6 @@ def test_export_and_verify(call, run, bundle, tmp_path):
     code, _, err = call("export", run, "--out", tmp_path / "c", "--any-size")
     assert code == 2
     assert "for models of images" in err
-    code, _, err = call("benchmark", bundle)
-    assert code == 2
-    assert "bundle of texts" in err
 
 
 @pytest.fixture(scope="module")

@@ -51,6 +51,7 @@ def test_every_file_is_measured(measured, exported, trained):
             assert 0 < figures["median_ms"] <= figures["p95_ms"]
             assert figures["runs"] >= 10
         assert artifact["peak_memory_bytes"] > artifact["base_memory_bytes"] > 1e6
+        assert artifact["metrics"]["accuracy"] == artifact["accuracy"]
         assert artifact["accuracy_low"] <= artifact["accuracy"] <= artifact["accuracy_high"]
         if known.quantization is None:
             assert artifact["accuracy"] == pytest.approx(expected)
@@ -94,6 +95,7 @@ def test_the_command(exported, tmp_path, capfd, monkeypatch):
     assert "measuring model.onnx" in err
     assert result["examples"] is None
     assert [item["accuracy"] for item in result["artifacts"]] == [None]
+    assert [item["metrics"] for item in result["artifacts"]] == [None]
     assert "Accuracy" not in table.read_text("utf-8")
     with pytest.raises(SystemExit) as stop:
         app(["benchmark", str(folder), "--markdown", str(tmp_path / "no" / "table.md")])
