@@ -91,7 +91,6 @@ def family_record(
     """
     # KerasHub's ELECTRA calls it otherwise than the rest.
     size = arguments.get("vocabulary_size", arguments.get("vocab_size"))
-    layers = int(arguments["num_layers"])
     return TextBackbone(
         name=name,
         constructor=family.constructor,
@@ -100,7 +99,7 @@ def family_record(
         parameters=parameters,
         vocabulary_size=int(size or 0),
         stage_pattern=SHARED_LAYERS if family.shares_layers else LAYERS,
-        fine_tune_from="group_0" if family.shares_layers else f"layer_{layers // 2}",
+        fine_tune_from="group_0" if family.shares_layers else "layer_0",
         tokenizer=family.tokenizer,
         pad_id=family.pad_id if pad_id is None else pad_id,
         pooling=pooling or family.pooling,

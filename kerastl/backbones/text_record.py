@@ -26,8 +26,8 @@ class TextBackbone:
         vocabulary_size: rows of the token embedding.
         stage_pattern: regular expression of the names of layers; see
             ``kerastl.graph.find_stages``.
-        fine_tune_from: the stage from which ``two_phase`` fine-tunes: the middle layer, or the
-            first where all layers share their weights.
+        fine_tune_from: the stage from which ``two_phase`` fine-tunes: the first layer, so that
+            the token embeddings alone stay as they are.
         tokenizer: the algorithm of its tokenizer.
         pad_id: the id that fills texts up, which the padding mask is made of.
         pooling: how the tokens become one vector. ``"class_token"``: the first one, which the

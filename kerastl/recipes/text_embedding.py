@@ -51,7 +51,7 @@ class TextEmbedding(TextRecipe[EmbeddingModel]):
             with.
         dimensions: of the vectors, at least 2: a linear projection without bias, which has to be
             trained; None takes those of the backbone.
-        plan: phases with ``loss="contrastive"``; None is one over the late layers.
+        plan: phases with ``loss="contrastive"``; None is one over all layers.
         batch_size: texts a step; those of a batch are of about one length.
         class_weight: None; the loss weighs a text's own class and the others alike.
         cache: as of ``ImageClassification``.

@@ -183,7 +183,7 @@ def test_a_directory_says_what_it_is(preset):
     record, source = resolve_text_backbone(folder)
     assert (record.name, record.constructor, record.features) == ("small_bert", "BertBackbone", 16)
     assert (record.max_length, record.vocabulary_size, record.pooling) == (24, 50, "class_token")
-    assert record.fine_tune_from == "layer_1"
+    assert record.fine_tune_from == "layer_0"
     built = build_text_backbone(record, source)
     assert built.weights_sha256 == source.sha256
     assert built.tokenizer.rule == "keras_hub"
