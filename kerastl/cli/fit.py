@@ -14,7 +14,7 @@ from kerastl.cli import output
 from kerastl.cli.output import Json
 from kerastl.cli.plans import TEXT_RATES, PlanName, make_plan
 
-_CACHE: dict[str, str | bool] = {"always": True, "never": False}
+CACHE: dict[str, str | bool] = {"always": True, "never": False}
 fit_app = typer.Typer(no_args_is_help=True, help="Train a model.")
 
 
@@ -119,7 +119,7 @@ def fit_image(
             augment=kerastl.Augment(views=views, flip=flip) if augment else None,
             batch_size=batch_size,
             class_weight=class_weight,
-            cache=_CACHE.get(cache, cache),
+            cache=CACHE.get(cache, cache),
             precision=precision,
         )
         if find_learning_rate:
@@ -127,22 +127,22 @@ def fit_image(
                 raise kerastl.ConfigurationError(
                     "--find-learning-rate trains nothing that could be kept: leave --out out."
                 )
-            found = recipe.find_learning_rate(data, _validation(validation), **options)
+            found = recipe.find_learning_rate(data, validation_of(validation), **options)
             return dataclasses.asdict(found)
         if out is None:
             raise kerastl.ConfigurationError("--out is missing: name the run directory to write.")
         model = recipe.fit(
             data,
-            _validation(validation),
+            validation_of(validation),
             out=out,
             resume=resume,
             overwrite=overwrite,
             tensorboard=tensorboard,
             **options,
         )
-        return _result(model, out)
+        return result_of(model, out)
 
-    show = _show_rates if find_learning_rate else _show_run
+    show = _show_rates if find_learning_rate else show_run
     output.run(work, show, as_json=as_json)
 
 
@@ -243,13 +243,13 @@ def fit_text(
             head=kerastl.TextHead(pooling=cast(Any, pooling), hidden=hidden, dropout=dropout),
             batch_size=batch_size,
             class_weight=class_weight,
-            cache=_CACHE.get(cache, cache),
+            cache=CACHE.get(cache, cache),
             precision=precision,
         )
         labels = [column(name) for name in label_column.split(",")]
         model = recipe.fit(
             data,
-            _validation(validation),
+            validation_of(validation),
             seed=seed,
             out=out,
             resume=resume,
@@ -259,9 +259,9 @@ def fit_text(
             label_column=labels[0] if len(labels) == 1 else tuple(labels),
             encoding=encoding,
         )
-        return _result(model, out)
+        return result_of(model, out)
 
-    output.run(work, _show_run, as_json=as_json)
+    output.run(work, show_run, as_json=as_json)
 
 
 def column(text: str) -> str | int:
@@ -280,7 +280,8 @@ def columns(image: str, text: str, label: str, *, of_texts: bool) -> dict[str, A
     }
 
 
-def _result(model: kerastl.TrainedModel, out: Path) -> dict[str, Any]:
+def result_of(model: kerastl.TrainedModel, out: Path) -> dict[str, Any]:
+    """What ``fit`` prints with ``--json``."""
     return {
         "run": str(out),
         "classes": list(model.class_names),
@@ -292,7 +293,8 @@ def _result(model: kerastl.TrainedModel, out: Path) -> dict[str, Any]:
     }
 
 
-def _show_run(result: dict[str, Any], console: Console) -> None:
+def show_run(result: dict[str, Any], console: Console) -> None:
+    """What ``fit`` prints for people."""
     console.print(output.phases_table(result))
     metrics = result["metrics"]
     if "accuracy_low" in metrics:
@@ -321,7 +323,8 @@ def _show_rates(result: dict[str, Any], console: Console) -> None:
         )
 
 
-def _validation(text: str | None) -> Any:
+def validation_of(text: str | None) -> Any:
+    """A fraction, or data."""
     if text is None:
         return None
     try:

@@ -16,6 +16,7 @@ import kerastl
 from kerastl.cli import output
 from kerastl.cli.benchmark import benchmark
 from kerastl.cli.cache import cache_app
+from kerastl.cli.embedding import fit_embedding
 from kerastl.cli.fit import columns, fit_app
 from kerastl.cli.output import Json, Trusted
 from kerastl.cli.predict import predict
@@ -31,6 +32,7 @@ app.add_typer(fit_app, name="fit")
 app.add_typer(cache_app, name="cache")
 
 
+fit_app.command("embedding")(fit_embedding)
 app.command()(predict)
 app.command()(benchmark)
 

@@ -73,10 +73,7 @@ def make_plan(
     if train_from is not None:
         if name is not PlanName.TWO_PHASE:
             raise kerastl.ConfigurationError("--train-from goes with --plan two-phase alone.")
-        stage = train_from.lstrip("-")
-        settings["train_from"] = (
-            -int(stage) if train_from != stage and stage.isdigit() else train_from
-        )
+        settings["train_from"] = stage_of(train_from)
     if phases == 1:
         settings |= dict(zip(["epochs"], counts, strict=False))
         settings |= dict(zip(["learning_rate"], speeds, strict=False))
@@ -93,6 +90,12 @@ def make_plan(
     return (
         kerastl.two_phase(**settings) if name is PlanName.TWO_PHASE else kerastl.gradual(**settings)
     )
+
+
+def stage_of(text: str) -> str | int:
+    """A stage by its name, or by its number from the end, as in "-2"."""
+    number = text.removeprefix("-")
+    return -int(number) if text != number and number.isdigit() else text
 
 
 def _numbers(text: str | None, kind: type, option: str, most: int) -> list[Any]:

@@ -139,12 +139,12 @@ def test_the_encoder_before_training_is_a_candidate(recipe, reviews):
     np.testing.assert_allclose(model.embed(reviews[0]), plain.embed(reviews[0]), atol=1e-5)
 
 
-def test_the_default_plan_trains_the_late_layers(recipe, reviews):
+def test_the_default_plan_leaves_the_token_embeddings(recipe, reviews):
     model = recipe(plan=None, dimensions=4).fit(reviews, seed=1, **QUIET)
     [phase] = model.history
     assert (phase["train_from"], phase["epochs"]) == ("recommended", 5)
     assert model.embed("good").shape == (1, 4)
-    # The second of two layers, and the projection.
+    # All layers and the projection.
     whole = recipe(dimensions=4).fit(reviews, seed=1, **QUIET).history[0]
     assert 16 * 4 < phase["trainable_parameters"] < whole["trainable_parameters"]
 
