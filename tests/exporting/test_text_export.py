@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from kerastl.errors import ConfigurationError, TextError
-from kerastl.exporting import Gate, TextPredictor, benchmark, load_bundle, verify
+from kerastl.exporting import Gate, TextPredictor, load_bundle, verify
 from kerastl.exporting.hashing import sha256_path
 from kerastl.exporting.text_examples import PROBES
 from tests.text.conftest import bpe  # noqa: F401
@@ -306,6 +306,4 @@ def test_what_cannot_be_asked_for(model, tmp_path, exported):
             model.export(tmp_path / "b", **options)
     with pytest.raises(ConfigurationError, match="exists already"):
         model.export(exported[0].path)
-    with pytest.raises(ConfigurationError, match="bundle of texts"):
-        benchmark(exported[0].path)
     assert not (tmp_path / "b").exists()

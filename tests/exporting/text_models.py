@@ -34,18 +34,35 @@ def word_piece(lowercase=True):
     return Tokenizer.from_vocabulary(WORDS, lowercase=lowercase, max_length=64)
 
 
-def encoder(tokenizer):
+# What the encoders of other families are made of, beside or in place of BERT's settings.
+FAMILIES = {
+    "BertBackbone": {},
+    "DistilBertBackbone": {},
+    "RobertaBackbone": {},
+    "XLMRobertaBackbone": {},
+    "DebertaV3Backbone": {"bucket_size": 8},
+    "AlbertBackbone": {"embedding_dim": 16},
+    "ElectraBackbone": {"embedding_dim": 16, "vocabulary_size": None, "vocab_size": len(WORDS)},
+    "T5Backbone": {"max_sequence_length": None, "use_gated_activation": False},
+}
+
+
+def encoder(tokenizer, family="BertBackbone"):
     """Token ids to hidden states."""
     import keras_hub
 
     keras.utils.set_random_seed(7)
-    backbone = keras_hub.models.BertBackbone(
-        vocabulary_size=max(tokenizer.vocabulary_size, 8),
-        num_layers=2,
-        num_heads=2,
-        hidden_dim=32,
-        intermediate_dim=64,
-        max_sequence_length=64,
+    settings = {
+        "vocabulary_size": max(tokenizer.vocabulary_size, 8),
+        "num_layers": 2,
+        "num_heads": 2,
+        "hidden_dim": 32,
+        "intermediate_dim": 64,
+        "max_sequence_length": 64,
+        **FAMILIES[family],
+    }
+    backbone = getattr(keras_hub.models, family)(
+        **{name: value for name, value in settings.items() if value is not None}
     )
     for weight in backbone.weights:
         if len(weight.shape) > 1:
@@ -80,10 +97,11 @@ def text_model(
     samples=True,
     thresholds=None,
     max_length=MAX_LENGTH,
+    family="BertBackbone",
 ):
-    """A BERT of two layers with a head; weights are large, so that texts differ in their labels."""
+    """An encoder of two layers with a head; weights are large, so that labels differ."""
     tokenizer = tokenizer or word_piece()
-    model = encoder(tokenizer)
+    model = encoder(tokenizer, family)
     outputs = TextHead(pooling=pooling, hidden=16).attach(
         model.outputs[0],
         model.get_layer(MASK_LAYER).output,
