@@ -12,7 +12,7 @@ from kerastl.backbones.text_build import (
     build_text_backbone,
 )
 from kerastl.backbones.text_inference import infer_text_backbone, resolve_text_backbone
-from kerastl.backbones.text_layers import MASK_LAYER, PaddingMask, SegmentIds
+from kerastl.backbones.text_layers import MASK_LAYER, FixedLength, PaddingMask, SegmentIds
 from kerastl.backbones.text_record import TextBackbone, TextPooling
 from kerastl.backbones.weights import NONE, PUBLISHED, WeightsSource, find_weights
 
@@ -25,6 +25,7 @@ __all__ = [
     "Backbone",
     "BuiltBackbone",
     "BuiltTextBackbone",
+    "FixedLength",
     "PaddingMask",
     "SegmentIds",
     "TextBackbone",

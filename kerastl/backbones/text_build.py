@@ -15,6 +15,8 @@ from kerastl.backbones.text_families import FAMILIES
 from kerastl.backbones.text_layers import (
     MASK_LAYER,
     SEGMENTS_LAYER,
+    FixedLength,
+    FourierEncoder,
     PaddingMask,
     RelativePositions,
     SegmentIds,
@@ -42,6 +44,8 @@ _MASK_INPUTS = ("padding_mask", "encoder_padding_mask")
 _SEGMENT_INPUTS = ("segment_ids",)
 _OUTPUTS = ("sequence_output", "encoder_sequence_output")
 _RELATIVE = "RelativeEmbedding"
+_FOURIER = "FNetEncoder"
+FIXED_LENGTH = "fixed_length"
 _OTHER_WAYS = (
     "Other ways to give weights of a text encoder: 'published' for KerasHub's own download, a "
     "local KerasHub or Hugging Face directory, pkg:DISTRIBUTION/PATH for such a directory inside "
@@ -69,6 +73,12 @@ class BuiltTextBackbone:
     tokenizer: Tokenizer
     record: TextBackbone
 
+    @property
+    def fixed_length(self) -> int | None:
+        """How many tokens the model fills texts up to; None: it takes them as they come."""
+        found = [layer for layer in self.model.layers if layer.name == FIXED_LENGTH]
+        return int(found[0].length) if found else None
+
 
 def build_text_backbone(
     record: TextBackbone,
@@ -76,6 +86,7 @@ def build_text_backbone(
     *,
     tokenizer: Tokenizer | str | os.PathLike[str] | None = None,
     length: int | None = None,
+    max_length: int | None = None,
 ) -> BuiltTextBackbone:
     """Builds a text encoder.
 
@@ -87,6 +98,8 @@ def build_text_backbone(
         tokenizer: a tokenizer, a ``tokenizer.json``, or a directory that holds one. Random
             weights and weights files need it; directories and presets bring their own.
         length: tokens a text, where the model is for one length alone; any length without it.
+        max_length: the most tokens that a text will have. An encoder without a mask (FNet) fills
+            all texts up to it, since what it gives depends on how many tokens there are.
 
     Raises:
         WeightsError: the weights cannot be reached, or are of another architecture.
@@ -110,28 +123,42 @@ def build_text_backbone(
         raise ConfigurationError(
             f"length={length}: {record.name} has positions for 1 to {longest} tokens."
         )
-    model = flatten(backbone, pad_id=chosen.pad_id, length=length)
+    masked = FAMILIES[record.constructor].takes_mask
+    model = flatten(
+        backbone,
+        pad_id=chosen.pad_id,
+        length=length,
+        fill_up_to=None if masked or max_length is None else min(max_length, record.max_length),
+    )
     known = dataclasses.replace(record, parameters=model.count_params(), pad_id=chosen.pad_id)
     return BuiltTextBackbone(model, sha256, chosen.with_max_length(record.max_length), known)
 
 
-def flatten(backbone: Any, *, pad_id: int, length: int | None = None) -> keras.Model:
+def flatten(
+    backbone: Any, *, pad_id: int, length: int | None = None, fill_up_to: int | None = None
+) -> keras.Model:
     """An encoder of KerasHub as a flat model of token ids alone.
 
     Pooler and decoder are left out. Every layer of the encoder is a layer of the model, so that
     it can be cut between them; what passes there is the hidden state, the padding mask and, of
-    T5, the position bias. Layers and weights are shared with ``backbone``, but for DeBERTa's
-    relative positions: they are called anew for each layer, so that no cut has to carry them.
+    T5, the position bias. Layers and weights are shared with ``backbone``, but for two kinds.
+    DeBERTa's relative positions are called anew for each layer, so that no cut has to carry them;
+    FNet's layers become ones that can be exported.
 
     Args:
         backbone: a text backbone of ``keras_hub``.
         pad_id: the id that the padding mask is made of.
         length: tokens a text; any number without it.
+        fill_up_to: how many tokens texts are filled up to before anything else; None takes them
+            as they come.
     """
     output = backbone.output
     if isinstance(output, dict):
         output = next(output[name] for name in _OUTPUTS if name in output)
-    token_ids = keras.Input((length,), dtype="int32", name=TOKEN_IDS)
+    given = keras.Input((length,), dtype="int32", name=TOKEN_IDS)
+    token_ids = given
+    if fill_up_to is not None:
+        token_ids = FixedLength(fill_up_to, pad_id, name=FIXED_LENGTH)(given)
     known: dict[int, Any] = {}
     for name, tensor in backbone.input.items():
         if name in _TOKEN_INPUTS:
@@ -152,10 +179,13 @@ def flatten(backbone: Any, *, pad_id: int, length: int | None = None) -> keras.M
         for tensor in node.input_tensors:
             if id(tensor) in positions:
                 known[id(tensor)] = positions[id(tensor)](first)
+        operation = node.operation
+        if type(operation).__name__ == _FOURIER:
+            operation = _fourier_encoder(operation, first.shape)
         arguments, keywords = node.arguments.fill_in(known)
-        made = keras.tree.flatten(node.operation(*arguments, **keywords))
+        made = keras.tree.flatten(operation(*arguments, **keywords))
         known |= {id(old): new for old, new in zip(node.outputs, made, strict=True)}
-    return keras.Model(token_ids, known[id(output)], name=backbone.name)
+    return keras.Model(given, known[id(output)], name=backbone.name)
 
 
 def _relative_positions(layer: Any) -> RelativePositions:
@@ -169,6 +199,23 @@ def _relative_positions(layer: Any) -> RelativePositions:
     own.embeddings.assign(layer.rel_embeddings)
     own.normalization.gamma.assign(layer.layer_norm.gamma)
     own.normalization.beta.assign(layer.layer_norm.beta)
+    return own
+
+
+def _fourier_encoder(layer: Any, shape: Any) -> FourierEncoder:
+    own = FourierEncoder(
+        layer.intermediate_dim,
+        layer.activation,
+        layer.dropout,
+        layer.layer_norm_epsilon,
+        name=layer.name,
+        dtype=layer.dtype_policy,
+    )
+    own.build(shape)
+    for name in FourierEncoder.PARTS:
+        theirs = getattr(layer, f"_{name}").variables
+        for variable, value in zip(getattr(own, name).variables, theirs, strict=True):
+            variable.assign(value)
     return own
 
 

@@ -26,6 +26,7 @@ class Family:
         pad_id: of the published vocabularies.
         pooling: what its own classifier does.
         shares_layers: all layers have one set of weights.
+        takes_mask: padding has no part in what it gives for the other tokens.
         model_type: what a Hugging Face ``config.json`` calls it.
     """
 
@@ -34,6 +35,7 @@ class Family:
     pad_id: int
     pooling: TextPooling = "class_token"
     shares_layers: bool = False
+    takes_mask: bool = True
     model_type: str = ""
 
     @property
@@ -49,7 +51,7 @@ ROBERTA = Family("RobertaBackbone", "byte_pair", 1, model_type="roberta")
 XLM_ROBERTA = Family("XLMRobertaBackbone", "unigram", 1, model_type="xlm-roberta")
 DEBERTA_V3 = Family("DebertaV3Backbone", "unigram", 0, model_type="deberta-v2")
 ALBERT = Family("AlbertBackbone", "unigram", 0, shares_layers=True, model_type="albert")
-F_NET = Family("FNetBackbone", "unigram", 3, model_type="fnet")
+F_NET = Family("FNetBackbone", "unigram", 3, takes_mask=False, model_type="fnet")
 T5 = Family("T5Backbone", "unigram", 0, pooling="mean", model_type="t5")
 
 FAMILIES: Mapping[str, Family] = types.MappingProxyType(

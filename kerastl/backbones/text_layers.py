@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 
 MASK_LAYER = "padding_mask"
 SEGMENTS_LAYER = "segment_ids"
@@ -52,6 +53,133 @@ class SegmentIds(keras.layers.Layer):
     def compute_output_spec(self, token_ids: Any) -> Any:
         """The same shape, int32."""
         return keras.KerasTensor(token_ids.shape, dtype="int32")
+
+
+@keras.saving.register_keras_serializable(package="kerastl")
+class FixedLength(keras.layers.Layer):
+    """Fills rows up to one length, whatever length they come in.
+
+    Args:
+        length: of all rows; none may be longer.
+        fill: what they are filled up with, on the right.
+        **kwargs: of every layer.
+    """
+
+    def __init__(self, length: int, fill: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.length = int(length)
+        self.fill = int(fill)
+        self.built = True
+
+    def call(self, inputs: Any) -> Any:
+        """Whole numbers ``(n, any)`` to ``(n, length)``, of the same dtype."""
+        inputs = keras.ops.convert_to_tensor(inputs)
+        rest = self.length - keras.ops.shape(inputs)[1]
+        padded = keras.ops.pad(inputs, ((0, 0), (0, rest)), constant_values=self.fill)
+        return keras.ops.reshape(padded, (-1, self.length))
+
+    def compute_output_spec(self, inputs: Any) -> Any:
+        """``(n, length)``, of the same dtype."""
+        return keras.KerasTensor((inputs.shape[0], self.length), dtype=inputs.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """Length and fill."""
+        return {**super().get_config(), "length": self.length, "fill": self.fill}
+
+
+@keras.saving.register_keras_serializable(package="kerastl")
+class FourierEncoder(keras.layers.Layer):
+    """A layer of FNet whose Fourier transform is a product of matrices.
+
+    Neither ONNX nor LiteRT has the transform of two dimensions that TensorFlow makes of
+    ``keras.ops.fft2``; both have products.
+
+    Args:
+        intermediate_dim: width between the two dense layers.
+        activation: between them.
+        dropout: after them, in [0, 1).
+        epsilon: of the normalisations.
+        **kwargs: of every layer.
+
+    References:
+        Lee-Thorp et al., FNet, 2021, https://arxiv.org/abs/2105.03824
+    """
+
+    PARTS = ("mixing_layer_norm", "output_layer_norm", "intermediate_dense", "output_dense")
+
+    def __init__(
+        self, intermediate_dim: int, activation: Any, dropout: float, epsilon: float, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.intermediate_dim = intermediate_dim
+        self.activation = keras.activations.get(activation)
+        self.epsilon = epsilon
+        self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
+
+    def build(self, input_shape: Any) -> None:
+        """Makes the normalisations and the dense layers."""
+        layers, policy = keras.layers, self.dtype_policy
+        between = (*input_shape[:-1], self.intermediate_dim)
+        for name, shape, layer in (
+            (
+                self.PARTS[0],
+                input_shape,
+                layers.LayerNormalization(epsilon=self.epsilon, dtype=policy),
+            ),
+            (
+                self.PARTS[1],
+                input_shape,
+                layers.LayerNormalization(epsilon=self.epsilon, dtype=policy),
+            ),
+            (
+                self.PARTS[2],
+                input_shape,
+                layers.Dense(self.intermediate_dim, self.activation, dtype=policy),
+            ),
+            (self.PARTS[3], between, layers.Dense(input_shape[-1], dtype=policy)),
+        ):
+            layer.build(shape)
+            setattr(self, name, layer)
+        self.built = True
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Hidden states ``(n, length, features)`` to the same shape."""
+        mixed = self.mixing_layer_norm(inputs + _fourier(inputs))
+        made = self.output_dense(self.intermediate_dense(mixed))
+        return self.output_layer_norm(mixed + self.dropout(made, training=training))
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The same."""
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """Width, activation, dropout and epsilon."""
+        return {
+            **super().get_config(),
+            "intermediate_dim": self.intermediate_dim,
+            "activation": keras.activations.serialize(self.activation),
+            "dropout": self.dropout.rate,
+            "epsilon": self.epsilon,
+        }
+
+
+def _fourier(inputs: Any) -> Any:
+    """The real part of the transform over tokens and features."""
+    length, features = keras.ops.shape(inputs)[1:]
+    values = keras.ops.cast(inputs, "float32")
+    parts = []
+    for turn in (keras.ops.cos, keras.ops.sin):
+        over_features = keras.ops.matmul(values, turn(_angles(features)))
+        parts.append(keras.ops.matmul(turn(_angles(length)), over_features))
+    return keras.ops.cast(parts[0] - parts[1], inputs.dtype)
+
+
+def _angles(count: Any) -> Any:
+    """``2 pi i j / count`` for all rows i and columns j, float32, each within one turn."""
+    index = keras.ops.arange(count, dtype="int32")
+    # Whole turns are taken off while the numbers are whole still: large angles are inexact.
+    steps = keras.ops.mod(index[:, None] * index[None, :], count)
+    return keras.ops.cast(steps, "float32") * (2 * np.pi / keras.ops.cast(count, "float32"))
 
 
 @keras.saving.register_keras_serializable(package="kerastl")

@@ -16,6 +16,7 @@ from kerastl.backbones import (
     MASK_LAYER,
     PUBLISHED,
     BuiltTextBackbone,
+    FixedLength,
     PaddingMask,
     TextBackbone,
     WeightsSource,
@@ -159,7 +160,12 @@ class TextRecipe(Recipe, Generic[Model]):
 
     def build_base(self) -> BuiltTextBackbone:
         """Builds the backbone with its weights and tokenizer; raises where they do not fit."""
-        base = build_text_backbone(self.record, self.weights_source, tokenizer=self.tokenizer)
+        base = build_text_backbone(
+            self.record,
+            self.weights_source,
+            tokenizer=self.tokenizer,
+            max_length=self.max_length,
+        )
         limit = base.tokenizer.max_length
         if limit is not None and self.max_length > limit:
             raise ConfigurationError(
@@ -213,7 +219,7 @@ class TextRecipe(Recipe, Generic[Model]):
         encoded = [base.tokenizer.encode(part.texts, self.max_length) for part in sets]
         pad = base.tokenizer.pad_id
         found = [
-            sort_tokens(part.ids, dataset.labels, pad_id=pad)
+            sort_tokens(part.ids, dataset.labels, pad_id=pad, length=base.fixed_length)
             for part, dataset in zip(encoded, sets, strict=True)
         ]
         held_out = None if validation is None else found[1]
@@ -256,4 +262,7 @@ def padding_mask(built: BuiltTextBackbone) -> Any:
     """Which tokens are no padding; FNet has no use for it, and what is on top of it does."""
     if any(layer.name == MASK_LAYER for layer in built.model.layers):
         return built.model.get_layer(MASK_LAYER).output
-    return PaddingMask(built.tokenizer.pad_id, name=MASK_LAYER)(built.model.inputs[0])
+    mask = PaddingMask(built.tokenizer.pad_id, name=MASK_LAYER)(built.model.inputs[0])
+    if built.fixed_length is None:
+        return mask
+    return FixedLength(built.fixed_length, 0, name="fixed_length_of_mask")(mask)

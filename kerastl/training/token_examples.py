@@ -45,6 +45,8 @@ class TokenExamples(Examples):
         labels: (n, ...).
         pad_id: fills up what is shorter than a batch.
         positions: int64 (n,), where each text was before it was sorted.
+        length: that of every text in a batch, for networks whose answers depend on it; None
+            takes the next of a few lengths.
     """
 
     ids: Array
@@ -52,11 +54,12 @@ class TokenExamples(Examples):
     labels: Array
     pad_id: int
     positions: Array
+    length: int | None = None
 
     @property
-    def lengths(self) -> Array:
-        """Int64 (n,): the length that each text takes in a batch."""
-        return padded_lengths(np.diff(self.offsets))
+    def lengths(self) -> Array | None:
+        """Int64 (n,): the length that each text takes in a batch; None: all take one."""
+        return padded_lengths(np.diff(self.offsets)) if self.length is None else None
 
     @property
     def nbytes(self) -> int:
@@ -67,7 +70,7 @@ class TokenExamples(Examples):
         """Some texts, int32 (len(rows), length of the longest as padded). Views are all alike."""
         starts, stops = self.offsets[rows], self.offsets[np.asarray(rows) + 1]
         counts = stops - starts
-        width = int(padded_lengths(counts).max(initial=8))
+        width = self.length or int(padded_lengths(counts).max(initial=8))
         batch = np.full((len(rows), width), self.pad_id, np.int32)
         for row, (start, stop) in enumerate(zip(starts, stops, strict=True)):
             batch[row, : stop - start] = self.ids[start:stop]
@@ -81,17 +84,20 @@ class TokenExamples(Examples):
         return digest.hexdigest()
 
 
-def sort_tokens(encoded: Sequence[Array], labels: Array, *, pad_id: int) -> TokenExamples:
+def sort_tokens(
+    encoded: Sequence[Array], labels: Array, *, pad_id: int, length: int | None = None
+) -> TokenExamples:
     """Sorts the token ids of texts by length; texts of one length stay in their order.
 
     Args:
         encoded: int32 (tokens,) of each text.
         labels: (n, ...), in the order of the texts.
         pad_id: the id of padding.
+        length: see ``TokenExamples``.
     """
     counts = np.array([len(ids) for ids in encoded], dtype=np.int64)
     positions = np.argsort(counts, kind="stable")
     offsets = np.concatenate([[0], np.cumsum(counts[positions])]).astype(np.int64)
     parts = [np.asarray(encoded[int(i)], dtype=np.int32) for i in positions]
     ids = np.concatenate(parts) if parts else np.zeros(0, np.int32)
-    return TokenExamples(ids, offsets, np.asarray(labels)[positions], pad_id, positions)
+    return TokenExamples(ids, offsets, np.asarray(labels)[positions], pad_id, positions, length)

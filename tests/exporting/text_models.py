@@ -7,10 +7,11 @@ import dataclasses
 import keras
 import numpy as np
 
-from kerastl.backbones import MASK_LAYER
+from kerastl.backbones import BuiltTextBackbone
 from kerastl.backbones.text_build import flatten
 from kerastl.heads import TextHead, attach_embedding
 from kerastl.model import EmbeddingModel, TextModel, TextSamples
+from kerastl.recipes.text_recipe import padding_mask
 from kerastl.text import Tokenizer
 
 WORDS = [
@@ -43,6 +44,7 @@ FAMILIES = {
     "DebertaV3Backbone": {"bucket_size": 8},
     "AlbertBackbone": {"embedding_dim": 16},
     "ElectraBackbone": {"embedding_dim": 16, "vocabulary_size": None, "vocab_size": len(WORDS)},
+    "FNetBackbone": {"num_heads": None},
     "T5Backbone": {"max_sequence_length": None, "use_gated_activation": False},
 }
 
@@ -67,14 +69,19 @@ def encoder(tokenizer, family="BertBackbone"):
     for weight in backbone.weights:
         if len(weight.shape) > 1:
             weight.assign(weight * 4)
-    return flatten(backbone, pad_id=tokenizer.pad_id)
+    length = MAX_LENGTH if family == "FNetBackbone" else None
+    return flatten(backbone, pad_id=tokenizer.pad_id, fill_up_to=length)
+
+
+def mask_of(model, tokenizer):
+    return padding_mask(BuiltTextBackbone(model, None, tokenizer, None))
 
 
 def embedding_model(*, pooling="mean", dimensions=None, tokenizer=None, samples=True):
     """The same encoder with its vectors as the output."""
     tokenizer = tokenizer or word_piece()
     model = encoder(tokenizer)
-    mask = model.get_layer(MASK_LAYER).output
+    mask = mask_of(model, tokenizer)
     vectors = attach_embedding(
         model.outputs[0], mask, pooling=pooling, dimensions=dimensions, seed=0
     )
@@ -104,7 +111,7 @@ def text_model(
     model = encoder(tokenizer, family)
     outputs = TextHead(pooling=pooling, hidden=16).attach(
         model.outputs[0],
-        model.get_layer(MASK_LAYER).output,
+        mask_of(model, tokenizer),
         len(names) or 1,
         kind=kind,
         pooling="mean",

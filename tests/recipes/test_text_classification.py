@@ -207,3 +207,29 @@ def test_no_texts_for_predictions(trained):
     with pytest.raises(kerastl.TextError):
         trained[0].predict(["fine", "bad \ud800"])
     assert len(trained[0].predict([])) == 0
+
+
+def test_an_encoder_without_a_mask_sees_one_length_alone(recipe, reviews, tiny_text, tmp_path):
+    import keras_hub
+
+    keras.utils.set_random_seed(0)
+    backbone = keras_hub.models.FNetBackbone(
+        vocabulary_size=80, num_layers=2, hidden_dim=16, intermediate_dim=32, max_sequence_length=48
+    )
+    backbone.save_to_preset(tmp_path / "f_net")
+    tokenizer = keras_hub.models.BertTokenizer.from_preset(str(tiny_text))
+    tokenizer.save_to_preset(tmp_path / "f_net")
+    settings = {
+        "backbone": str(tmp_path / "f_net"),
+        "plan": (kerastl.Phase(-1, 2, 3e-3),),
+        "head": kerastl.TextHead(dropout=0.0),
+    }
+    model = recipe(**settings, cache=True).fit(reviews, seed=1, out=tmp_path / "run", **QUIET)
+    together = model.predict(reviews[0]).probabilities[:9]
+    alone = np.concatenate([model.predict(text).probabilities for text in reviews[0][:9]])
+    np.testing.assert_allclose(alone, together, atol=1e-5)
+    read = kerastl.load(tmp_path / "run").predict(reviews[0]).probabilities[:9]
+    np.testing.assert_array_equal(read, together)
+    plain = recipe(**settings, cache=False).fit(reviews, seed=1, **QUIET)
+    for one, other in zip(model.network.get_weights(), plain.network.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
