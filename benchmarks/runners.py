@@ -1,9 +1,11 @@
-"""The bundle's runners beside the model, photo by photo, in environments without kerastl.
+"""The bundle's runners beside the model, example by example, in environments without kerastl.
 
     python benchmarks/runners.py RUN BUNDLE PHOTOS --python PYTHON [--tensorflow-python PYTHON]
+    python benchmarks/runners.py RUN BUNDLE TEXTS.txt --python PYTHON [--tensorflow-python PYTHON]
 
-PYTHON is an interpreter with onnxruntime, ai-edge-litert, Pillow and NumPy, and without kerastl
-or Keras; the other one has TensorFlow.
+PYTHON is an interpreter with onnxruntime, ai-edge-litert, Pillow or tokenizers, and NumPy, and
+without kerastl or Keras; the other one has TensorFlow, and of texts TensorFlow Text. Texts are
+lines of a file; quantised files of texts are run where the bundle has them.
 """
 
 import argparse
@@ -26,32 +28,47 @@ def absent(python, package):
     return subprocess.run([python, "-c", code], check=False, cwd="/").returncode == 0
 
 
+def planned(bundle, data):
+    """Runners with their options, the examples, and how they are given."""
+    if data.is_dir():
+        examples = [str(path) for path in sorted(data.rglob("*")) if path.is_file()]
+        names = ("run_saved_model.py", "run_onnx.py", "run_litert.py")
+        return [(name, ()) for name in names], examples, examples
+    examples = data.read_text(encoding="utf-8").split("\n")[:-1]
+    runs = [(f"run_text_{name}.py", ()) for name in ("saved_model", "onnx", "litert")]
+    for name, suffix in (("onnx", "onnx"), ("litert", "tflite")):
+        if (bundle / f"model_dynamic.{suffix}").exists():
+            runs.append((f"run_text_{name}.py", ("--quantization", "dynamic")))
+    return runs, examples, ["--lines", str(data)]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path)
     parser.add_argument("bundle", type=Path)
-    parser.add_argument("photos", type=Path)
+    parser.add_argument("data", type=Path)
     parser.add_argument("--python", required=True)
     parser.add_argument("--tensorflow-python")
     arguments = parser.parse_args()
-    photos = [str(p) for p in sorted(arguments.photos.rglob("*")) if p.is_file()]
-    expected = kerastl.load(arguments.run).predict(photos)
+    runs, examples, given = planned(arguments.bundle, arguments.data)
+    expected = kerastl.load(arguments.run).predict(examples)
 
-    print("| runner | photos | same label | largest difference of probability | kerastl absent |")
+    print("| runner | examples | same label | largest difference of probability | kerastl absent |")
     print("|---|---|---|---|---|")
     worst = 0
-    for runner in ("run_saved_model.py", "run_onnx.py", "run_litert.py"):
+    for runner, options in runs:
         python = arguments.python
-        if runner == "run_saved_model.py":
+        if "saved_model" in runner:
             python = arguments.tensorflow_python or python
-        command = [python, str(RUNNERS / runner), str(arguments.bundle), *photos, "--json"]
+        command = [python, str(RUNNERS / runner), str(arguments.bundle), *given, *options, "--json"]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
-        rows = json.loads(done.stdout)
+        rows = json.loads(done.stdout[done.stdout.index("{") :])
         rows = rows["predictions"] if isinstance(rows, dict) else rows
         same = sum(r["label"] == label for r, label in zip(rows, expected.labels, strict=True))
         diff = np.abs([r["probability"] for r in rows] - expected.confidences).max()
-        print(f"| {runner} | {len(rows)} | {same} | {diff:.1e} | {absent(python, 'kerastl')} |")
-        worst += same != len(photos) or diff > 1e-3
+        name = " ".join([runner, *options])
+        print(f"| {name} | {len(rows)} | {same} | {diff:.1e} | {absent(python, 'kerastl')} |")
+        worst += same != len(examples) or (diff > 1e-3 and not options)
     return int(worst > 0)
 
 

