@@ -10,6 +10,7 @@ from PIL import Image
 
 import kerastl
 from kerastl.training import SilentReporter
+from tests import forked
 
 CLASSES = ("blue", "green", "red")
 
@@ -44,6 +45,13 @@ def activation_cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KERASTL_CACHE", str(folder))
         yield folder
+
+
+@pytest.fixture(scope="module")
+def forked_workers():
+    """The workers of exports are forked, their imports made: see tests/forked.py."""
+    with forked.workers():
+        yield
 
 
 def coloured_images(count, size=40, seed=0):
