@@ -22,6 +22,12 @@ def shared_folder(kind):
     return root if root.is_dir() else None
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Slow tests come last, so that what is wrong shows soon."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+
+
 @pytest.fixture(scope="session")
 def shared_data():
     folder = shared_folder("data")
