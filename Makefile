@@ -41,10 +41,10 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Quick tests first: what is wrong shows soon.
+# Quick tests first (tests/conftest.py): what is wrong shows soon. One worker takes tests over from
+# the other in the end, so that none waits.
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not long and not matrix" --durations=15
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow and not long and not matrix" --durations=15
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not long and not matrix" --durations=25
 
 # What takes minutes and shows little that the tests above do not.
 long: $(VENV)/.dev

@@ -10,6 +10,7 @@ from PIL import Image
 
 import kerastl
 from kerastl.training import SilentReporter
+from tests import forked
 
 CLASSES = ("blue", "green", "red")
 
@@ -19,6 +20,12 @@ def shared_folder(kind):
     named = os.environ.get(f"KERASTL_TEST_{kind.upper()}")
     root = Path(named) if named else Path(__file__).resolve().parents[2] / "shared" / kind
     return root if root.is_dir() else None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Slow tests come last, so that what is wrong shows soon."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +51,13 @@ def activation_cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KERASTL_CACHE", str(folder))
         yield folder
+
+
+@pytest.fixture(scope="module")
+def forked_workers():
+    """The workers of exports are forked, their imports made: see tests/forked.py."""
+    with forked.workers():
+        yield
 
 
 def coloured_images(count, size=40, seed=0):

@@ -13,6 +13,7 @@ from tests.cli.test_main import call  # noqa: F401
 from tests.exporting.text_models import embedding_model, text_model, texts
 
 pytest.importorskip("keras_hub")
+pytestmark = pytest.mark.usefixtures("forked_workers")
 
 
 @pytest.fixture(scope="module")

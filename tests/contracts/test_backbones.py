@@ -43,6 +43,8 @@ def test_nothing_frozen_moves_in_the_head_phase(built):
         if layer.name not in head
     }
     trained = network.get_layer("probabilities").get_weights()[0].copy()
+    # Two steps: tracing them would take longer than they do.
+    network.run_eagerly = True
     network.fit(images(), np.array([0, 1, 2, 0]), batch_size=2, epochs=1, verbose=0)
     for name, before in frozen.items():
         for old, new in zip(before, network.get_layer(name).get_weights(), strict=True):
@@ -94,6 +96,9 @@ def test_preprocessing_is_in_the_graph_and_not_doubled(built):
     np.testing.assert_allclose(high, limits[1], atol=2e-3)
 
 
+# At every stage of the same backbones, this one too, test_cuts.py holds it, layer by layer; here
+# three graphs are traced for it.
+@pytest.mark.long
 def test_the_cut_at_the_recommended_stage_is_exact(built):
     recipe, network = built
     stage = next(s for s in stages_of(network) if s.name == recipe.record.fine_tune_from)

@@ -75,7 +75,8 @@ def test_nothing_before_the_boundary_moves(built):
     name, network = built
     stage = stages_of(network)[-2]
     unfreeze(network, stage.name, batch_norm=True)
-    network.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
+    # Two steps: tracing them would take longer than they do.
+    network.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy", run_eagerly=True)
     opened = open_model(network)
     cut = next(s.cut for s in stages_of(opened, get_backbone(name).stage_pattern)
                if s.name == stage.name)  # fmt: skip

@@ -1,8 +1,13 @@
 """Every family of KerasHub in small: the same classes, a few narrow layers."""
 
+import contextlib
 import dataclasses
+import functools
 
 import keras
+import pytest
+from keras.src.applications.densenet import DenseNet
+from keras.src.applications.nasnet import NASNet
 
 from kerastl.backbones import NONE, WeightsSource, build_backbone, get_backbone
 from kerastl.heads import Head
@@ -135,6 +140,24 @@ def tiny_record(name):
         minimum_size=16,
         size_step=1,
     )
+
+
+# The deepest of keras.applications with fewer of their blocks and cells, by the name of a record.
+SHALLOW = {
+    "densenet121": functools.partial(DenseNet, blocks=[2, 2, 2, 2]),
+    "nasnet_mobile": functools.partial(
+        NASNet, num_blocks=1, penultimate_filters=288, stem_block_filters=32, skip_reduction=False
+    ),
+}
+
+
+@contextlib.contextmanager
+def shallow():
+    """Records of the deepest networks build shallow ones meanwhile."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, constructor in SHALLOW.items():
+            patch.setattr(keras.applications, get_backbone(name).constructor, constructor)
+        yield
 
 
 def tiny_network(name, classes=3):

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests import forked
+
 # Height and width differ, so that nothing that swaps them goes unseen.
 HEIGHT, WIDTH = 40, 56
 CLASS_NAMES = ["amber glass", "blé", "carton"]
@@ -96,16 +98,22 @@ def exported(trained, tmp_path_factory) -> Exported:
     from kerastl.exporting import export
 
     steps: list[str] = []
-    bundle = export(
-        trained.network,
-        tmp_path_factory.mktemp("export") / "bundle",
-        class_names=CLASS_NAMES,
-        quantize=QUANTIZE,
-        examples=trained.x_val,
-        labels=trained.y_val,
-        calibration=trained.x_train[:100],
-        files=trained.files,
-        details={"backbone": "tiny", "licence": "mit", "metrics": {"accuracy": 0.9}, "note": "x"},
-        progress=steps.append,
-    )
+    with forked.fresh_workers():
+        bundle = export(
+            trained.network,
+            tmp_path_factory.mktemp("export") / "bundle",
+            class_names=CLASS_NAMES,
+            quantize=QUANTIZE,
+            examples=trained.x_val,
+            labels=trained.y_val,
+            calibration=trained.x_train[:100],
+            files=trained.files,
+            details={
+                "backbone": "tiny",
+                "licence": "mit",
+                "metrics": {"accuracy": 0.9},
+                "note": "x",
+            },
+            progress=steps.append,
+        )
     return Exported(bundle, tuple(steps))

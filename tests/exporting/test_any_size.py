@@ -13,9 +13,11 @@ from kerastl.data import decode_full_size
 from kerastl.errors import ConfigurationError, ParityError
 from kerastl.exporting import any_size, export, load_bundle, verify
 from kerastl.exporting.runtimes import open_artifact
+from tests import forked
 from tests.exporting.conftest import CLASS_NAMES, HEIGHT, WIDTH
 
 RUNNERS = Path(__file__).parents[2] / "export"
+pytestmark = pytest.mark.usefixtures("forked_workers")
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 300), (40, 56), (41, 55), (480, 640), (33, 20)])
@@ -86,7 +88,11 @@ def test_resizing_in_another_way_is_caught(trained, tmp_path, monkeypatch):
     stripes[::2, :, 0] = 255
     stripes[1::2, :, 2] = 255
     Image.fromarray(stripes).save(tmp_path / "stripes.png")
-    with pytest.raises(ParityError, match="resizes in another way than training"):
+    # The planted module is found by a process as it starts.
+    with (
+        forked.fresh_workers(),
+        pytest.raises(ParityError, match="resizes in another way than training"),
+    ):
         export(
             trained.network, tmp_path / "bundle", class_names=CLASS_NAMES, formats=("onnx",),
             examples=trained.x_val, files=(tmp_path / "stripes.png",), any_size=True,

@@ -24,6 +24,7 @@ PATHS = [
     "model_int8.tflite",
     "model_int16x8.tflite",
 ]
+pytestmark = pytest.mark.usefixtures("forked_workers")
 
 
 def test_every_artifact_passes_and_is_described(exported):

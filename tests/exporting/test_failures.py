@@ -27,6 +27,8 @@ from kerastl.exporting.litert_route import append_labels
 
 from .conftest import CLASS_NAMES
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 
 def permute_onnx(path: Path) -> None:
     """Swaps the first two outputs of an ONNX file."""

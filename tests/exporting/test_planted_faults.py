@@ -20,6 +20,8 @@ from kerastl.exporting.litert_route import custom_operators
 from .conftest import CLASS_NAMES, HEIGHT, WIDTH
 from .test_failures import export_quickly, permute_onnx, spoil_after_conversion
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 
 def forge(folder: Path, keep: list[str]) -> None:
     """Makes a changed bundle's hashes right again, with these artifacts alone in it."""

@@ -14,6 +14,8 @@ from kerastl.exporting.runtimes import open_artifact
 
 from .conftest import CLASS_NAMES, HEIGHT, WIDTH
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 
 @pytest.fixture(scope="module")
 def data(exported):

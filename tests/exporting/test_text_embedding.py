@@ -23,6 +23,7 @@ from .text_models import embedding_model, text_model, texts
 
 pytest.importorskip("keras_hub")
 pytest.importorskip("tensorflow_text")
+pytestmark = pytest.mark.usefixtures("forked_workers")
 
 # Of 32 random features 8 bits move a vector further than of a trained network.
 TINY = Gate(quantized_label_agreement=0.5)

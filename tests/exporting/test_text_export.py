@@ -21,6 +21,7 @@ from .text_models import MAX_LENGTH, NAMES, text_model, texts
 
 pytest.importorskip("keras_hub")
 pytest.importorskip("tensorflow_text")
+pytestmark = pytest.mark.usefixtures("forked_workers")
 
 RUNNERS = Path(__file__).resolve().parents[2] / "export"
 PATHS = [

@@ -18,6 +18,7 @@ from .test_failures import permute_onnx
 from .text_models import text_model, word_piece
 
 pytest.importorskip("keras_hub")
+pytestmark = pytest.mark.usefixtures("forked_workers")
 
 
 @pytest.fixture(scope="module")

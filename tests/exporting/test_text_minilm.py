@@ -16,6 +16,7 @@ from kerastl.model import TextModel, TextSamples
 from kerastl.recipes import TextEmbedding
 from tests.text.conftest import minilm  # noqa: F401
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
 CORPUS = [
     "The cat sleeps on the sofa.",
     "Shares fell sharply on Wall Street today.",

@@ -1,7 +1,10 @@
 import errno
+import hashlib
+import multiprocessing
 import os
-import subprocess
-import sys
+import shutil
+import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from kerastl.errors import ConfigurationError, TrainingError
 from kerastl.training import ActivationCache, CacheWarning, SilentReporter
 from kerastl.training import cache as caches
 from kerastl.training.cache import SHARD_ROWS, Layout, Shards
+from tests import forked
 from tests.conftest import CLASSES
 
 FLOAT = np.dtype(np.float32)
@@ -72,15 +76,17 @@ def test_the_entries_used_longest_ago_go_first(tmp_path):
     assert cache.list() == []
 
 
+def clear(folder):
+    ActivationCache(folder).clear()
+
+
 def test_an_entry_that_is_being_filled_stays(tmp_path):
     cache = ActivationCache(tmp_path)
     filled(cache, "other")
     with cache.entry("busy", Layout((10, 2), FLOAT), {}):
-        code = (
-            "import sys; from pathlib import Path; from kerastl.training.cache import *; "
-            "ActivationCache(Path(sys.argv[1])).clear()"
-        )
-        subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+        process = forked.start(clear, tmp_path)
+        process.join()
+        assert process.exitcode == 0
         assert [row["key"] for row in cache.list()] == ["busy"]
 
 
@@ -115,6 +121,13 @@ def weights_equal(one, other):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.fixture(scope="module")
+def filled_run(small_recipe, colours, tmp_path_factory):
+    """A trained model, and the folder of its activations."""
+    folder = tmp_path_factory.mktemp("filled")
+    return fit(small_recipe, colours, cache=folder), folder
+
+
 def test_a_second_run_computes_nothing_and_ends_the_same(
     small_recipe, colours, tmp_path, monkeypatch
 ):
@@ -141,8 +154,11 @@ def test_other_heads_rates_and_seeds_share_activations_and_other_views_do_not(
     assert counted.images > 0
 
 
-def test_a_corrupted_shard_is_computed_again(small_recipe, colours, tmp_path, monkeypatch):
-    first = fit(small_recipe, colours, cache=tmp_path)
+def test_a_corrupted_shard_is_computed_again(
+    small_recipe, colours, filled_run, tmp_path, monkeypatch
+):
+    first, filled = filled_run
+    shutil.copytree(filled, tmp_path, dirs_exist_ok=True)
     for path in tmp_path.glob("*/000000.shard"):
         content = bytearray(path.read_bytes())
         content[17] ^= 255
@@ -161,10 +177,10 @@ def test_half_precision_halves_the_space(small_recipe, colours, tmp_path):
 
 
 def test_beyond_the_memory_limit_training_reads_from_disk_and_ends_the_same(
-    small_recipe, colours, tmp_path
+    small_recipe, colours, filled_run
 ):
-    in_memory = fit(small_recipe, colours, cache=tmp_path)
-    from_disk = fit(small_recipe, colours, cache=tmp_path, memory_limit=1000)
+    in_memory, folder = filled_run
+    from_disk = fit(small_recipe, colours, cache=folder, memory_limit=1000)
     weights_equal(in_memory, from_disk)
 
 
@@ -176,12 +192,12 @@ def fail_writing(monkeypatch, number):
 
 
 def test_a_full_disk_falls_back_to_memory_with_a_warning(
-    small_recipe, colours, tmp_path, monkeypatch
+    small_recipe, colours, filled_run, tmp_path, monkeypatch
 ):
-    expected = fit(small_recipe, colours, cache=tmp_path / "a")
+    expected, _ = filled_run
     fail_writing(monkeypatch, errno.ENOSPC)
     with pytest.warns(CacheWarning, match="is full"):
-        model = fit(small_recipe, colours, cache=tmp_path / "b")
+        model = fit(small_recipe, colours, cache=tmp_path)
     weights_equal(expected, model)
 
 
@@ -191,47 +207,50 @@ def test_a_full_disk_without_memory_is_an_error(small_recipe, colours, tmp_path,
         fit(small_recipe, colours, cache=tmp_path, memory_limit=1000)
 
 
-LIMITED = """
-import hashlib, resource, sys, warnings
-import kerastl
-from kerastl.training import SilentReporter
-data, weights, cache, limit = sys.argv[1:]
-# A file may hold no more than 4 KB, as on a disk that fills up. In a process of its own: the limit
-# counts for everything that a process writes.
-resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
-recipe = kerastl.ImageClassification(
-    backbone="mobilenet_0.25", weights=weights, image_size=32, batch_size=8,
-    cache=cache if cache != "none" else False, memory_limit=int(limit), augment=None,
-    plan=kerastl.head_only(2),
-)
-with warnings.catch_warnings(record=True) as caught:
-    warnings.simplefilter("always")
-    try:
-        model = recipe.fit(data, reporter=SilentReporter())
-    except kerastl.TrainingError as error:
-        print("error:", error)
-        sys.exit()
-for warning in caught:
-    print("warning:", warning.message)
-values = b"".join(value.tobytes() for value in model.network.get_weights())
-print("weights:", hashlib.sha256(values).hexdigest())
-"""
+def fit_within_4_kb(sender, data, weights, cache, limit):
+    """A file may hold no more than 4 KB, as on a disk that fills up."""
+    import resource
+
+    # pytest catches what a process says in files, which the limit counts for too.
+    with Path(os.devnull).open("wb") as nowhere:
+        for stream in (1, 2):
+            os.dup2(nowhere.fileno(), stream)
+    # In a process of its own: the limit counts for everything that a process writes.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+    recipe = kerastl.ImageClassification(
+        backbone="mobilenet_0.25", weights=weights, image_size=32, batch_size=8,
+        cache=cache, memory_limit=limit, augment=None, plan=kerastl.head_only(2),
+    )  # fmt: skip
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            model = recipe.fit(data, reporter=SilentReporter())
+        except kerastl.TrainingError as error:
+            sender.send(f"error: {error}")
+            return
+    said = [f"warning: {warning.message}" for warning in caught]
+    values = b"".join(value.tobytes() for value in model.network.get_weights())
+    said.append(f"weights: {hashlib.sha256(values).hexdigest()}")
+    sender.send("\n".join(said))
 
 
 def limited(colour_folder, small_weights, cache, memory_limit=1 << 30):
     pytest.importorskip("resource")
-    done = subprocess.run(
-        [sys.executable, "-c", LIMITED, colour_folder, small_weights, cache, str(memory_limit)],
-        capture_output=True, text=True, timeout=300, check=True,
-    )  # fmt: skip
-    return done.stdout
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    arguments = colour_folder, small_weights, cache, memory_limit
+    process = forked.start(fit_within_4_kb, sender, *arguments)
+    sender.close()
+    said = receiver.recv()
+    process.join(300)
+    assert process.exitcode == 0
+    return said
 
 
 def test_a_real_limit_of_file_sizes_falls_back_to_memory(colour_folder, small_weights, tmp_path):
     said = limited(colour_folder, small_weights, tmp_path / "full")
     assert "is full: activations are kept in memory" in said
     assert not list((tmp_path / "full").rglob("*.shard"))
-    plenty = limited(colour_folder, small_weights, "none")
+    plenty = limited(colour_folder, small_weights, False)
     assert "is full" not in plenty
     assert said.splitlines()[-1] == plenty.splitlines()[-1]
     assert said.splitlines()[-1].startswith("weights: ")
@@ -261,26 +280,23 @@ def test_auto_leaves_out_what_has_no_room(small_recipe, colours, tmp_path, monke
         fit(small_recipe, colours, cache=tmp_path)
 
 
+def fit_into(run, data, weights, cache):
+    kerastl.ImageClassification(
+        backbone="mobilenet_0.25", weights=weights, image_size=32, batch_size=8, cache=cache,
+        augment=kerastl.Augment(views=3), plan=kerastl.two_phase(3, 2, train_from="conv_12"),
+    ).fit(data, out=run, reporter=SilentReporter())  # fmt: skip
+
+
 def test_two_processes_fill_one_cache(small_weights, colour_folder, tmp_path):
     """Each computes what the other has not; both end with the same weights."""
-    code = """
-import sys, kerastl
-from kerastl.training import SilentReporter
-data, weights, cache, out = sys.argv[1:]
-kerastl.ImageClassification(
-    backbone="mobilenet_0.25", weights=weights, image_size=32, batch_size=8, cache=cache,
-    augment=kerastl.Augment(views=3), plan=kerastl.two_phase(3, 2, train_from="conv_12"),
-).fit(data, out=out, reporter=SilentReporter())
-"""
     runs = [tmp_path / "one", tmp_path / "two"]
-    command = [sys.executable, "-c", code, str(colour_folder), str(small_weights)]
     processes = [
-        subprocess.Popen([*command, str(tmp_path / "cache"), str(run)], stderr=subprocess.PIPE)
+        forked.start(fit_into, run, colour_folder, small_weights, tmp_path / "cache")
         for run in runs
     ]
     for process in processes:
-        _, errors = process.communicate(timeout=300)
-        assert process.returncode == 0, errors.decode()
+        process.join(300)
+        assert process.exitcode == 0
     weights_equal(*(kerastl.load(run) for run in runs))
 
 

@@ -21,9 +21,17 @@ class CtrlC(keras.callbacks.Callback):
                 signal.raise_signal(signal.SIGINT)
 
 
+QUIET = {"class_names": CLASSES, "reporter": SilentReporter()}
+
+
+@pytest.fixture(scope="module")
+def whole(small_recipe, colours):
+    return small_recipe().fit(colours, **QUIET)
+
+
 @pytest.mark.parametrize("times", [1, 2])
-def test_ctrl_c_saves_only_whole_steps(small_recipe, colours, tmp_path, times):
-    options = {"class_names": CLASSES, "reporter": SilentReporter(), "out": tmp_path / "run"}
+def test_ctrl_c_saves_only_whole_steps(small_recipe, colours, tmp_path, whole, times):
+    options = {**QUIET, "out": tmp_path / "run"}
     handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         small_recipe().fit(colours, callbacks=[CtrlC(times)], **options)
@@ -31,6 +39,5 @@ def test_ctrl_c_saves_only_whole_steps(small_recipe, colours, tmp_path, times):
     # The second one breaks a step off: what was written before it is what counts.
     assert (tmp_path / "run" / "checkpoints" / "state.npz").exists() == (times == 1)
     resumed = small_recipe().fit(colours, resume=True, **options)
-    whole = small_recipe().fit(colours, **{**options, "out": None})
     for one, two in zip(resumed.network.get_weights(), whole.network.get_weights(), strict=True):
         np.testing.assert_array_equal(one, two)

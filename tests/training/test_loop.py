@@ -16,11 +16,26 @@ def plain_head():
     return kerastl.Head(dropout=0.0)
 
 
-def test_two_phases_leave_the_early_stages_as_they_were(small_recipe, colours):
-    recipe = small_recipe()
+class Count(keras.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.seen.append(epoch)
+
+
+@pytest.fixture(scope="module")
+def counted(small_recipe, colours):
+    """A model of two phases, seed 3, and the callback that was told of its epochs."""
+    count = Count()
+    return small_recipe().fit(colours, seed=3, callbacks=[count], **QUIET), count
+
+
+def test_two_phases_leave_the_early_stages_as_they_were(small_recipe, counted):
     keras.utils.set_random_seed(3)
-    start, _ = recipe.assemble(3, seed=3)
-    model = recipe.fit(colours, seed=3, **QUIET)
+    start, _ = small_recipe().assemble(3, seed=3)
+    model = counted[0]
     moved = {
         layer.name
         for layer in start.layers
@@ -87,8 +102,8 @@ def test_early_stopping(small_recipe, colours):
     assert phase["epochs"] < 30
 
 
-def test_the_same_seed_gives_the_same_weights(small_recipe, colours):
-    first, second = (small_recipe().fit(colours, seed=5, **QUIET) for _ in range(2))
+def test_the_same_seed_gives_the_same_weights(small_recipe, colours, counted):
+    first, second = counted[0], small_recipe().fit(colours, seed=3, **QUIET)
     for one, other in zip(first.network.get_weights(), second.network.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -106,15 +121,8 @@ def test_balanced_class_weights_are_inverse_to_counts():
         example_weights(labels, 2, {"a": 1.0}, ("a", "b"))
 
 
-def test_user_callbacks_are_called(small_recipe, colours):
-    seen = []
-
-    class Count(keras.callbacks.Callback):
-        def on_epoch_end(self, epoch, logs=None):
-            seen.append(epoch)
-
-    small_recipe().fit(colours, callbacks=[Count()], **QUIET)
-    assert seen == [0, 1, 2, 0, 1]
+def test_user_callbacks_are_called(counted):
+    assert counted[1].seen == [0, 1, 2, 0, 1]
 
 
 class Poison(keras.callbacks.Callback):

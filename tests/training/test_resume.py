@@ -1,7 +1,3 @@
-import json
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -9,6 +5,7 @@ import pytest
 import kerastl
 from kerastl.errors import ConfigurationError, RunError
 from kerastl.training import SilentReporter, checkpoint
+from tests import forked
 
 
 class Stop(keras.callbacks.Callback):
@@ -42,21 +39,15 @@ LONG = pytest.mark.long
 
 
 @pytest.mark.parametrize(
-    "at",
-    [
-        2,
-        *(pytest.param(at, marks=LONG) for at in (4, 5)),
-        11,
-        19,
-        pytest.param(15, marks=LONG),
-        pytest.param(23, marks=LONG),
-    ],
+    "stops", [(2, 11, 19), *(pytest.param((at,), marks=LONG) for at in (4, 5, 15, 23))]
 )
-def test_an_interrupted_run_ends_with_the_same_weights(
-    fit, small_recipe, colour_folder, tmp_path, whole, at
-):
-    with pytest.raises(KeyboardInterrupt):
-        fit(colour_folder, out=tmp_path / "run", callbacks=[Stop(at)])
+def test_an_interrupted_run_ends_with_the_same_weights(fit, colour_folder, tmp_path, whole, stops):
+    """Interrupted again where it is told to: each time it goes on from the time before."""
+    done = 0
+    for at in stops:
+        with pytest.raises(KeyboardInterrupt):
+            fit(colour_folder, out=tmp_path / "run", callbacks=[Stop(at - done)], resume=done > 0)
+        done = at + 1
     model = fit(colour_folder, out=tmp_path / "run", resume=True)
     for one, other in zip(whole.network.get_weights(), model.network.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
@@ -77,13 +68,17 @@ class StopAfterPhase(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("phase", [0, 1])
-def test_a_run_interrupted_at_the_end_of_a_phase(
-    fit, colour_folder, tmp_path, whole, phase, monkeypatch
+def test_a_run_interrupted_at_the_end_of_each_phase(
+    fit, colour_folder, tmp_path, whole, monkeypatch
 ):
     monkeypatch.setattr(checkpoint, "SECONDS_BETWEEN", 0.0)
-    with pytest.raises(KeyboardInterrupt):
-        fit(colour_folder, out=tmp_path / "run", callbacks=[StopAfterPhase(phase)])
+    for phase in (0, 1):
+        # What is left of the phase before, nothing, calls no callback.
+        with pytest.raises(KeyboardInterrupt):
+            fit(
+                colour_folder, out=tmp_path / "run", callbacks=[StopAfterPhase(0)], resume=phase > 0
+            )
+        assert checkpoint.CheckpointStore(tmp_path / "run" / "checkpoints").read().phase == phase
     model = fit(colour_folder, out=tmp_path / "run", resume=True)
     for one, other in zip(whole.network.get_weights(), model.network.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
@@ -126,26 +121,24 @@ OPTIONS = {
     ],
 )
 def test_options_are_taken_up_again(small_recipe, colour_folder, tmp_path, options):
-    """Within the first epoch of the second phase, and within its second."""
+    """Within the first epoch of the second phase, and again within its second."""
     recipe = small_recipe(**options)
     quiet = {"seed": 2, "reporter": SilentReporter()}
     whole = recipe.fit(colour_folder, **quiet)
-    for at in (7, 12):
-        out = tmp_path / str(at)
-        with pytest.raises(KeyboardInterrupt):
-            recipe.fit(colour_folder, out=out, callbacks=[Stop(at)], **quiet)
-        model = recipe.fit(colour_folder, out=out, resume=True, **quiet)
-        for one, other in zip(
-            whole.network.get_weights(), model.network.get_weights(), strict=True
-        ):
-            np.testing.assert_array_equal(one, other)
-        for one, other in zip(whole.history, model.history, strict=True):
-            timed = ("seconds", "fill_seconds", "computed_examples", "history")
-            assert {k: v for k, v in one.items() if k not in timed} == {
-                k: v for k, v in other.items() if k not in timed
-            }
-            # What is kept may be older than the interruption; the last epoch's loss is not.
-            assert one["history"]["val_loss"][-1] == other["history"]["val_loss"][-1]
+    with pytest.raises(KeyboardInterrupt):
+        recipe.fit(colour_folder, out=tmp_path, callbacks=[Stop(7)], **quiet)
+    with pytest.raises(KeyboardInterrupt):
+        recipe.fit(colour_folder, out=tmp_path, callbacks=[Stop(12 - 8)], resume=True, **quiet)
+    model = recipe.fit(colour_folder, out=tmp_path, resume=True, **quiet)
+    for one, other in zip(whole.network.get_weights(), model.network.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    for one, other in zip(whole.history, model.history, strict=True):
+        timed = ("seconds", "fill_seconds", "computed_examples", "history")
+        assert {k: v for k, v in one.items() if k not in timed} == {
+            k: v for k, v in other.items() if k not in timed
+        }
+        # What is kept may be older than the interruption; the last epoch's loss is not.
+        assert one["history"]["val_loss"][-1] == other["history"]["val_loss"][-1]
 
 
 def test_the_starting_point_is_that_of_the_run(small_recipe, colour_folder, tmp_path):
@@ -279,25 +272,21 @@ def test_a_checkpoint_keeps_everything(tmp_path):
     assert back.optimizer[0] == 7
 
 
-FILLS_UP = """
-import json, resource, sys
-import keras, kerastl
-from kerastl.training import SilentReporter, checkpoint
-
 class FillDisk(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
+        import resource
+
         if epoch == 1:
             hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
             resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
 
-recipe, data, out = sys.argv[1:]
-checkpoint.SECONDS_BETWEEN = 0
-recipe = kerastl.ImageClassification.from_config(json.loads(recipe))
-try:
-    recipe.fit(data, seed=2, out=out, callbacks=[FillDisk()], reporter=SilentReporter())
-except kerastl.RunError as error:
-    print(error)
-"""
+
+def fit_until_full(file, recipe, data, out):
+    checkpoint.SECONDS_BETWEEN = 0
+    try:
+        recipe.fit(data, seed=2, out=out, callbacks=[FillDisk()], reporter=SilentReporter())
+    except kerastl.RunError as error:
+        file.write_text(str(error))
 
 
 def test_a_full_disk_leaves_the_last_checkpoint_whole(
@@ -305,13 +294,12 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(
 ):
     pytest.importorskip("resource")
     # In a process of its own: the limit counts for everything that a process writes.
-    config = json.dumps(small_recipe().get_config())
-    done = subprocess.run(
-        [sys.executable, "-c", FILLS_UP, config, colour_folder, tmp_path / "run"],
-        capture_output=True, text=True, timeout=300, check=True,
-    )  # fmt: skip
-    assert "cannot be written: File too large" in done.stdout
-    assert "--resume" in done.stdout
+    said = tmp_path / "said.txt"
+    process = forked.start(fit_until_full, said, small_recipe(), colour_folder, tmp_path / "run")
+    process.join(300)
+    assert process.exitcode == 0
+    assert "cannot be written: File too large" in said.read_text()
+    assert "--resume" in said.read_text()
     model = fit(colour_folder, out=tmp_path / "run", resume=True)
     for one, other in zip(whole.network.get_weights(), model.network.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
