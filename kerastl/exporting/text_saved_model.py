@@ -71,14 +71,20 @@ class GraphTokenizer:
         self._start, self._end = list(start_ids), list(end_ids)
         self._pad_id = pad_id
         self._traced: Any = None
+        # KerasHub reads a SentencePiece model when it is first needed: too late for a graph.
+        getattr(tokenizer, "_maybe_initialized_tf", lambda: None)()
+        # It is a resource, which a SavedModel keeps where it finds it.
+        self.resource = getattr(tokenizer, "_sentence_piece", None)
         self._room = max_length - len(self._start) - len(self._end)
 
     def bare(self, text: Any) -> Any:
         """Strings ``(n,)`` to ragged ids ``(n, None)``, neither cut nor with ends."""
         # What is no UTF-8 is refused, as everywhere else; TensorFlow would read it as U+FFFD.
         valid = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="strict")
-        # TensorFlow's operations end a text at a NUL, which elsewhere is a blank as others are.
-        return self._tokenizer(tf.strings.regex_replace(valid, "\\x00", " "))
+        if self.resource is None:
+            # WordPiece's operations end a text at a NUL, which elsewhere is a blank as others are.
+            valid = tf.strings.regex_replace(valid, "\\x00", " ")
+        return self._tokenizer(valid)
 
     def __call__(self, text: Any) -> tuple[Any, Any]:
         """Strings ``(n,)`` to token ids and padding mask, int32 ``(n, length)``."""
@@ -143,6 +149,7 @@ def write(
     module.serve_tokens = tf.function(serve_tokens, input_signature=_tokens(None))
     signatures = {"serve_tokens": module.serve_tokens}
     if tokenizer is not None:
+        module.tokenizer = tokenizer.resource
         module.serving_default = tf.function(
             serving_default, input_signature=[tf.TensorSpec((None,), tf.string, name="text")]
         )

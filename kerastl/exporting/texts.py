@@ -246,6 +246,9 @@ def _convert(
         work = Path(temporary)
         networks.save_network(network, work / "network.keras")
         write_json(work / "texts.json", list(request.probed))
+        source = request.model.tokenizer.sentence_piece
+        if source is not None:
+            (work / "sentencepiece.model").write_bytes(source.proto)
         metadata = {
             "class_names": names,
             "task": text_manifest.task_of(request.decisions.kind),
@@ -263,6 +266,7 @@ def _convert(
             "formats": request.formats,
             "quantize": request.quantize,
             "tokenizer": tokenizer,
+            "sentence_piece": None if source is None else source.tokenizer,
             "modules": networks.modules_of(network),
             "metadata": metadata,
         }

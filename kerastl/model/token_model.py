@@ -14,10 +14,10 @@ import keras
 import numpy as np
 
 from kerastl.errors import ConfigurationError, RunError
-from kerastl.files import read_json, write_json
+from kerastl.files import atomic_file, read_json, write_json
 from kerastl.model.text_samples import TextSamples
 from kerastl.model.trained import TrainedModel
-from kerastl.text import TOKENIZER_FILE, Tokenizer
+from kerastl.text import TOKENIZER_FILE, SentencePieceSource, Tokenizer
 from kerastl.training import FORWARD_BATCH, Prefix, TokenExamples, sort_tokens
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 SETTINGS_FILE = "text.json"
+SENTENCE_PIECE_FILE = "sentencepiece.model"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +62,11 @@ class TokenModel(TrainedModel):
             "max_length": self.max_length,
             "tokenizer": self.tokenizer.settings,
         }
+        source = self.tokenizer.sentence_piece
+        if source is not None:
+            settings["sentence_piece"] = source.tokenizer
+            with atomic_file(run / SENTENCE_PIECE_FILE) as temporary:
+                temporary.write_bytes(source.proto)
         write_json(run / SETTINGS_FILE, settings)
         if self.samples is not None:
             self.samples.save(run)
@@ -154,6 +160,7 @@ def read_texts_of(run: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             max_length=known["max_length"],
             lowercase=known["lowercase"],
             rule=known["rule"],
+            sentence_piece=_sentence_piece(run, settings.get("sentence_piece")),
         )
         parts = {"max_length": settings["max_length"], "samples": TextSamples.load(run)}
         unchanged = tokenizer.sha256 == known["sha256"]
@@ -162,3 +169,10 @@ def read_texts_of(run: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     if not unchanged:
         raise RunError(f"The run directory {run} is damaged: {TOKENIZER_FILE} was changed.")
     return {"tokenizer": tokenizer, **parts}, settings
+
+
+def _sentence_piece(run: Path, tokenizer: str | None) -> SentencePieceSource | None:
+    """What a unigram tokenizer was made of; None of other kinds."""
+    if tokenizer is None:
+        return None
+    return SentencePieceSource((run / SENTENCE_PIECE_FILE).read_bytes(), tokenizer)

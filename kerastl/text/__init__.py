@@ -4,13 +4,21 @@ from kerastl.text.checking import Equality, check_equal
 from kerastl.text.finding import from_preset_dir
 from kerastl.text.hub import from_hub
 from kerastl.text.hub_tokenizer import to_hub
-from kerastl.text.tokenizer import TOKENIZER_FILE, Encoded, Rule, Tokenizer, TokenizerKind
+from kerastl.text.tokenizer import (
+    TOKENIZER_FILE,
+    Encoded,
+    Rule,
+    SentencePieceSource,
+    Tokenizer,
+    TokenizerKind,
+)
 
 __all__ = [
     "TOKENIZER_FILE",
     "Encoded",
     "Equality",
     "Rule",
+    "SentencePieceSource",
     "Tokenizer",
     "TokenizerKind",
     "check_equal",

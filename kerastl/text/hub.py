@@ -8,7 +8,7 @@ from kerastl.errors import ConfigurationError
 from kerastl.optional import require
 from kerastl.text.bytepair import build_byte_pair
 from kerastl.text.sentencepiece import Piece, SentencePieceModel, build_unigram, read_model
-from kerastl.text.tokenizer import Tokenizer
+from kerastl.text.tokenizer import SentencePieceSource, Tokenizer
 from kerastl.text.wordpiece import build_word_piece
 
 _XLM_ROBERTA = "XLMRobertaTokenizer"
@@ -169,7 +169,13 @@ def unigram(proto: bytes, tokenizer: str, *, max_length: int | None = None) -> T
         end = [_special(model, ends)]
         pad = _special(model, pads)[1]
     _add_ends(built, start, end)
-    return Tokenizer(built.to_str(), pad_id=pad, max_length=max_length, rule="keras_hub")
+    return Tokenizer(
+        built.to_str(),
+        pad_id=pad,
+        max_length=max_length,
+        rule="keras_hub",
+        sentence_piece=SentencePieceSource(proto, tokenizer),
+    )
 
 
 def _special(model: SentencePieceModel, names: tuple[str, ...]) -> tuple[str, int]:

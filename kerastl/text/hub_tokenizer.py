@@ -9,7 +9,7 @@ from typing import Any
 
 from kerastl.errors import ConfigurationError
 from kerastl.optional import require
-from kerastl.text.tokenizer import Tokenizer
+from kerastl.text.tokenizer import SentencePieceSource, Tokenizer
 from kerastl.text.wordpiece import from_bytes
 
 
@@ -20,7 +20,7 @@ def to_hub(tokenizer: Tokenizer) -> Any:
     the two (``check_equal``) shows where that is not what its file does.
 
     Args:
-        tokenizer: a WordPiece or byte-pair one by the rule ``"keras_hub"``.
+        tokenizer: one by the rule ``"keras_hub"``; a unigram one with its ``sentence_piece``.
 
     Returns:
         A layer of ``keras_hub.tokenizers`` without start and end tokens.
@@ -39,10 +39,18 @@ def to_hub(tokenizer: Tokenizer) -> Any:
         return _word_piece(tokenizer, settings)
     if tokenizer.kind == "byte_pair":
         return _byte_pair(settings)
+    if tokenizer.kind == "unigram" and tokenizer.sentence_piece is not None:
+        return _sentence_piece(tokenizer.sentence_piece)
     raise ConfigurationError(
         f"KerasHub cannot build its tokenizer of the kind {tokenizer.kind!r} out of a "
-        "tokenizer.json: it needs the SentencePiece model, which is not kept."
+        "tokenizer.json: it needs the SentencePiece model, which was not given."
     )
+
+
+def _sentence_piece(source: SentencePieceSource) -> Any:
+    hub = require("keras_hub", extra="text", purpose="KerasHub's tokenizer")
+    kind = getattr(hub.models, source.tokenizer, None) if source.tokenizer else None
+    return (kind or hub.tokenizers.SentencePieceTokenizer)(source.proto)
 
 
 def _word_piece(tokenizer: Tokenizer, settings: Mapping[str, Any]) -> Any:

@@ -52,6 +52,20 @@ class Encoded:
         return np.array([len(row) for row in self.ids], dtype=np.int64)
 
 
+@dataclasses.dataclass(frozen=True)
+class SentencePieceSource:
+    """What a unigram tokenizer was made of.
+
+    Attributes:
+        proto: a SentencePiece model.
+        tokenizer: the class in ``keras_hub.models`` that reads it, which says what ids it gives;
+            ``""`` where it is not known.
+    """
+
+    proto: bytes
+    tokenizer: str
+
+
 @final
 class Tokenizer:
     """A tokenizer file, and what a model needs to know of it.
@@ -65,6 +79,8 @@ class Tokenizer:
         max_length: the most tokens a text that the model takes; None where it is not known.
         lowercase: whether the case is folded; None where it is not known.
         rule: whose ids it gives.
+        sentence_piece: what a unigram tokenizer was made of, where it is known: KerasHub's own is
+            made of it, which proves this one and stands in a SavedModel.
 
     Raises:
         ConfigurationError: the content is no such file, or has no padding token.
@@ -79,6 +95,7 @@ class Tokenizer:
         max_length: int | None = None,
         lowercase: bool | None = None,
         rule: Rule = "published",
+        sentence_piece: SentencePieceSource | None = None,
     ) -> None:
         package = require("tokenizers", extra="text", purpose="Tokenising texts")
         try:
@@ -94,6 +111,7 @@ class Tokenizer:
         self.lowercase = lowercase
         self.max_length = max_length
         self.rule: Rule = rule
+        self.sentence_piece = sentence_piece
         self.pad_id = self._find_padding() if pad_id is None else int(pad_id)
         self.start_ids, self.end_ids = self._ends()
 
@@ -256,6 +274,7 @@ class Tokenizer:
             max_length=max_length,
             lowercase=self.lowercase,
             rule=self.rule,
+            sentence_piece=self.sentence_piece,
         )
 
     def save(self, path: str | os.PathLike[str]) -> None:

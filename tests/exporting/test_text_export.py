@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -10,11 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import kerastl
 from kerastl.errors import ConfigurationError, TextError
 from kerastl.exporting import Gate, TextPredictor, load_bundle, verify
 from kerastl.exporting.hashing import sha256_path
 from kerastl.exporting.text_examples import PROBES
-from tests.text.conftest import bpe  # noqa: F401
+from kerastl.model import TextModel
+from tests.text.conftest import bpe, spm  # noqa: F401
+from tests.text.test_hub import UNIGRAM
 
 from . import text_models
 from .text_models import MAX_LENGTH, NAMES, text_model, texts
@@ -289,9 +293,36 @@ def test_byte_pairs_stay_outside_the_graph_and_are_proved(bpe, tmp_path):  # noq
     bundle = model.export(tmp_path / "b", formats=("saved_model",))
     entry = bundle.manifest["artifacts"][0]
     assert entry["signatures"] == ["serve_tokens"]
-    assert "WordPiece alone" in entry["no_strings_because"]
+    assert "byte pairs give other ids" in entry["no_strings_because"]
     assert bundle.manifest["tokenizer"]["kind"] == "byte_pair"
     assert bundle.manifest["tokenizer"]["equality"]["checked"] is True
+    assert verify(bundle.path).passed
+
+
+@pytest.mark.parametrize("tokenizer", ["XLMRobertaTokenizer", "T5Tokenizer"])
+def test_sentence_pieces_are_proved_and_stand_in_the_graph(tokenizer, spm, tmp_path):  # noqa: F811
+    import keras_hub
+
+    from kerastl.text import from_hub
+
+    theirs = getattr(keras_hub.models, tokenizer)(spm(**UNIGRAM[tokenizer]))
+    model = text_model(tokenizer=from_hub(theirs, max_length=64))
+    dataclasses.replace(model, provenance={"kind": TextModel.KIND}).save(tmp_path / "run")
+    # A run that was read back is proved as well as the model that was trained.
+    model = kerastl.load(tmp_path / "run")
+    bundle = model.export(tmp_path / "b", formats=("saved_model", "onnx"))
+    entry = bundle.manifest["artifacts"][0]
+    assert entry["signatures"] == ["serve_tokens", "serving_default"]
+    assert bundle.manifest["tokenizer"]["equality"]["checked"] is True
+    assert not list((tmp_path / "b").rglob("sentencepiece.model"))
+    given = [*texts(4, seed=4), "", "\x00 a", "日本 😀"]
+    expected = model.predict(given)
+    for script in ("run_text_saved_model.py", "run_text_onnx.py"):
+        answers = drive(script, bundle.path, given)
+        assert [answer["label"] for answer in answers] == list(expected.labels)
+        assert [answer["probability"] for answer in answers] == pytest.approx(
+            expected.confidences.tolist(), abs=1e-4
+        )
     assert verify(bundle.path).passed
 
 
