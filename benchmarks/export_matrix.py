@@ -406,8 +406,9 @@ def table(results):
         "random networks tell litter apart by hairs only (trained ones: README.md). A cell: "
         "largest difference, share of "
         "equal labels, size. Seconds: the whole export of a row's files, on two shared CPU cores. "
-        "Joins of a deep network whose own answers move when its input is off by a rounding error are "
-        "calmed until they do not (`branch` in the JSON). A star: measured before the last change of these networks or of the exporting code.",
+        "Joins of a deep network whose own answers move when its input is off by a rounding "
+        "error are calmed until they do not (`branch` in the JSON). A star: measured before the "
+        "last change of these networks or of the exporting code.",
         "",
     ]
     for part in PARTS:
