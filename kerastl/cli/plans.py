@@ -26,14 +26,16 @@ class Rates:
     Attributes:
         head: epochs and rate of a phase that trains the head.
         fine_tune: epochs and rate of a phase that trains more.
+        select: which epoch is kept (see ``Phase``).
     """
 
     head: tuple[int, float]
     fine_tune: tuple[int, float]
+    select: str = "best"
 
 
 # What suits transformers of text; for images the plans' own defaults stand.
-TEXT_RATES = Rates(head=(10, 1e-2), fine_tune=(3, 1e-4))
+TEXT_RATES = Rates(head=(10, 1e-2), fine_tune=(3, 1e-4), select="one_standard_error")
 
 
 def make_plan(
@@ -69,7 +71,7 @@ def make_plan(
             usual = [defaults.fine_tune if name is PlanName.FULL else defaults.head]
         counts += [pair[0] for pair in usual[len(counts) :]]
         speeds += [pair[1] for pair in usual[len(speeds) :]]
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = {} if defaults is None else {"select": defaults.select}
     if train_from is not None:
         if name is not PlanName.TWO_PHASE:
             raise kerastl.ConfigurationError("--train-from goes with --plan two-phase alone.")
@@ -81,7 +83,7 @@ def make_plan(
             return kerastl.full(**settings, batch_norm=random)
         return kerastl.head_only(**settings)
     if name is PlanName.LP_FT:
-        settings = dict(zip(["probe_epochs", "epochs"], counts, strict=False))
+        settings |= dict(zip(["probe_epochs", "epochs"], counts, strict=False))
         settings |= dict(zip(["probe_learning_rate", "learning_rate"], speeds, strict=False))
         return kerastl.lp_ft(**settings)
     second = "fine_tune_epochs" if name is PlanName.TWO_PHASE else "epochs"

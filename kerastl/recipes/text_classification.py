@@ -43,7 +43,8 @@ class TextClassification(TextRecipe[TextModel]):
         kind: ``"single_label"``: a class for each text; ``"multi_label"``: any number of
             classes; ``"regression"``: a number.
         head: what is trained on top of the backbone.
-        plan: the phases; None is ``two_phase()`` with epochs and rates for transformers.
+        plan: the phases; None is ``two_phase()`` with epochs and rates for transformers, and with
+            ``select="one_standard_error"``.
         batch_size: texts a step; those of a batch are of about one length.
         class_weight: ``"balanced"``, a dict of a weight for each class name, or None; for a
             single label.
@@ -113,6 +114,7 @@ class TextClassification(TextRecipe[TextModel]):
             FINE_TUNE_EPOCHS,
             head_learning_rate=HEAD_RATE,
             learning_rate=FINE_TUNE_RATE,
+            select="one_standard_error",
         )
 
     def check_task(self) -> None:

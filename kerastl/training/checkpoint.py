@@ -34,7 +34,7 @@ class State:
         step: batches of the next epoch that were complete.
         records: results of the phases that are complete.
         history: metrics of the running phase, one list a metric.
-        best: score, epoch and waited of the best epoch so far (see ``Best``), or None.
+        best: score, epoch, waited and highest of the best epoch so far (see ``Best``), or None.
         network: values of all variables of the network, random states included; those that
             LoRA adds for a time are not of the network.
         optimizer: values of the optimizer's variables; empty between phases.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -36,6 +36,7 @@ from kerastl.training.selection import (
     KeepBest,
     interpolate,
     read_variables,
+    standard_error,
     write_variables,
 )
 from kerastl.training.starting_point import read_origin
@@ -133,7 +134,9 @@ class PhaseRun:
         self._started = time.perf_counter() - state.seconds
         self._model = job.objective.trained(phase, inputs.model)
         self._validation = self._make_validation() if job.objective.compares(phase) else None
-        self._keep = KeepBest(phase.patience, read=kept_values, score=job.objective.score)
+        self._keep = KeepBest(
+            phase.patience, read=kept_values, score=job.objective.score, margin=self._margin()
+        )
         self._origin = origin
         self._depth: dict[int, int] = {}
 
@@ -231,6 +234,7 @@ class PhaseRun:
                     (accuracy, loss),
                     state.best["epoch"],
                     state.best_values,
+                    state.best["highest"],
                     state.best["waited"],
                 )
         elif scored:
@@ -340,6 +344,14 @@ class PhaseRun:
         added.merge()
         self._compile()  # The steps that were traced know of the updates.
         return [before[id(variable)] for variable in model.trainable_variables]
+
+    def _margin(self) -> Callable[[float], float] | None:
+        """How far two epochs' scores may lie apart by chance, where the phase asks for it."""
+        job = self._job
+        if self._phase.select == "best" or job.validation is None:
+            return None
+        # Of other scores than a share of examples nothing so simple is known.
+        return standard_error(len(job.validation)) if job.objective.score == "accuracy" else None
 
     def _make_validation(self) -> Any:
         job = self._job

@@ -85,6 +85,11 @@ class SaveState(keras.callbacks.Callback):
         state.seconds = time.perf_counter() - self._started
         best = self._keep.best
         if best is not None:
-            state.best = {"score": list(best.score), "epoch": best.epoch, "waited": best.waited}
+            state.best = {
+                "score": list(best.score),
+                "epoch": best.epoch,
+                "waited": best.waited,
+                "highest": best.highest,
+            }
             state.best_values = best.values
         self._store.write(state)

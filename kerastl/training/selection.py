@@ -20,12 +20,14 @@ class Best:
         score: (accuracy or other score, minus loss) on the validation data; higher is better.
         epoch: after how many epochs of the phase; 0 is the state before the first.
         values: the trainable variables then.
+        highest: the highest score of any epoch so far, which a margin counts from.
         waited: epochs since.
     """
 
     score: tuple[float, float]
     epoch: int
     values: list[Array]
+    highest: float
     waited: int = 0
 
 
@@ -41,6 +43,8 @@ class KeepBest(keras.callbacks.Callback):
         read: the values of a model's trainable variables that were validated; None takes those
             that it has.
         score: the metric that decides.
+        margin: how far below the highest score another one is as good; of those the lowest loss
+            decides. None takes the highest score, and the loss where two are equal.
     """
 
     def __init__(
@@ -49,19 +53,29 @@ class KeepBest(keras.callbacks.Callback):
         best: Best | None = None,
         read: Callable[[keras.Model], list[Array]] | None = None,
         score: str = "accuracy",
+        margin: Callable[[float], float] | None = None,
     ) -> None:
         super().__init__()
         self.best = best
         self._patience = patience
         self._score = f"val_{score}"
+        self._margin = margin or (lambda highest: 0.0)
         self._read = read or (lambda model: read_variables(model.trainable_variables))
 
     def consider(self, score: tuple[float, float], epoch: int) -> None:
         """Weighs the present state; called after each epoch and once before the first."""
-        if self.best is None or score > self.best.score:
-            self.best = Best(score, epoch, self._read(self.model))
+        best = self.best
+        highest = score[0] if best is None else max(score[0], best.highest)
+        least = highest - self._margin(highest)
+        if (
+            best is None
+            or best.score[0] < least
+            or (score[0] >= least and score[1] > best.score[1])
+        ):
+            self.best = Best(score, epoch, self._read(self.model), highest)
         else:
-            self.best.waited += 1
+            best.highest = highest
+            best.waited += 1
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Weighs the epoch that ended."""
@@ -76,6 +90,24 @@ class KeepBest(keras.callbacks.Callback):
         """Puts the best state back."""
         if self.best is not None:
             write_variables(self.model.trainable_variables, self.best.values)
+
+
+def standard_error(examples: int) -> Callable[[float], float]:
+    """What an accuracy on so many examples is uncertain by.
+
+    Returns:
+        Of an accuracy in [0, 1] its standard error, at least that of a single mistake.
+
+    References:
+        That of the models within one standard error of the best another criterion may choose:
+        Breiman et al., Classification and Regression Trees, 1984, section 3.4.3.
+    """
+
+    def of(accuracy: float) -> float:
+        wrong = max(1 - accuracy, 1 / examples)
+        return float(np.sqrt(min(accuracy, 1.0) * min(wrong, 1.0) / examples))
+
+    return of
 
 
 def interpolate(
