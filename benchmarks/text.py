@@ -87,7 +87,7 @@ def sms(file, keep=None):
     plans = {
         "kerastl, frozen features": {"plan": kerastl.head_only(20, 1e-2)},
         "kerastl, two_phase (default)": {},
-        "kerastl, random weights, two_phase": {"weights": None, "tokenizer": folder},
+        # The fair one: two_phase would leave random token embeddings as they are.
         "kerastl, random weights, all trained": {
             "weights": None, "tokenizer": folder, "plan": kerastl.full(5, 1e-4, batch_norm=True),
         },

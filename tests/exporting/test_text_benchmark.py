@@ -14,6 +14,7 @@ from kerastl.exporting.benchmarking import as_markdown
 from .text_models import embedding_model, text_model, texts
 
 pytest.importorskip("keras_hub")
+pytestmark = pytest.mark.usefixtures("forked_workers")
 
 
 @pytest.fixture(scope="module")

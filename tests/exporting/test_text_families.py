@@ -10,6 +10,7 @@ from kerastl.exporting import load_bundle
 from . import text_models
 
 pytest.importorskip("keras_hub")
+pytestmark = pytest.mark.usefixtures("forked_workers")
 
 # The others are made of the same operations as BERT, which all other tests export.
 OWN_OPERATIONS = ("DebertaV3Backbone", "AlbertBackbone", "FNetBackbone", "T5Backbone")
