@@ -10,8 +10,8 @@ import sys
 import numpy as np
 import pytest
 
-from kerastl.errors import BundleError, ConfigurationError, ParityError
-from kerastl.exporting import Gate, TextPredictor, benchmark, load_bundle, text_running, verify
+from kerastl.errors import BundleError, ParityError
+from kerastl.exporting import Gate, TextPredictor, load_bundle, text_running, verify
 from kerastl.exporting import texts as export_texts
 from kerastl.exporting.text_examples import PROBES, SENTENCES
 from kerastl.exporting.text_parity import Decisions
@@ -260,8 +260,6 @@ def test_without_samples_the_sentences_prove_it(tmp_path):
     }
     assert bundle.artifacts[0].label_agreement == 1
     assert verify(bundle.path).passed
-    with pytest.raises(ConfigurationError, match="bundle of texts"):
-        benchmark(bundle.path)
 
 
 def vectors(count=20, size=6, seed=0):
