@@ -11,7 +11,7 @@ from rich.table import Table
 
 from kerastl.cli import output
 from kerastl.cli.fit import columns
-from kerastl.cli.output import Json, Trusted
+from kerastl.cli.output import ImageColumn, Json, LabelColumn, TextColumn, Trusted
 
 
 def benchmark(
@@ -22,12 +22,9 @@ def benchmark(
     split: Annotated[
         str | None, typer.Option(help="Part of a divided folder: train, validation or test.")
     ] = None,
-    image_column: Annotated[str, typer.Option(help="Column of paths in a table.")] = "image",
-    text_column: Annotated[str, typer.Option(help="Column of texts in a table.")] = "text",
-    label_column: Annotated[
-        str,
-        typer.Option(help="Column of labels in a table; several, with commas, for multi_label."),
-    ] = "label",
+    image_column: ImageColumn = "image",
+    text_column: TextColumn = "text",
+    label_column: LabelColumn = "label",
     threads: Annotated[
         int | None, typer.Option(help="Threads of the runtimes; default: one for each core.")
     ] = None,

@@ -18,7 +18,7 @@ from kerastl.cli.benchmark import benchmark
 from kerastl.cli.cache import cache_app
 from kerastl.cli.embedding import fit_embedding
 from kerastl.cli.fit import columns, fit_app
-from kerastl.cli.output import Json, Trusted
+from kerastl.cli.output import ImageColumn, Json, LabelColumn, TextColumn, Trusted
 from kerastl.cli.predict import predict
 
 app = typer.Typer(
@@ -59,12 +59,9 @@ def evaluate(
     split: Annotated[
         str | None, typer.Option(help="Part of a divided folder: train, validation or test.")
     ] = None,
-    image_column: Annotated[str, typer.Option(help="Column of paths in a table.")] = "image",
-    text_column: Annotated[str, typer.Option(help="Column of texts in a table.")] = "text",
-    label_column: Annotated[
-        str,
-        typer.Option(help="Column of labels in a table; several, with commas, for multi_label."),
-    ] = "label",
+    image_column: ImageColumn = "image",
+    text_column: TextColumn = "text",
+    label_column: LabelColumn = "label",
     as_json: Json = False,
 ) -> None:
     """Measure a trained model on labelled data."""

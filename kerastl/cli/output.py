@@ -18,6 +18,11 @@ from rich.table import Table
 from kerastl.errors import KerastlError, MissingExtraError, ParityError
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")]
+ImageColumn = Annotated[str, typer.Option(help="Column of paths in a table.")]
+TextColumn = Annotated[str, typer.Option(help="Column of texts in a table.")]
+LabelColumn = Annotated[
+    str, typer.Option(help="Column of labels in a table; several, with commas, for multi_label.")
+]
 Trusted = Annotated[
     bool,
     typer.Option("--trusted", help="Read a model.pt2 too: it can run code of the bundle's maker."),
