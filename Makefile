@@ -10,7 +10,7 @@ DATA ?=
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: quickstart quickstart-text test lint long matrix lowest jax clean
+.PHONY: quickstart quickstart-text test lint long matrix lowest jax torch clean
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -68,6 +68,14 @@ jax: $(VENV)/bin/python
 	$(PYTHON) -m venv .venvs/jax
 	.venvs/jax/bin/python -m pip install --quiet --editable ".[jax]" pytest pytest-timeout hypothesis scikit-learn
 	KERAS_BACKEND=jax .venvs/jax/bin/python -m pytest tests/data tests/graph tests/training tests/model -m "not slow and not long and not matrix"
+
+# torch.export beside TensorFlow; the version is named so that no newer one brings a GPU's packages.
+TORCH ?= torch==2.13.0
+torch: $(VENV)/bin/python
+	$(PYTHON) -m venv .venvs/torch
+	.venvs/torch/bin/python -m pip install --quiet "$(TORCH)"
+	.venvs/torch/bin/python -m pip install --quiet --editable ".[all,torch]" pytest pytest-timeout hypothesis scikit-learn
+	.venvs/torch/bin/python -m pytest tests/exporting/test_torch.py
 
 clean:
 	rm -rf $(VENV) .venvs $(OUT)
