@@ -35,8 +35,13 @@ PARTS = {"float": FORMATS, "quantised": tuple(f"litert_{kind}" for kind in QUANT
 PACKAGES = (
     *("keras", "keras-hub", "tensorflow", "tf2onnx", "onnx", "onnxruntime", "ai-edge-litert"),
 )
-# Modules by the beginnings of their names that neither convert images nor compare answers.
-NO_PART = ("text", "card", "benchmarking", "measuring", "predictor", "verification")
+# What a file and its figures depend on: the modules that convert images' networks, run what came
+# out, and compare.
+CODE = (
+    *("worker", "saved_model", "serving", "onnx_route", "onnx_passes", "graph_passes"),
+    *("litert_route", "litert_graph", "litert_metadata", "quantization", "float_layers"),
+    *("rounding", "weight_correction", "runtimes", "parity"),
+)
 LEAST_SIZE = 96
 TRAIN, VALIDATION = 150, 90
 CALIBRATION = 60
@@ -210,7 +215,8 @@ def widen_margins(network, train, labels, classes):
     import keras
     from sklearn.linear_model import LogisticRegression
 
-    norm = next(x for x in network.layers if isinstance(x, keras.layers.Normalization))
+    # The last: a backbone may have one for its pixels.
+    norm = [x for x in network.layers if isinstance(x, keras.layers.Normalization)][-1]
     features = keras.Model(network.inputs[0], norm.input)
     values = features.predict(train.astype("float32"), batch_size=BATCH, verbose=0)
     mean, spread = values.mean(0), values.std()
@@ -321,9 +327,8 @@ def state(part):
     import kerastl
 
     root = Path(kerastl.__file__).parent
-    for file in sorted((root / "exporting").glob("*.py")):
-        if not file.name.startswith(NO_PART):
-            digest.update(file.read_bytes())
+    for name in CODE:
+        digest.update((root / "exporting" / f"{name}.py").read_bytes())
     makers = (settle_batch_norm, calm_residuals, build)
     made = "".join(map(inspect.getsource, makers)) + f"{BRANCH}{RIDGE}"
     if part == "quantised":

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,41 +37,61 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def atomic_folder(path: str | os.PathLike[str], *, overwrite: bool = False) -> Iterator[Path]:
+def atomic_folder(
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    check: Callable[[Path], None] | None = None,
+) -> Iterator[Path]:
     """Yields a temporary folder beside ``path`` that is renamed to it on success.
 
     Args:
         path: the folder to make.
         overwrite: replace a folder that is there already; without it that is an error.
+        check: called with ``path`` before it is replaced, in the beginning and in the end; raises
+            ConfigurationError where it holds what is not to be lost.
 
     Raises:
-        ConfigurationError: ``path`` exists and ``overwrite`` is false.
+        ConfigurationError: ``path`` exists and ``overwrite`` is false, or it is no folder.
     """
     target = Path(path)
-    if target.exists() and not overwrite:
-        raise ConfigurationError(
-            f"{target} exists already. Choose another folder, or ask for overwriting."
-        )
+    _check_replaceable(target, overwrite, check)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".tmp-{target.name}-", dir=target.parent))
     try:
         temporary.chmod(0o777 & ~_umask())
         yield temporary
+        # Somebody may have made it, or put something into it, meanwhile.
+        _check_replaceable(target, overwrite, check)
         if target.exists():
             # Folders cannot be exchanged in one step everywhere: move the old one aside first.
             aside = Path(tempfile.mkdtemp(prefix=f".old-{target.name}-", dir=target.parent))
-            target.replace(aside / "old")
             try:
-                temporary.replace(target)
-            except BaseException:
-                (aside / "old").replace(target)
-                raise
+                target.replace(aside / "old")
+                try:
+                    temporary.replace(target)
+                except BaseException:
+                    (aside / "old").replace(target)
+                    raise
             finally:
                 shutil.rmtree(aside, ignore_errors=True)
         else:
             temporary.replace(target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _check_replaceable(target: Path, overwrite: bool, check: Callable[[Path], None] | None) -> None:
+    if not target.exists():
+        return
+    if not overwrite:
+        raise ConfigurationError(
+            f"{target} exists already. Choose another folder, or ask for overwriting."
+        )
+    if not target.is_dir():
+        raise ConfigurationError(f"{target} is no folder, and is left as it is. Choose another.")
+    if check is not None:
+        check(target)
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:

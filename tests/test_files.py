@@ -79,6 +79,23 @@ def test_a_folder_is_overwritten_only_when_asked(tmp_path):
     assert names(tmp_path) == ["bundle"]
 
 
+def test_what_appears_meanwhile_is_not_replaced(tmp_path):
+    with pytest.raises(ConfigurationError, match="exists already"):  # noqa: SIM117
+        with atomic_folder(tmp_path / "out"):
+            (tmp_path / "out").mkdir()
+            (tmp_path / "out" / "thesis.txt").write_text("mine")
+    assert (tmp_path / "out" / "thesis.txt").read_text() == "mine"
+    assert names(tmp_path) == ["out"]
+
+
+def test_a_file_is_never_replaced_by_a_folder(tmp_path):
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(ConfigurationError, match="is no folder"):  # noqa: SIM117
+        with atomic_folder(tmp_path / "out", overwrite=True):
+            raise AssertionError
+    assert (tmp_path / "out").read_text() == "mine"
+
+
 def test_a_folder_that_cannot_be_exchanged_stays(tmp_path, monkeypatch):
     target = tmp_path / "bundle"
     target.mkdir()

@@ -108,7 +108,7 @@ def fit_embedding(
         )
         return result_of(model, out)
 
-    output.run(work, show_run, as_json=as_json)
+    output.run(work, show_run, as_json=as_json, on_interrupt=output.RESUME)
 
 
 def _plan(epochs: int | None, learning_rate: float | None, train_from: str | None) -> Any:

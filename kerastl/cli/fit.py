@@ -143,7 +143,7 @@ def fit_image(
         return result_of(model, out)
 
     show = _show_rates if find_learning_rate else show_run
-    output.run(work, show, as_json=as_json)
+    output.run(work, show, as_json=as_json, on_interrupt=output.RESUME)
 
 
 @fit_app.command("text")
@@ -261,7 +261,7 @@ def fit_text(
         )
         return result_of(model, out)
 
-    output.run(work, show_run, as_json=as_json)
+    output.run(work, show_run, as_json=as_json, on_interrupt=output.RESUME)
 
 
 def column(text: str) -> str | int:

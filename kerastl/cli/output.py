@@ -6,7 +6,9 @@ import contextlib
 import json
 import logging
 import os
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any
@@ -29,6 +31,7 @@ Trusted = Annotated[
 ]
 # What epochs are compared by, of each kind of labels another.
 _SCORES = ("accuracy", "r2", "precision_at_1")
+RESUME = "A run that had begun to train goes on with the same command and --resume."
 BAD_INPUT = 2
 PARITY_FAILED = 3
 INTERRUPTED = 130
@@ -69,6 +72,7 @@ def run(
     show: Callable[[dict[str, Any], Console], None],
     *,
     as_json: bool,
+    on_interrupt: str = "",
 ) -> None:
     """Runs a command's work, prints its result, and turns errors into exit codes.
 
@@ -76,13 +80,14 @@ def run(
         work: does the work and returns what ``--json`` prints.
         show: prints the same for a person.
         as_json: print one JSON object and nothing else on standard output.
+        on_interrupt: what to say after Ctrl-C.
 
     Raises:
         typer.Exit: with 2 (bad input), 3 (parity) or 130 (interrupted).
     """
     warnings.showwarning = _show_warning
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
-    with standard_output_kept() as write:
+    with standard_output_kept() as write, terminating_like_ctrl_c():
         try:
             _import_quietly()
             result = work()
@@ -98,16 +103,31 @@ def run(
         except KerastlError as error:
             errors.print(f"[bold red]error:[/] {_escape(error)}")
             raise typer.Exit(BAD_INPUT) from None
+        except OSError as error:
+            # A full disk, a folder that is not the user's, a name that is too long.
+            errors.print(f"[bold red]error:[/] {_escape(error)}")
+            raise typer.Exit(BAD_INPUT) from None
         except KeyboardInterrupt:
-            errors.print(
-                "Interrupted. A run that had begun to train goes on with the same command and "
-                "--resume."
-            )
+            more = f" {on_interrupt}" if on_interrupt else ""
+            errors.print(f"Interrupted.{more}")
             raise typer.Exit(INTERRUPTED) from None
         if as_json:
             write(json.dumps(result, ensure_ascii=False))
     if not as_json:
         show(result, Console(soft_wrap=True))
+
+
+@contextlib.contextmanager
+def terminating_like_ctrl_c() -> Iterator[None]:
+    """Lets SIGTERM end a command as Ctrl-C does: nothing half-written, no process left behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 def _import_quietly() -> None:

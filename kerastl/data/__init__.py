@@ -14,6 +14,7 @@ from kerastl.data.images import (
     ImageSource,
     decode_full_size,
     decode_image,
+    image_list,
 )
 from kerastl.data.loading import VALIDATION_FRACTION, load, load_pair
 from kerastl.data.sampling import stratified_sample
@@ -59,6 +60,7 @@ __all__ = [
     "from_builder",
     "from_folder",
     "from_table",
+    "image_list",
     "load",
     "load_pair",
     "load_text_pair",

@@ -10,6 +10,7 @@ import io
 import os
 import stat
 import threading
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeAlias
 
@@ -110,6 +111,36 @@ def decode_full_size(source: ImageSource) -> npt.NDArray[np.uint8]:
         DataError: an array has a shape, dtype or range that pixels cannot have.
     """
     return np.array(_upright_rgb(source))
+
+
+def image_list(inputs: Any) -> list[Any]:
+    """One image, or any number of them, as a list of sources for ``decode_image``.
+
+    Args:
+        inputs: a path, encoded bytes, a Pillow image, an array ``(h, w, 3)`` or ``(n, h, w, 3)``,
+            or an iterable of such images.
+
+    Raises:
+        ConfigurationError: it is none of these.
+    """
+    if isinstance(inputs, np.ndarray):
+        if inputs.ndim == 4:
+            return list(inputs)
+        if inputs.ndim in (2, 3):
+            return [inputs]
+        raise ConfigurationError(
+            f"An array of shape {inputs.shape} is no image: give (height, width, 3) or "
+            "(n, height, width, 3)."
+        )
+    single = (str, bytes, bytearray, memoryview, os.PathLike)
+    if isinstance(inputs, single) or hasattr(inputs, "getbands"):
+        return [inputs]
+    if not isinstance(inputs, Iterable) or isinstance(inputs, Mapping):
+        raise ConfigurationError(
+            f"Images cannot be read from {type(inputs).__name__}: give a path, a PIL image, "
+            "encoded bytes, an array, or a list of these."
+        )
+    return list(inputs)
 
 
 def check_header(path: str | os.PathLike[str]) -> None:

@@ -12,13 +12,15 @@ from typing import Any
 
 import tensorflow as tf
 
+from kerastl.exporting.resizing import vertical_pass_may_lead
+
 
 def resize(images: Any, height: int, width: int) -> Any:
     """Resizes as training does: bilinear, antialiased, stretched, rounded to whole levels.
 
-    Pillow does the same in fixed point, and from version 13 on columns first in some cases:
-    results differ by at most one level, where a value lies near the edge between two. Images
-    that have the size already are not changed at all.
+    Pillow does the same in fixed point, and from version 13 on columns first where that is cheaper;
+    so does the graph, if this machine's Pillow does. Results differ by at most one level, where a
+    value lies near the edge between two. Images that have the size already are not changed at all.
 
     Args:
         images: float32 ``(n, h, w, 3)``, whole numbers from 0 to 255.
@@ -28,13 +30,30 @@ def resize(images: Any, height: int, width: int) -> Any:
     Returns:
         float32 ``(n, height, width, 3)``, whole numbers.
     """
+    columns_first = _along_rows(_along_columns(images, width), height)
+    if not vertical_pass_may_lead():
+        return columns_first
+    shape = tf.shape(images)
+    # Both orders, since not every format can branch.
+    removed = shape[1] - height
+    rows_first = tf.logical_and(removed > 0, removed > 2 * (shape[2] - width))
+    return tf.where(rows_first, _along_columns(_along_rows(images, height), width), columns_first)
+
+
+def _along_columns(images: Any, width: int) -> Any:
     shape = tf.shape(images)
     count, rows, columns = shape[0], shape[1], shape[2]
-    by_column = tf.reshape(tf.transpose(images, (0, 2, 1, 3)), (count, columns, rows * 3))
-    narrow = _round(tf.matmul(_weights(columns, width), by_column))
-    narrow = tf.transpose(tf.reshape(narrow, (count, width, rows, 3)), (0, 2, 1, 3))
-    by_row = tf.reshape(narrow, (count, rows, width * 3))
-    return tf.reshape(_round(tf.matmul(_weights(rows, height), by_row)), (count, height, width, 3))
+    samples = tf.reshape(tf.transpose(images, (0, 2, 1, 3)), (count, columns, rows * 3))
+    resized = _round(tf.matmul(_weights(columns, width), samples))
+    return tf.transpose(tf.reshape(resized, (count, width, rows, 3)), (0, 2, 1, 3))
+
+
+def _along_rows(images: Any, height: int) -> Any:
+    shape = tf.shape(images)
+    count, rows, columns = shape[0], shape[1], shape[2]
+    samples = tf.reshape(images, (count, rows, columns * 3))
+    resized = _round(tf.matmul(_weights(rows, height), samples))
+    return tf.reshape(resized, (count, height, columns, 3))
 
 
 def _round(values: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kerastl.errors import ConfigurationError, did_you_mean
-from kerastl.exporting.bundle import FORMATS, NEED_CALIBRATION, QUANTIZATIONS
+from kerastl.exporting.bundle import FORMATS, NEED_CALIBRATION, QUANTIZATIONS, LiteRTOptions
 
 Array = np.ndarray[Any, Any]
 
@@ -24,6 +24,12 @@ def check_class_names(class_names: Sequence[str]) -> list[str]:
         # labels.txt holds one name a line.
         if not name.strip() or name.splitlines() != [name]:
             raise ConfigurationError(f"A class name must be one non-empty line; received {name!r}.")
+        try:
+            name.encode("utf-8")
+        except UnicodeEncodeError:
+            raise ConfigurationError(
+                f"A class name must be text that UTF-8 can hold; received {name!r}."
+            ) from None
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise ConfigurationError(f"class_names must be distinct; repeated are {repeated}.")
@@ -53,6 +59,20 @@ def check_formats(
     return chosen, quantized
 
 
+def check_litert(options: LiteRTOptions, formats: Sequence[str], quantized: Sequence[str]) -> None:
+    """Refuses options of LiteRT files that none of the files asked for has."""
+    options.validate()
+    if options.batch is not None and "litert" not in formats:
+        raise ConfigurationError(
+            f"A batch of one is for LiteRT files, and formats={list(formats)} has no 'litert'."
+        )
+    if options.float_input and "int8" not in quantized:
+        raise ConfigurationError(
+            f"float_input is for the int8 file, and quantize={list(quantized)} has no 'int8'. "
+            "The other files take float32 in any case."
+        )
+
+
 def check_choices(name: str, received: Sequence[str], allowed: Sequence[str]) -> list[str]:
     """What was chosen, without repetition and in the order of what is allowed."""
     if isinstance(received, str):
@@ -68,9 +88,7 @@ def check_choices(name: str, received: Sequence[str], allowed: Sequence[str]) ->
     return [item for item in allowed if item in received]
 
 
-def check_any_size(
-    any_size: bool, formats: Sequence[str], quantized: Sequence[str], files: Sequence[Any]
-) -> None:
+def check_any_size(any_size: bool, formats: Sequence[str], quantized: Sequence[str]) -> None:
     """Refuses what artifacts that resize in the graph cannot be."""
     if not any_size:
         return
@@ -84,10 +102,6 @@ def check_any_size(
         raise ConfigurationError(
             "any_size resizes with TensorFlow's operators, which formats=['torch'] cannot hold. "
             "Leave one of the two out."
-        )
-    if not files:
-        raise ConfigurationError(
-            "any_size is proved on image files of their own sizes: give a few as files=."
         )
 
 
@@ -105,6 +119,16 @@ def check_images(name: str, images: Array | None, shape: tuple[int, int, int]) -
         raise ConfigurationError(
             f"{name} must have the network's input size, (n, {shape[0]}, {shape[1]}, 3) with n "
             f"of 1 or more; received {images.shape}."
+        )
+
+
+def check_calibration(images: Array | None, shape: tuple[int, int, int]) -> None:
+    """Refuses what ``check_images`` refuses, and images in which there is nothing to see."""
+    check_images("calibration", images, shape)
+    if images is not None and images.min() == images.max():
+        raise ConfigurationError(
+            f"calibration holds images of one grey level alone, {images.min()}: no value range can "
+            "be measured on them. Pass training images."
         )
 
 

@@ -11,13 +11,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from kerastl.data import load
+from kerastl.data import ImageDataset, load
 from kerastl.errors import BundleError, ConfigurationError, DataError
 from kerastl.exporting.bundle import refuse_code
 from kerastl.exporting.hashing import sha256_path, size_of
 from kerastl.exporting.jobs import check_installed, run_worker
 from kerastl.exporting.manifest import TASK, read_manifest
 from kerastl.exporting.text_benchmarking import TextSubject
+from kerastl.files import write_json
 from kerastl.metrics import classification_metrics
 
 Array = np.ndarray[Any, Any]
@@ -72,7 +73,7 @@ def benchmark(
     folder = Path(path)
     manifest = read_manifest(folder)
     formats = [entry["format"] for entry in manifest["artifacts"]]
-    refuse_code(formats, trusted)
+    refuse_code(folder, manifest["artifacts"], trusted)
     subject = _subject(folder, manifest)
     check_installed(formats, to_convert=False, of_texts=isinstance(subject, TextSubject))
     for entry in manifest["artifacts"]:
@@ -117,8 +118,9 @@ class ImageSubject:
     def __init__(self, folder: Path, manifest: dict[str, Any]) -> None:
         self._folder = folder
         self._class_names = tuple(manifest["class_names"])
-        height, width = manifest["input"]["resize"]["size"]
-        self._size = (height, width)
+        resize = manifest["input"]["resize"]
+        self._size = (resize["size"][0], resize["size"][1])
+        self._any_size = bool(resize["in_graph"])
 
     def save_inputs(self, work: Path, count: int) -> None:
         """Writes as many golden inputs, again from the start if there are too few."""
@@ -147,11 +149,26 @@ class ImageSubject:
         if not batches:
             raise DataError("Not a single image could be read.")
         np.save(work / "images.npy", np.concatenate([np.asarray(images) for images, _ in batches]))
-        return np.concatenate([np.asarray(labels) for _, labels in batches])
+        paths = _paths(dataset) if self._any_size else []
+        labels = np.concatenate([np.asarray(labels) for _, labels in batches])
+        if paths:
+            # What resizes images itself is measured on them as they are.
+            write_json(work / "images.json", paths)
+        return labels
 
     def score(self, labels: Array, outputs: Array) -> dict[str, float]:
         """The task's metrics, as ``evaluate`` names them."""
         return classification_metrics(labels, outputs)
+
+
+def _paths(dataset: Any) -> list[str]:
+    """The files of the images that could be read; empty where some are none."""
+    if not isinstance(dataset, ImageDataset):
+        return []
+    named = zip(dataset.sources, dataset.names, strict=True)
+    sources = [source for source, name in named if name not in dataset.unreadable]
+    paths = [str(Path(x).resolve()) for x in sources if isinstance(x, str | os.PathLike)]
+    return paths if len(paths) == len(sources) else []
 
 
 def _subject(folder: Path, manifest: dict[str, Any]) -> ImageSubject | TextSubject:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -47,21 +47,59 @@ def artifact_path(format: str, quantization: str | None = None) -> str:
     return _NAMES[format]
 
 
-def refuse_code(formats: Iterable[str], trusted: bool) -> None:
-    """Refuses artifacts that can run code of their maker's when they are read.
+# Operations of TensorFlow that read or write files, or call Python. Those of saving and restoring
+# variables are in every SavedModel.
+_FOREIGN_OPERATIONS = (
+    *("WriteFile", "ReadFile", "MatchingFiles", "WholeFileReader", "WholeFileReaderV2"),
+    *("PyFunc", "PyFuncStateless", "EagerPyFunc", "PrintV2", "Save", "SaveSlices"),
+    *("SaveDataset", "SaveDatasetV2", "DatasetToTFRecord", "TFRecordReader", "TFRecordReaderV2"),
+    *("CreateSummaryFileWriter", "CreateSummaryDbWriter", "RemoteCall"),
+    *("DebugIdentity", "DebugIdentityV2", "DebugIdentityV3"),
+)
+
+
+def refuse_code(folder: Path, entries: Iterable[Mapping[str, Any]], trusted: bool) -> None:
+    """Refuses artifacts that could do more than answer when they are read or run.
 
     ``torch.export.load`` unpickles what an archive says is pickled, and compiles guards out of the
-    archive's text: https://github.com/pytorch/pytorch/pull/176791.
+    archive's text: https://github.com/pytorch/pytorch/pull/176791. A SavedModel may hold operations
+    that touch files: https://github.com/tensorflow/tensorflow/blob/master/SECURITY.md. Known ones
+    are looked for; that is no sandbox.
+
+    Args:
+        folder: the bundle.
+        entries: ``artifacts`` of its manifest, or some of them.
+        trusted: the bundle's maker was said to be trusted.
 
     Raises:
         BundleError: there is such a one, and the bundle was not said to be trusted.
     """
-    if not trusted and "torch" in formats:
-        raise BundleError(
-            f"{artifact_path('torch')} is a program of torch.export, and reading one can run any "
-            "code that its maker put into it. If you trust whoever made this bundle, say so: "
-            "trusted=True, or --trusted on the command line."
-        )
+    if trusted:
+        return
+    trust = (
+        "If you trust whoever made this bundle, say so: trusted=True, or --trusted on the command "
+        "line."
+    )
+    for entry in entries:
+        if entry["format"] == "torch":
+            raise BundleError(
+                f"{artifact_path('torch')} is a program of torch.export, and reading one can run "
+                f"any code that its maker put into it. {trust}"
+            )
+        file = folder / entry["path"] / "saved_model.pb"
+        if entry["format"] == "saved_model" and file.is_file():
+            content = file.read_bytes()
+            # As the second field of a NodeDef: tag, length, name.
+            found = [
+                name
+                for name in _FOREIGN_OPERATIONS
+                if b"\x12" + bytes([len(name)]) + name.encode() in content
+            ]
+            if found:
+                raise BundleError(
+                    f"{entry['path']} holds operations that read or write files or call Python "
+                    f"({', '.join(found)}), which no classifier needs. {trust}"
+                )
 
 
 @dataclass(frozen=True)

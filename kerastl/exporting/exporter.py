@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kerastl.data import decode_full_size
+from kerastl.data import decode_full_size, decode_image
 from kerastl.errors import ParityError
 from kerastl.exporting import arguments, golden, manifest, parity
 from kerastl.exporting import network as networks
@@ -25,9 +25,9 @@ from kerastl.exporting.bundle import (
     artifact_path,
 )
 from kerastl.exporting.diagnosis import diagnose
-from kerastl.exporting.examples import synthetic_images
+from kerastl.exporting.examples import synthetic_images, warn_of_few
 from kerastl.exporting.jobs import check_installed, run_worker
-from kerastl.exporting.resizing import vertical_pass_may_lead
+from kerastl.exporting.resizing import probe_images, vertical_pass_may_lead
 from kerastl.exporting.running import (
     file_faults,
     held_names_faults,
@@ -116,7 +116,7 @@ def export(
         litert: batch dimension and input of the LiteRT files.
         any_size: artifacts take images of any size and resize them in the graph, by the rule of
             training. Of the quantised ones float16 alone can.
-        overwrite: replace a folder that is there.
+        overwrite: replace a bundle that is there; a folder that holds anything else is left.
         details: JSON data for manifest and card; ``backbone``, ``licence``,
             ``weights_sha256``, ``data_fingerprint``, ``metrics``, ``versions`` and
             ``training`` have places of their own.
@@ -132,13 +132,13 @@ def export(
         MissingExtraError: a converter or runtime is not installed.
     """
     gate.validate()
-    litert.validate()
     names = arguments.check_class_names(class_names)
     chosen, quantized = arguments.check_formats(formats, quantize, calibration)
-    arguments.check_any_size(any_size, chosen, quantized, files)
+    arguments.check_litert(litert, chosen, quantized)
+    arguments.check_any_size(any_size, chosen, quantized)
     check_installed(chosen, to_convert=True)
     shape = networks.check_network(network, names, examples)
-    arguments.check_images("calibration", calibration, shape)
+    arguments.check_calibration(calibration, shape)
     arguments.check_images("examples", examples, shape)
     sources, pixels = golden.read_files(files, shape[:2])
     synthetic = examples is None
@@ -159,7 +159,8 @@ def export(
         provenance=manifest.provenance_entries(details or {}),
         versions=dict((details or {}).get("versions") or {}),
     )
-    with atomic_folder(path, overwrite=overwrite) as folder:
+    check = manifest.refuse_foreign_folder
+    with atomic_folder(path, overwrite=overwrite, check=check) as folder:
         content = _export_to(folder, network, request, progress or (lambda _: None))
     return manifest.bundle_of(Path(path), content)
 
@@ -175,10 +176,8 @@ def _export_to(
 
     servable = [path for path in request.files.values() if golden.is_servable(path)]
     paths = [(format, artifact_path(format, kind)) for format, kind in request.planned]
-    natives = [decode_full_size(path) for path in request.files.values()]
-    answers = run_artifacts(
-        folder, paths, images, servable, say, unresized=natives if request.any_size else ()
-    )
+    natives, resized = _unresized(request)
+    answers = run_artifacts(folder, paths, images, servable, say, unresized=natives)
     n = len(request.inputs)
     artifacts = [
         artifact_of(
@@ -198,7 +197,11 @@ def _export_to(
     faults = held_names_faults(answers, request.class_names)
     faults += file_faults(answers, artifacts, len(expected), expected, {}, request.class_names)
     faults += _serving_faults(request, answers.served, reference[n:])
-    faults += unresized_faults(answers, reference[n:])
+    if natives:
+        wanted = _predict(exported, resized)
+        faults += unresized_faults(
+            answers.unresized, dict.fromkeys(answers.unresized, wanted), len(expected)
+        )
     if faults or not all(artifact.passed for artifact in artifacts):
         report = [
             "The export was stopped: an artifact does not answer like the network, measured on "
@@ -221,10 +224,14 @@ def _export_to(
         if any(not item.passed and item.quantization for item in artifacts):
             report.append(
                 "Leave the quantisation out, calibrate on more images, or lower "
-                "Gate.quantized_label_agreement, which the manifest then records."
+                "Gate.quantized_label_agreement (--label-agreement), which the manifest then "
+                "records."
             )
         raise ParityError("\n".join(report), [vars(artifact) for artifact in artifacts])
 
+    warn_of_few(
+        artifacts, request.gate, f"{request.examples} images", len(set(reference[:n].argmax(1)))
+    )
     say("writing the bundle")
     return write_bundle(
         folder,
@@ -246,6 +253,16 @@ def _export_to(
         training_versions=request.versions,
         any_size=request.any_size,
     )
+
+
+def _unresized(request: _Request) -> tuple[list[Array], Array]:
+    """Images at their own size, files and probes, and the same resized as for training."""
+    if not request.any_size:
+        return [], request.file_pixels
+    probes = probe_images(request.shape[:2])
+    resized = [decode_image(probe, request.shape[:2]) for probe in probes]
+    natives = [decode_full_size(path) for path in request.files.values()]
+    return natives + probes, np.concatenate([request.file_pixels, np.stack(resized)])
 
 
 def _predict(network: keras.Model, images: Array) -> Array:

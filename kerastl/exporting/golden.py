@@ -35,7 +35,10 @@ def read_files(
         )
     named: dict[str, Path] = {}
     for file in map(Path, files):
-        name = file.name if file.name not in named else f"{len(named)}_{file.name}"
+        name, again = file.name, 1
+        while name in named:
+            again += 1
+            name = f"{again}_{file.name}"
         named[name] = file
     pixels = [decode_image(file, size) for file in named.values()]
     return named, np.stack(pixels) if pixels else np.zeros((0, *size, 3), dtype=np.uint8)

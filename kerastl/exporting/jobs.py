@@ -124,12 +124,23 @@ def check_installed(formats: Iterable[str], *, to_convert: bool, of_texts: bool 
             )
 
 
+# What libraries say of these helps nobody who exports.
+_MEANINGS = {
+    "enable_unsafe_deserialization": (
+        "a Lambda layer holds Python code, which is run out of no file here. Write a layer of your "
+        "own, in a module that can be imported, with @keras.saving.register_keras_serializable()."
+    ),
+}
+
+
 def _environment(backend: str) -> dict[str, str]:
     paths = [str(Path(entry or ".").resolve()) for entry in sys.path]
     return {
         **os.environ,
         # The child finds what this process can import: kerastl, and the user's own layers.
         "PYTHONPATH": os.pathsep.join(paths),
+        # But not what merely lies in the folder that the user is in, a bundle of somebody's maybe.
+        "PYTHONSAFEPATH": "1",
         "KERAS_BACKEND": backend,
         # This process may hold the accelerator's memory, and TF32 would blur the comparison.
         "CUDA_VISIBLE_DEVICES": "-1",
@@ -157,6 +168,9 @@ def _explain(folder: Path, status: int, seen: list[dict[str, Any]]) -> str:
     if (folder / "error.json").exists():
         error = json.loads((folder / "error.json").read_text(encoding="utf-8"))
         reason = error["message"].strip()[:2000]
+        for sign, meaning in _MEANINGS.items():
+            if sign in reason:
+                return f"Export failed while {error['step']}: {meaning}"
         return f"Export failed while {error['step']}: {error['type']}: {reason}"
     if status < 0:
         try:

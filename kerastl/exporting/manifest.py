@@ -8,11 +8,22 @@ from pathlib import Path
 from typing import Any
 
 from kerastl.errors import BundleError, ConfigurationError
-from kerastl.exporting.bundle import FORMATS, QUANTIZATIONS, Artifact, Bundle, Gate
+from kerastl.exporting.bundle import (
+    FORMATS,
+    QUANTIZATIONS,
+    Artifact,
+    Bundle,
+    Gate,
+    artifact_path,
+)
 from kerastl.exporting.hashing import sha256_manifest
+from kerastl.text import TOKENIZER_FILE
 
 SCHEMA_VERSION = 1
 TASK = "image_classification"
+TEXT_CLASSIFICATION = "text_classification"
+TEXT_EMBEDDING = "text_embedding"
+CARD = "README.md"
 PREPROCESSING = "in the graph: every artifact takes RGB pixels from 0 to 255 as they are"
 
 _PROVENANCE = ("backbone", "licence", "weights_sha256", "data_fingerprint", "training")
@@ -139,6 +150,31 @@ def read_manifest(path: Path) -> dict[str, Any]:
     return manifest
 
 
+def refuse_foreign_folder(path: Path) -> None:
+    """Refuses to replace a folder that holds anything but a bundle, damaged or whole.
+
+    Raises:
+        ConfigurationError: there are files in it that no export wrote.
+    """
+    artifacts = {
+        artifact_path(format, kind)
+        for format in FORMATS
+        for kind in (None, *QUANTIZATIONS)
+        if kind is None or format == "litert" or (format, kind) == ("onnx", "dynamic")
+    }
+    own = {*artifacts, "golden", "labels.txt", TOKENIZER_FILE, CARD, "manifest.json"}
+    found = {item.name for item in path.iterdir()}
+    if not found:
+        return
+    foreign = sorted(found - own)
+    if foreign or "manifest.json" not in found:
+        named = ", ".join((foreign or sorted(found))[:5])
+        raise ConfigurationError(
+            f"{path} holds what no export wrote, and is left as it is: {named}. Choose another "
+            "folder, or move these elsewhere."
+        )
+
+
 def _check_schema(file: Path, manifest: Mapping[str, Any]) -> None:
     for key, kind in _REQUIRED.items():
         if not isinstance(manifest.get(key), kind):
@@ -148,19 +184,39 @@ def _check_schema(file: Path, manifest: Mapping[str, Any]) -> None:
             f"{file} has schema_version {manifest['schema_version']}; this kerastl reads "
             f"{SCHEMA_VERSION}. Install the version of kerastl that wrote it."
         )
+    if manifest["task"] not in (TASK, TEXT_CLASSIFICATION, TEXT_EMBEDDING):
+        raise BundleError(
+            f"{file} is of a task that this kerastl does not know: {manifest['task']!r}."
+        )
+    if not manifest["artifacts"]:
+        raise BundleError(f"{file} names no artifact. Export the bundle again.")
+    if set(manifest["gate"]) != set(vars(Gate())):
+        raise BundleError(f"{file} has no valid 'gate'; received {manifest['gate']!r}.")
+    if manifest["task"] == TASK and not _is_resize(manifest["input"].get("resize")):
+        raise BundleError(f"{file} has no valid 'input'; received {manifest['input']!r}.")
     for entry in manifest["artifacts"]:
         valid = (
             isinstance(entry, dict)
             and entry.get("format") in FORMATS
             and entry.get("quantization") in (None, *QUANTIZATIONS)
             and isinstance(entry.get("parity"), dict)
-            and isinstance(entry.get("path"), str)
+            and {"max_abs_diff", "label_agreement", "n"} <= set(entry["parity"])
+            and all(isinstance(entry.get(key), str) for key in ("path", "sha256"))
+            and isinstance(entry.get("bytes"), int)
         )
         if not valid:
             raise BundleError(f"{file} has an invalid artifact entry: {entry!r}.")
-        inside = (file.parent / entry["path"]).resolve()
-        if not inside.is_relative_to(file.parent.resolve()):
-            raise BundleError(f"{file} names an artifact outside the bundle: {entry['path']!r}.")
+    root = file.parent.resolve()
+    for name in (*(entry["path"] for entry in manifest["artifacts"]), *manifest["files"]):
+        if not (root / name).resolve().is_relative_to(root):
+            raise BundleError(f"{file} names a file outside the bundle: {name!r}.")
+
+
+def _is_resize(value: Any) -> bool:
+    if not isinstance(value, dict) or not isinstance(value.get("in_graph"), bool):
+        return False
+    size = value.get("size")
+    return isinstance(size, list) and [type(side) for side in size] == [int, int]
 
 
 def bundle_of(path: Path, manifest: dict[str, Any]) -> Bundle:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from kerastl.data import decode_full_size
 from kerastl.exporting.runtimes import open_artifact
 from kerastl.files import read_json
 
@@ -33,8 +34,9 @@ def measure(job: dict[str, Any], folder: Path) -> dict[str, Any]:
         job: ``of`` (``"images"`` or ``"texts"``), ``format``, ``artifact`` (a path), ``threads``
             and ``examples`` (a bool); of texts ``bundle`` and ``tokenizer`` as well.
         folder: holds ``inputs.npy``, uint8 ``(32, height, width, 3)``, and, with examples,
-            ``images.npy``; of texts ``inputs.json`` and ``texts.json``, lists of strings. Gets
-            ``outputs.npy`` for the examples.
+            ``images.npy``, or ``images.json``, files to be handed over at their own size; of texts
+            ``inputs.json`` and ``texts.json``, lists of strings. Gets ``outputs.npy`` for the
+            examples.
 
     Returns:
         ``load_seconds``; ``latency``, by batch size ``median_ms``, ``p95_ms`` and ``runs``;
@@ -64,13 +66,23 @@ def _read(folder: Path, job: dict[str, Any]) -> tuple[Any, Any]:
     if job["of"] == "texts":
         texts = read_json(folder / "texts.json") if job["examples"] else None
         return read_json(folder / "inputs.json"), texts
-    images = np.load(folder / "images.npy", mmap_mode="r") if job["examples"] else None
-    return np.load(folder / "inputs.npy").astype(np.float32), images
+    inputs = np.load(folder / "inputs.npy").astype(np.float32)
+    if not job["examples"]:
+        return inputs, None
+    if (folder / "images.json").exists():
+        return inputs, read_json(folder / "images.json")
+    return inputs, np.load(folder / "images.npy", mmap_mode="r")
 
 
 def _images(job: dict[str, Any]) -> tuple[Answer, Answer]:
     runtime = open_artifact(job["format"], Path(job["artifact"]), threads=job["threads"])
-    return runtime.run, runtime.predict
+
+    def predict(images: Any) -> Array:
+        if isinstance(images, list):
+            return np.concatenate([runtime.predict(decode_full_size(x)[None]) for x in images])
+        return runtime.predict(images)
+
+    return runtime.run, predict
 
 
 def _texts(job: dict[str, Any]) -> tuple[Answer, Answer]:

@@ -35,6 +35,14 @@ def check_network(
             "An image classifier has one input and one output; received "
             f"{len(inputs)} inputs and {len(outputs)} outputs."
         )
+    # A Sequential model has none.
+    answered = getattr(network, "output", None)
+    if isinstance(answered, dict):
+        (key,) = answered
+        raise ConfigurationError(
+            f"The network answers with a dict. Export one that answers with what is in it: "
+            f"keras.Model(network.input, network.output[{key!r}])."
+        )
     shape = tuple(inputs[0].shape[1:])
     if len(shape) != 3 or shape[2] != 3:
         raise ConfigurationError(
@@ -57,6 +65,11 @@ def check_network(
         raise ConfigurationError(
             f"The network has {classes[1]} outputs and class_names has {len(class_names)} "
             f"entries: {class_names[:5]}. Pass one name per output, in the order of the outputs."
+        )
+    if classes[1] == 1:
+        raise ConfigurationError(
+            f"A classifier has two classes or more; this one has {class_names}. A network with one "
+            "sigmoid output p becomes one of two classes by keras.layers.Concatenate()([1 - p, p])."
         )
     return int(shape[0]), int(shape[1]), 3
 
@@ -104,21 +117,40 @@ def _with_float32(value: Any, key: str = "") -> Any:
 
 
 def modules_of(network: keras.Model) -> list[str]:
-    """Modules that must be imported before the network's own layers can be loaded.
+    """Modules that must be imported before the network can be loaded.
+
+    They hold its own layers, and what layers were given: activations, regularisers and the like.
 
     Raises:
-        ConfigurationError: a layer is defined in the main script, where no worker finds it.
+        ConfigurationError: one is defined in the main script, where no worker finds it.
     """
-    classes = {type(layer) for layer in _layers(network)} | {type(network)}
-    modules = {kind.__module__ for kind in classes if kind.__module__.split(".")[0] != "keras"}
+    import keras
+
+    kinds = {type(layer) for layer in _layers(network)} | {type(network)}
+    registered = _registered_names(keras.saving.serialize_keras_object(network))
+    objects = [keras.saving.get_registered_object(name) for name in registered]
+    owners = [*kinds, *(item for item in objects if item is not None)]
+    modules = {item.__module__ for item in owners if item.__module__.split(".")[0] != "keras"}
     if "__main__" in modules:
-        names = sorted(kind.__name__ for kind in classes if kind.__module__ == "__main__")
+        names = sorted({item.__name__ for item in owners if item.__module__ == "__main__"})
         raise ConfigurationError(
             f"{', '.join(names)} is defined in the main script. Export runs in a process of its "
             "own: move it to a module that can be imported, decorated with "
             "@keras.saving.register_keras_serializable()."
         )
     return sorted(modules)
+
+
+def _registered_names(config: Any) -> set[str]:
+    """Names under which what a configuration speaks of is registered."""
+    if isinstance(config, dict):
+        found = set().union(*map(_registered_names, config.values()))
+        # A function has its own name where a class has its settings.
+        named = (config.get("registered_name"), config.get("config"))
+        return found.union(name for name in named if isinstance(name, str))
+    if isinstance(config, list | tuple):
+        return set().union(*map(_registered_names, config))
+    return set()
 
 
 def save_network(network: keras.Model, path: Path) -> None:

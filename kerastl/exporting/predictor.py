@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kerastl.data import ImageSource, decode_image
-from kerastl.errors import BundleError, ConfigurationError, MissingExtraError, did_you_mean
+from kerastl.data import ImageSource, decode_full_size, decode_image, image_list
+from kerastl.errors import (
+    BundleError,
+    ConfigurationError,
+    KerastlError,
+    MissingExtraError,
+    did_you_mean,
+)
 from kerastl.exporting import text_manifest
 from kerastl.exporting.bundle import FORMATS, refuse_code
 from kerastl.exporting.hashing import sha256_path
@@ -38,7 +44,7 @@ class Predictor:
         self,
         runtime: Runtime,
         class_names: Sequence[str],
-        size: tuple[int, int],
+        size: tuple[int, int] | None,
         format: str,
         path: str,
     ) -> None:
@@ -48,25 +54,27 @@ class Predictor:
         self._runtime = runtime
         self._size = size
 
-    def predict(
-        self, sources: Sequence[ImageSource] | np.ndarray[Any, Any]
-    ) -> np.ndarray[Any, Any]:
+    def predict(self, sources: ImageSource | Iterable[ImageSource]) -> np.ndarray[Any, Any]:
         """Predicts from image files, their bytes, or pixels.
 
         Args:
-            sources: paths, bytes or uint8 arrays ``(height, width, 3)`` of any size.
+            sources: paths, bytes, Pillow images or uint8 arrays ``(height, width, 3)`` of any
+                size; one of them, or any number. An artifact that takes any size gets images as
+                they are, others as they are resized for training.
 
         Returns:
             float32 ``(n, classes)``.
         """
-        if isinstance(sources, str | os.PathLike | bytes):
-            sources = [sources]
-        outputs = [
-            self._runtime.predict(
-                np.stack([decode_image(item, self._size) for item in sources[at : at + BATCH_SIZE]])
-            )
-            for at in range(0, len(sources), BATCH_SIZE)
-        ]
+        items = image_list(sources)
+        if self._size is None:
+            outputs = [self._runtime.predict(decode_full_size(item)[None]) for item in items]
+        else:
+            outputs = [
+                self._runtime.predict(
+                    np.stack([decode_image(x, self._size) for x in items[at : at + BATCH_SIZE]])
+                )
+                for at in range(0, len(items), BATCH_SIZE)
+            ]
         empty = np.zeros((0, len(self.class_names)), dtype=np.float32)
         return np.concatenate(outputs) if outputs else empty
 
@@ -120,7 +128,7 @@ def load_bundle(
         file = folder / entry["path"]
         if not file.exists() or sha256_path(file) != entry["sha256"]:
             raise BundleError(f"{file} is missing or was changed. Export the bundle again.")
-        refuse_code([entry["format"]], trusted)
+        refuse_code(folder, [entry], trusted)
         try:
             if manifest["task"] in text_manifest.TASKS:
                 return _text_predictor(folder, manifest, entry)
@@ -128,10 +136,16 @@ def load_bundle(
         except MissingExtraError as error:
             missing = error
             continue
-        size = manifest["input"]["resize"]["size"]
-        return Predictor(
-            runtime, manifest["class_names"], (size[0], size[1]), entry["format"], entry["path"]
-        )
+        except KerastlError:
+            raise
+        except Exception as error:
+            # Each runtime has errors of its own.
+            raise BundleError(
+                f"{file} cannot be read by its runtime: {error}. Export the bundle again."
+            ) from error
+        resize = manifest["input"]["resize"]
+        size = None if resize["in_graph"] else (resize["size"][0], resize["size"][1])
+        return Predictor(runtime, manifest["class_names"], size, entry["format"], entry["path"])
     assert missing is not None
     raise missing
 

@@ -132,24 +132,28 @@ def file_faults(
     return faults
 
 
-def unresized_faults(answers: Answers, reference: Array) -> list[str]:
+def unresized_faults(
+    unresized: Mapping[str, Array], reference: Mapping[str, Array], files: int
+) -> list[str]:
     """Compares answers for images at their own size with those for images resized by Pillow.
 
     Args:
-        answers: of artifacts that take any size.
-        reference: the network's answers for the resized images, ``(files, classes)``.
+        unresized: by path of an artifact that takes any size, ``(images, classes)``.
+        reference: by path, what they must be, of the same shape.
+        files: how many of the first rows are those of files, whose labels must be the same.
 
     Returns:
         One sentence per artifact that resizes in another way.
     """
     faults = []
-    for path, rows in answers.unresized.items():
-        agreed = parity.agreeing(reference, rows)
-        diff = parity.max_abs_diff(reference, rows)
+    for path, rows in unresized.items():
+        agreed = parity.agreeing(reference[path][:files], rows[:files])
+        diff = parity.max_abs_diff(reference[path], rows)
         if not agreed.all() or diff is None or diff > ANY_SIZE_DIFF:
             faults.append(
                 f"{path} resizes in another way than training: {int((~agreed).sum())} of "
-                f"{len(rows)} images at their own size get another label, largest difference "
+                f"{files} files at their own size get another label, largest difference on "
+                f"{len(rows)} images "
                 f"{'not finite' if diff is None else f'{diff:.2e}'} (allowed: {ANY_SIZE_DIFF:g})"
             )
     return faults

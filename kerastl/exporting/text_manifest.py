@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
-_CLASSIFICATION = "text_classification"
-_EMBEDDING = "text_embedding"
-TASKS = (_CLASSIFICATION, _EMBEDDING)
+TASKS = (manifest.TEXT_CLASSIFICATION, manifest.TEXT_EMBEDDING)
 """The tasks of bundles of texts."""
 
 PREPROCESSING = (
@@ -54,7 +52,7 @@ _OUTPUTS = {
 
 def task_of(kind: str) -> str:
     """``task`` of the manifest."""
-    return _EMBEDDING if kind == EMBEDDING else _CLASSIFICATION
+    return manifest.TEXT_EMBEDDING if kind == EMBEDDING else manifest.TEXT_CLASSIFICATION
 
 
 def tokenizer_entry(model: TokenModel) -> dict[str, Any]:

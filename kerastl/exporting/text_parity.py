@@ -141,9 +141,8 @@ class Decisions:
     def repeats(self, recorded: Array, answered: Array) -> bool:
         """Whether a quantised artifact repeats its own answers of the export."""
         difference = parity.max_abs_diff(recorded, answered)
-        # The numbers of a vector are small: what they differ by counts, not what 1 is to them.
-        least = 0.0 if self.kind == EMBEDDING else 1.0
-        allowed = QUANTIZED_REPEAT * max(least, float(np.ptp(recorded)))
+        # Of what they range over: the numbers of a vector, and of many classes, are small.
+        allowed = QUANTIZED_REPEAT * (float(np.ptp(recorded)) or 1.0)
         return difference is not None and difference <= allowed
 
     def accuracy(self, labels: Array | None, outputs: Array) -> float | None:

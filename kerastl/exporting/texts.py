@@ -17,6 +17,7 @@ from kerastl.exporting import network as networks
 from kerastl.exporting.arguments import check_choices, check_class_names
 from kerastl.exporting.assembly import described, step_of
 from kerastl.exporting.bundle import DEFAULT_FORMATS, Artifact, Bundle, Gate, artifact_path
+from kerastl.exporting.examples import warn_of_few
 from kerastl.exporting.jobs import check_installed, run_worker
 from kerastl.exporting.text_diagnosis import causes
 from kerastl.exporting.text_examples import PROBES, SENTENCES
@@ -88,7 +89,7 @@ def export_text(
         gate: the thresholds. Of several labels a text, agreement is that of the single decisions;
             of a regression, that of numbers within 5 % of the spread; of an embedding, that of
             vectors near the network's own and to no other text's nearer.
-        overwrite: replace a folder that is there.
+        overwrite: replace a bundle that is there; a folder that holds anything else is left.
         progress: called with a short text as each step begins.
 
     Returns:
@@ -102,7 +103,8 @@ def export_text(
         MissingExtraError: a converter or runtime is not installed.
     """
     request = _checked(model, formats, quantize, gate)
-    with atomic_folder(path, overwrite=overwrite) as folder:
+    check = manifest.refuse_foreign_folder
+    with atomic_folder(path, overwrite=overwrite, check=check) as folder:
         content = _export_to(folder, request, progress or (lambda _: None))
     return manifest.bundle_of(Path(path), content)
 
@@ -194,6 +196,7 @@ def _export_to(folder: Path, request: _Request, say: Callable[[str], None]) -> d
     if faults or not all(artifact.passed for artifact in artifacts):
         raise _parity_error(request, reference[:n], answers, artifacts, faults)
 
+    warn_of_few(artifacts, request.gate, f"{request.examples} texts", None)
     say("writing the bundle")
     text_golden.write(
         folder,
@@ -311,7 +314,7 @@ def _parity_error(
     ]
     if any(not item.passed and item.quantization for item in artifacts):
         report.append(
-            "Leave the quantisation out, or lower Gate.quantized_label_agreement, which the "
-            "manifest then records."
+            "Leave the quantisation out, or lower Gate.quantized_label_agreement "
+            "(--label-agreement), which the manifest then records."
         )
     return ParityError("\n".join(report), [vars(artifact) for artifact in artifacts])

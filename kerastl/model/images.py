@@ -5,15 +5,15 @@ from __future__ import annotations
 import dataclasses
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import keras
 import numpy as np
 
-from kerastl.data import decode_image, load
-from kerastl.errors import ConfigurationError, DataError
+from kerastl.data import decode_image, image_list, load
+from kerastl.errors import DataError
 from kerastl.metrics import classification_metrics
 from kerastl.model.predictions import Predictions, make_predictions
 from kerastl.model.samples import Samples
@@ -59,7 +59,7 @@ class ImageModel(TrainedModel):
         Raises:
             ImageError: an image cannot be decoded.
         """
-        items = _as_list(inputs)
+        items = image_list(inputs)
         outputs = [np.zeros((0, len(self.class_names)), np.float32)]
         for start in range(0, len(items), BATCH):
             images = [decode_image(item, self.image_size) for item in items[start : start + BATCH]]
@@ -173,24 +173,3 @@ def predict_images(network: keras.Model, images: Array) -> Array:
             batch = np.concatenate([batch, padding])
         outputs.append(np.asarray(network.predict_on_batch(batch))[:count])
     return np.concatenate(outputs)
-
-
-def _as_list(inputs: Any) -> list[Any]:
-    if isinstance(inputs, np.ndarray):
-        if inputs.ndim == 4:
-            return list(inputs)
-        if inputs.ndim in (2, 3):
-            return [inputs]
-        raise ConfigurationError(
-            f"An array of shape {inputs.shape} is no image: give (height, width, 3) or "
-            "(n, height, width, 3)."
-        )
-    single = (str, bytes, bytearray, memoryview, os.PathLike)
-    if isinstance(inputs, single) or hasattr(inputs, "getbands"):
-        return [inputs]
-    if not isinstance(inputs, Iterable) or isinstance(inputs, Mapping):
-        raise ConfigurationError(
-            f"Images cannot be read from {type(inputs).__name__}: give a path, a PIL image, "
-            "encoded bytes, an array, or a list of these."
-        )
-    return list(inputs)

@@ -1,4 +1,4 @@
-"""Ctrl-C at a moment that leaves a run consistent."""
+"""Ctrl-C, or SIGTERM, at a moment that leaves a run consistent."""
 
 from __future__ import annotations
 
@@ -43,8 +43,11 @@ class Interruption:
                 raise KeyboardInterrupt
             self.asked = True
 
-        previous = signal.signal(signal.SIGINT, handle)
+        # Services are stopped by SIGTERM: docker stop, systemd, a batch system's limit.
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        previous = [signal.signal(number, handle) for number in numbers]
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, previous)
+            for number, handler in zip(numbers, previous, strict=True):
+                signal.signal(number, handler)

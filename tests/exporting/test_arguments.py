@@ -45,6 +45,13 @@ def test_importing_the_export_layer_imports_neither_tensorflow_nor_keras():
         ({"labels": np.zeros(2, int)}, "was not given"),
         ({"gate": Gate(label_agreement=1.5)}, "0 to 1; received 1.5"),
         ({"gate": Gate(max_abs_diff=float("nan"))}, "received nan"),
+        ({"class_names": ["a", "b", "\udce9"]}, "text that UTF-8 can hold"),
+        ({"litert": LiteRTOptions(float_input=True)}, "has no 'int8'"),
+        ({"litert": LiteRTOptions(batch=1), "formats": ("onnx",)}, "has no 'litert'"),
+        (
+            {"quantize": ("int8",), "calibration": np.zeros((2, HEIGHT, WIDTH, 3), "uint8")},
+            "one grey level alone, 0",
+        ),
         ({"details": {"x": object()}}, "must be JSON data"),
     ],
 )
