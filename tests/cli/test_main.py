@@ -228,3 +228,25 @@ def test_bad_runs_and_files(call, trained, colour_folder, tmp_path):
         assert "Traceback" not in err
     assert call("predict", run)[0] == 2
     assert call("fit", "image", colour_folder)[0] == 2
+
+
+def test_what_is_in_the_way_of_an_export(call, trained, tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "1.jpg").write_text("mine")
+    (tmp_path / "file").write_text("mine")
+    run = trained[1]
+    for out, message in (
+        (tmp_path / "photos", "holds what no export wrote"),
+        (tmp_path / "file", "is no folder"),
+        (tmp_path / "file" / "below", "file"),
+        (run, "holds what no export wrote"),
+    ):
+        code, printed, err = call("export", run, "--out", out, "--format", "onnx", "--overwrite")
+        assert (code, printed) == (2, "")
+        assert message in err
+        assert "Traceback" not in err
+    assert (tmp_path / "photos" / "1.jpg").read_text() == "mine"
+    assert kerastl.load(run).class_names == CLASSES
+    code, _, err = call("export", run, "--out", tmp_path / "b", "--format", "onnx", "--float-input")
+    assert code == 2
+    assert "has no 'int8'" in err

@@ -81,6 +81,26 @@ def test_ctrl_c_and_resume_end_like_an_uninterrupted_run(options, tmp_path):
     )
 
 
+def test_a_terminated_export_leaves_nothing(trained, tmp_path):
+    """As docker stop, systemd and batch systems end a command."""
+    process = start("export", trained[1], "--out", tmp_path / "b", "--format", "onnx")
+    for line in process.stderr:
+        if line.startswith("converting"):
+            break
+    worker = next(int(pid) for pid in children_of(process.pid))
+    process.send_signal(signal.SIGTERM)
+    code, out, err = finish(process)
+    assert (code, out) == (130, "")
+    assert "Interrupted" in err
+    assert "--resume" not in err
+    assert list(tmp_path.iterdir()) == []
+    assert not Path(f"/proc/{worker}").exists()
+
+
+def children_of(pid):
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
 def test_a_backend_that_is_not_installed():
     process = subprocess.run(
         [*COMMAND, "backbones", "--json"],
