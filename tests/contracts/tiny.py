@@ -6,7 +6,11 @@ import functools
 
 import keras
 import pytest
+from keras.src.applications import resnet
+from keras.src.applications.convnext import ConvNeXt
 from keras.src.applications.densenet import DenseNet
+from keras.src.applications.efficientnet import EfficientNet
+from keras.src.applications.efficientnet_v2 import EfficientNetV2
 from keras.src.applications.nasnet import NASNet
 
 from kerastl.backbones import NONE, WeightsSource, build_backbone, get_backbone
@@ -142,8 +146,33 @@ def tiny_record(name):
     )
 
 
+def _residual(stack, strides):
+    """Two bottlenecks at one size and at half of it, as ResNet's own stacks make them."""
+
+    def blocks(x):
+        x = stack(x, 16, 2, stride1=strides[0], name="conv2")
+        return stack(x, 32, 2, stride1=strides[1], name="conv3")
+
+    return blocks
+
+
 # The deepest of keras.applications with fewer of their blocks and cells, by the name of a record.
 SHALLOW = {
+    "convnext_tiny": functools.partial(
+        ConvNeXt, depths=[1, 1, 2, 1], projection_dims=[24, 48, 96, 192]
+    ),
+    "efficientnet_b0": functools.partial(
+        EfficientNet, width_coefficient=0.5, depth_coefficient=0.4, default_size=224
+    ),
+    "efficientnet_v2_b0": functools.partial(
+        EfficientNetV2, 0.5, 0.3, default_size=224, name="efficientnetv2-b0"
+    ),
+    "resnet50": functools.partial(
+        resnet.ResNet, _residual(resnet.stack_residual_blocks_v1, (1, 2)), False, True
+    ),
+    "resnet50_v2": functools.partial(
+        resnet.ResNet, _residual(resnet.stack_residual_blocks_v2, (2, 1)), True, True
+    ),
     "densenet121": functools.partial(DenseNet, blocks=[2, 2, 2, 2]),
     "nasnet_mobile": functools.partial(
         NASNet, num_blocks=1, penultimate_filters=288, stem_block_filters=32, skip_reduction=False

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kerastl.backbones import MASK_LAYER, build_text_backbone, resolve_text_backbone
-from kerastl.exporting import Gate, load_bundle, verify
+from kerastl.exporting import load_bundle, verify
 from kerastl.exporting.text_examples import PROBES, SENTENCES
 from kerastl.heads import TextHead
 from kerastl.model import TextModel, TextSamples
@@ -67,15 +67,12 @@ def test_minilm(minilm, tmp_path):  # noqa: F811
     samples = TextSamples(SENTENCES, praise.astype(np.int64), ())
     model = dataclasses.replace(model, samples=samples)
 
-    bundle = model.export(
-        tmp_path / "b", quantize=("dynamic",), gate=Gate(quantized_label_agreement=0.95)
-    )
+    # Quantised ones take minutes: see below.
+    bundle = model.export(tmp_path / "b")
     figures = {artifact.path: artifact for artifact in bundle.artifacts}
     for name in ("saved_model", "model.onnx", "model.tflite"):
         assert figures[name].max_abs_diff < 1e-4
         assert figures[name].accuracy > 0.9
-    assert figures["model_dynamic.tflite"].bytes < 0.3 * figures["model.tflite"].bytes
-    assert figures["model_dynamic.onnx"].bytes < 0.5 * figures["model.onnx"].bytes
     given = ["This library is so much better!", "It broke.", *PROBES]
     expected = model.predict(given)
     for format in ("saved_model", "onnx", "litert"):
@@ -113,6 +110,8 @@ def test_the_files_of_minilm_find_it_too(encoder, tmp_path):
         assert figures[name].label_agreement == 1
     for name in ("model_dynamic.onnx", "model_dynamic.tflite"):
         assert figures[name].label_agreement == 1
+    assert figures["model_dynamic.tflite"].bytes < 0.3 * figures["model.tflite"].bytes
+    assert figures["model_dynamic.onnx"].bytes < 0.5 * figures["model.onnx"].bytes
     held = load_bundle(bundle.path, "litert", "dynamic").predict(CORPUS)
     asked = load_bundle(bundle.path, "onnx").predict(QUERIES)
     assert (asked @ held.T).argmax(axis=1).tolist() == list(range(len(CORPUS)))
