@@ -31,8 +31,8 @@ def test_public_names():
         "OnError", "StreamDataset", "TextDataset", "TextKind", "TextLabels",
         "UnreadableImageWarning", "UnstableStreamWarning", "check_kind", "check_text",
         "decode_full_size", "decode_image", "from_arrays", "from_builder", "from_folder",
-        "from_table", "load", "load_pair", "load_text_pair", "load_texts", "stratified_sample",
-        "stratified_split",
+        "from_table", "image_list", "load", "load_pair", "load_text_pair", "load_texts",
+        "stratified_sample", "stratified_split",
     ]  # fmt: skip
     assert all(hasattr(kerastl.data, name) for name in kerastl.data.__all__)
 

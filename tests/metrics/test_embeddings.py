@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import sklearn.metrics
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from kerastl.metrics import embedding_metrics, embeddings, pair_auc, precision_at_1, unit_rows
@@ -47,6 +47,8 @@ def test_pair_auc_against_scikit_learn(space):
     if len(set(same)) == 1:
         assert pair_auc(labels, vectors) == 0.5
     else:
+        # Vectors are brought to length 1 in float32, in which nearer ones may change places.
+        assume(np.diff(np.sort(cosines), prepend=-2).min() > 1e-6)
         expected = sklearn.metrics.roc_auc_score(same, cosines)
         assert pair_auc(labels, vectors) == pytest.approx(expected, abs=1e-6)
 
