@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kerastl.data import decode_full_size, decode_image
-from kerastl.errors import ParityError
+from kerastl.errors import ExportError, ParityError
 from kerastl.exporting import arguments, golden, manifest, parity
 from kerastl.exporting import network as networks
 from kerastl.exporting.assembly import artifact_of, step_of, write_bundle
@@ -172,6 +172,7 @@ def _export_to(
     say("predicting with the network")
     images = np.concatenate([request.inputs, request.file_pixels])
     reference = _predict(exported, images)
+    _refuse_company(exported, images, reference, request.gate)
     facts = _convert(folder, exported, request, say)
 
     servable = [path for path in request.files.values() if golden.is_servable(path)]
@@ -253,6 +254,22 @@ def _export_to(
         training_versions=request.versions,
         any_size=request.any_size,
     )
+
+
+def _refuse_company(network: keras.Model, images: Array, reference: Array, gate: Gate) -> None:
+    """Refuses a network that answers of an image otherwise where others are in its batch.
+
+    Artifacts answer for single images, and would be compared with the network's answers in batches.
+    """
+    if network.inputs[0].shape[0] is not None:
+        return
+    diff = float(np.abs(reference[:1] - _predict(network, images[:1])).max())
+    if diff > gate.max_abs_diff:
+        raise ExportError(
+            "The network's answer for an image depends on the other images of its batch: alone, it "
+            f"differs by {diff:.2e}. A layer computes over the batch, as BatchNormalization does "
+            "in training alone."
+        )
 
 
 def _unresized(request: _Request) -> tuple[list[Array], Array]:

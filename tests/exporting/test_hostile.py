@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kerastl.errors import BundleError, ConfigurationError, KerastlError
+from kerastl.errors import BundleError, ConfigurationError, ExportError, KerastlError
 from kerastl.exporting import Gate, benchmark, export, load_bundle, network, verify
 from kerastl.exporting.bundle import Artifact
 from kerastl.exporting.examples import FewExamplesWarning, warn_of_few
@@ -183,6 +183,20 @@ def test_one_output_and_a_dict_are_refused(tmp_path):
     assert network.check_network(keras.Model(image, two), ["miss", "hit"], None) == (8, 8, 3)
     with pytest.raises(ConfigurationError, match=r"network\.output\['p'\]"):
         export(keras.Model(image, {"p": pooled}), tmp_path / "b", class_names=CLASS_NAMES)
+
+
+class BatchMean(keras.layers.Layer):
+    def call(self, x):
+        return x - keras.ops.mean(x, axis=0, keepdims=True)
+
+
+def test_answers_that_depend_on_the_batch(trained, tmp_path):
+    image = keras.Input((HEIGHT, WIDTH, 3))
+    pooled = keras.layers.GlobalAveragePooling2D()(image)
+    model = keras.Model(image, keras.layers.Softmax()(BatchMean()(pooled)))
+    with pytest.raises(ExportError, match="depends on the other images of its batch"):
+        export(model, tmp_path / "b", class_names=CLASS_NAMES, examples=trained.x_val[:8])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_modules_of_what_layers_were_given(tmp_path, monkeypatch):
