@@ -127,7 +127,12 @@ def modules_of(network: keras.Model) -> list[str]:
     import keras
 
     kinds = {type(layer) for layer in _layers(network)} | {type(network)}
-    registered = _registered_names(keras.saving.serialize_keras_object(network))
+    try:
+        config = keras.saving.serialize_keras_object(network)
+    except Exception:
+        # Whatever a layer's get_config raises: saving fails of it too, and says so.
+        config = {}
+    registered = _registered_names(config)
     objects = [keras.saving.get_registered_object(name) for name in registered]
     owners = [*kinds, *(item for item in objects if item is not None)]
     modules = {item.__module__ for item in owners if item.__module__.split(".")[0] != "keras"}

@@ -199,6 +199,22 @@ def test_answers_that_depend_on_the_batch(trained, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+class Unsaved(keras.layers.Layer):
+    def get_config(self):
+        raise KeyError("a setting that it lacks")
+
+    def call(self, x):
+        return x
+
+
+def test_a_layer_that_cannot_be_saved_is_an_export_error(trained, tmp_path):
+    image = keras.Input((HEIGHT, WIDTH, 3))
+    pooled = keras.layers.GlobalAveragePooling2D()(image)
+    model = keras.Model(image, Unsaved()(pooled))
+    with pytest.raises(ExportError, match="Keras cannot save this network"):
+        export(model, tmp_path / "b", class_names=CLASS_NAMES, examples=trained.x_val[:8])
+
+
 def test_modules_of_what_layers_were_given(tmp_path, monkeypatch):
     (tmp_path / "given_to_layers.py").write_text(
         "import keras\n"
