@@ -1,5 +1,5 @@
 # make quickstart            train, fine-tune, export and prove on handwritten digits
-# make quickstart DATA=dir   the same on your photos, one folder a class
+# make quickstart DATA=dir   the same on your photos, one folder per class
 # make quickstart-text       the same on film reviews, or DATA=table.csv with columns text and label
 # make test                  lint, types, layers and all tests
 
@@ -8,32 +8,58 @@ VENV ?= .venv
 OUT ?= quickstart-out
 DATA ?=
 BIN = $(VENV)/bin
-PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# uv installs the same files as pip in a fraction of the time, where there is one.
+UV ?= $(shell command -v uv)
+# Bytecode is compiled when it is first imported: pip would compile all of TensorFlow now.
+install = $(if $(UV),"$(UV)" pip install --quiet --python $(1)/bin/python,$(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile)
+# $(call locked,VENV,NAME): what requirements/NAME.txt names, by version and hash.
+locked = $(call install,$(1)) --no-deps --require-hashes --requirement requirements/$(2).txt
+# kerastl itself; what builds it is in every lock.
+itself = $(call install,$(1)) --no-deps --no-build-isolation --editable .
+# $(call timed,NAME,COMMAND): says how long it took.
+timed = @start=$$(date +%s); $(2) && echo "$(1): $$(($$(date +%s) - start)) s" | tee -a .times
 
-.PHONY: quickstart quickstart-text test lint long matrix lowest jax torch clean
+TESTS = -m "not long and not matrix"
+TOOLS = pytest pytest-timeout hypothesis
 
-$(VENV)/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "kerastl needs Python 3.11 or newer; choose one: make PYTHON=python3.12 ..."; exit 1; }
+.PHONY: quickstart quickstart-text test lint tests long matrix lock latest lowest upstream jax torch clean
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+		{ echo "make wants Python 3.11, 3.12 or 3.13; choose one: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.all: pyproject.toml $(VENV)/bin/python
-	$(PIP) --editable ".[all]"
+$(VENV)/.quickstart: requirements/quickstart.txt requirements/quickstart-assets.txt pyproject.toml $(BIN)/python
+	$(call locked,$(VENV),quickstart)
+	$(call locked,$(VENV),quickstart-assets)
+	$(call itself,$(VENV))
 	@touch $@
 
-$(VENV)/.quickstart: recipes/quickstart-requirements.txt $(VENV)/.all
-	$(PIP) --no-deps --require-hashes --requirement recipes/quickstart-requirements.txt
+$(VENV)/.quickstart-text: requirements/quickstart-text.txt requirements/quickstart-text-assets.txt pyproject.toml $(BIN)/python
+	$(call locked,$(VENV),quickstart-text)
+	$(call locked,$(VENV),quickstart-text-assets)
+	$(call itself,$(VENV))
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml $(VENV)/.quickstart
-	$(PIP) --editable ".[dev]"
+$(VENV)/.dev: requirements/dev.txt requirements/quickstart-assets.txt requirements/quickstart-text-assets.txt pyproject.toml $(BIN)/python
+	$(call locked,$(VENV),dev)
+	$(call locked,$(VENV),quickstart-assets)
+	$(call locked,$(VENV),quickstart-text-assets)
+	$(call itself,$(VENV))
 	@touch $@
 
 quickstart: $(VENV)/.quickstart
 	$(BIN)/python recipes/quickstart.py $(if $(DATA),"$(DATA)") --out "$(OUT)"
 
-quickstart-text: $(VENV)/.quickstart
+quickstart-text: $(VENV)/.quickstart-text
 	$(BIN)/python recipes/quickstart_text.py $(if $(DATA),"$(DATA)") --out "$(OUT)/text"
+
+test:
+	@rm -f .times
+	$(call timed,installation,$(MAKE) --no-print-directory $(VENV)/.dev)
+	$(call timed,lint and types,$(MAKE) --no-print-directory lint)
+	$(call timed,tests,$(MAKE) --no-print-directory tests)
+	@echo; cat .times; rm .times
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -41,10 +67,10 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Quick tests first (tests/conftest.py): what is wrong shows soon. One worker takes tests over from
-# the other in the end, so that none waits.
-test: lint
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not long and not matrix" --durations=25
+# Quick tests first (tests/conftest.py), so that what is wrong shows soon. At the end an idle worker
+# takes tests over from the other.
+tests: $(VENV)/.dev
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(TESTS) --durations=25
 
 # What takes minutes and shows little that the tests above do not.
 long: $(VENV)/.dev
@@ -55,27 +81,52 @@ matrix: $(VENV)/.dev
 	$(BIN)/python benchmarks/export_matrix.py $(or $(PHOTOS),../shared/data/trashnet_small)
 	$(BIN)/python -m pytest -m matrix
 
+# Which faults of other libraries are still there, and whether kerastl is right without them.
+upstream: $(VENV)/.dev
+	$(BIN)/python -m tests.upstream 2>/dev/null
+
+# Renews the locks with the newest versions that pyproject.toml allows, for Python 3.11 to 3.13 on
+# Linux (x86-64, arm64) and macOS (arm64). Run `make latest` and `make lowest` before.
+compile = .venvs/lock/bin/uv pip compile pyproject.toml requirements/build.in --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --constraint requirements/constraints.in --custom-compile-command "make lock"
+lock:
+	$(PYTHON) -m venv .venvs/lock
+	.venvs/lock/bin/python -m pip install --quiet --disable-pip-version-check uv
+	$(compile) --extra dev --output-file requirements/dev.txt
+	$(compile) --extra tensorflow --extra onnx --extra litert --constraint requirements/dev.txt --output-file requirements/quickstart.txt
+	$(compile) --extra text-serving --extra onnx --extra litert --constraint requirements/dev.txt --output-file requirements/quickstart-text.txt
+	.venvs/lock/bin/python tests/locks.py
+
+# The newest dependencies, without the lock, in an environment of their own. WITH="onnxruntime<1.32"
+# holds some back.
+latest: $(BIN)/python
+	$(PYTHON) -m venv --clear .venvs/latest
+	$(call install,.venvs/latest) --upgrade --editable ".[dev]" $(if $(WITH),"$(WITH)")
+	$(call locked,.venvs/latest,quickstart-assets)
+	$(call locked,.venvs/latest,quickstart-text-assets)
+	.venvs/latest/bin/python -m pytest -n 2 --dist worksteal $(TESTS)
+
 # The oldest dependencies that pyproject.toml allows, in an environment of their own.
-lowest: $(VENV)/bin/python
-	$(PYTHON) -m venv .venvs/lowest
+lowest: $(BIN)/python
+	$(PYTHON) -m venv --clear .venvs/lowest
 	$(BIN)/python tests/lowest.py > .venvs/lowest/pins.txt
-	.venvs/lowest/bin/python -m pip install --quiet --requirement .venvs/lowest/pins.txt pytest pytest-timeout hypothesis
-	.venvs/lowest/bin/python -m pip install --quiet --no-deps --editable .
+	$(call install,.venvs/lowest) --requirement .venvs/lowest/pins.txt $(TOOLS)
+	$(call install,.venvs/lowest) --no-deps --editable .
 	.venvs/lowest/bin/python -m pytest -m "not slow and not long and not matrix" -W default
 
 # JAX without TensorFlow.
-jax: $(VENV)/bin/python
+jax: $(BIN)/python
 	$(PYTHON) -m venv .venvs/jax
-	.venvs/jax/bin/python -m pip install --quiet --editable ".[jax]" pytest pytest-timeout hypothesis scikit-learn
+	$(call install,.venvs/jax) --editable ".[jax]" $(TOOLS) scikit-learn
 	KERAS_BACKEND=jax .venvs/jax/bin/python -m pytest tests/data tests/graph tests/training tests/model -m "not slow and not long and not matrix"
 
 # torch.export beside TensorFlow; the version is named so that no newer one brings a GPU's packages.
 TORCH ?= torch==2.13.0
-torch: $(VENV)/bin/python
+torch: $(BIN)/python
 	$(PYTHON) -m venv .venvs/torch
-	.venvs/torch/bin/python -m pip install --quiet "$(TORCH)"
-	.venvs/torch/bin/python -m pip install --quiet --editable ".[all,torch]" pytest pytest-timeout hypothesis scikit-learn
+	.venvs/torch/bin/python -m pip install --quiet --disable-pip-version-check "$(TORCH)"
+	$(call install,.venvs/torch) --editable ".[all,torch]" $(TOOLS) scikit-learn
 	.venvs/torch/bin/python -m pytest tests/exporting/test_torch.py
+	.venvs/torch/bin/python -m tests.upstream 2>/dev/null
 
 clean:
-	rm -rf $(VENV) .venvs $(OUT)
+	rm -rf $(VENV) .venvs .times $(OUT)

@@ -1,8 +1,5 @@
 """Fixtures that many tests share; models are built once a session, since that costs time."""
 
-import os
-from pathlib import Path
-
 import keras
 import numpy as np
 import pytest
@@ -15,33 +12,10 @@ from tests import forked
 CLASSES = ("blue", "green", "red")
 
 
-def shared_folder(kind):
-    """The folder of real data or weights beside the repository, or None."""
-    named = os.environ.get(f"KERASTL_TEST_{kind.upper()}")
-    root = Path(named) if named else Path(__file__).resolve().parents[2] / "shared" / kind
-    return root if root.is_dir() else None
-
-
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
     """Slow tests come last, so that what is wrong shows soon."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
-
-
-@pytest.fixture(scope="session")
-def shared_data():
-    folder = shared_folder("data")
-    if folder is None:
-        pytest.skip("the folder of real data (shared/data, or KERASTL_TEST_DATA) is not here")
-    return folder
-
-
-@pytest.fixture(scope="session")
-def shared_weights():
-    folder = shared_folder("weights")
-    if folder is None:
-        pytest.skip("the folder of weights (shared/weights, or KERASTL_TEST_WEIGHTS) is not here")
-    return folder
 
 
 @pytest.fixture(scope="session", autouse=True)

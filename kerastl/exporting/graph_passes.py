@@ -1,6 +1,6 @@
 """Passes over TensorFlow graphs on their way to other formats.
 
-tests/exporting/test_upstream.py shows of each that upstream still needs it.
+``make upstream`` prints which of them upstream still needs.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Passes over ONNX models, each for one thing that is missing or wrong upstream.
 
-None changes anything outside the model it is given. tests/exporting/test_upstream.py shows of each
-that upstream still needs it.
+None changes anything outside the model it is given. ``make upstream`` prints which of them upstream
+still needs.
 """
 
 from __future__ import annotations
@@ -21,17 +21,28 @@ _OF_WEIGHTS = ("Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
 # Small enough to be lost in the first addition, and not zero.
 _SAFE_PAD_VALUE = 1e-30
 
+# ONNX Runtime 1.31 is the last version that folds pads wrongly, and reads no later opset.
+LAST_OPSET_OF_RUNTIMES_THAT_FOLD_PADS = 26
 
-def guard_pads(model: onnx.ModelProto) -> int:
+
+def guard_pads(model: onnx.ModelProto, *, opset: int) -> int:
     """Keeps ONNX Runtime from folding a Pad of zeros into the MaxPool after it.
 
-    Its Pad_Fusion takes the zeros for the pooling's own padding, which is minus infinity: a wrong
-    answer, without an error. It looks for zeros, so that a value near zero is left alone.
-    https://github.com/microsoft/onnxruntime/issues/24737 (closed as stale; still so in 1.31).
+    From version 1.20 to 1.31 its Pad_Fusion takes the zeros for the pooling's own padding, which is
+    minus infinity: a wrong answer, without an error. It looks for zeros, so that a value near zero
+    is left alone, which changes no answer in other versions. A bundle may be run by an older
+    runtime than the one that proved it, so that every file which one of these versions can read
+    is guarded. https://github.com/microsoft/onnxruntime/issues/24737
+
+    Args:
+        model: is changed in place.
+        opset: of the model's operators.
 
     Returns:
         How many nodes were changed.
     """
+    if opset > LAST_OPSET_OF_RUNTIMES_THAT_FOLD_PADS:
+        return 0
     producers = {output: node for node in model.graph.node for output in node.output}
     pads = {
         id(pad): pad

@@ -54,7 +54,7 @@ def convert(
     weights = graph_passes.take_weights(graph)
     stand_ins = {f"{name}:0": name for name in weights}
     model = _converted(graph, {**inputs, **stand_ins}, outputs)
-    guarded = onnx_passes.guard_pads(model)
+    guarded = onnx_passes.guard_pads(model, opset=OPSET)
     onnx_passes.refuse_foreign_operators(model)
     onnx_passes.check_shapes(model)
     onnx_passes.put_weights(model, weights)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -8,15 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-_SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
-TEST_DATA = Path(os.environ.get("KERASTL_TEST_DATA", _SHARED))
-
-
-def real_data(name: str) -> Path:
-    folder = TEST_DATA / name
-    if not folder.exists():
-        pytest.skip(f"{folder} is missing: set KERASTL_TEST_DATA to the folder of test data")
-    return folder
+from tests.shared import real_data
 
 
 @pytest.fixture

