@@ -92,3 +92,7 @@ def did_you_mean(received: str, allowed: Iterable[str]) -> str:
     """Returns ``' Did you mean ...?'`` for near misses of ``received``, else ``''``."""
     near = difflib.get_close_matches(received, list(allowed), n=3, cutoff=0.6)
     return f" Did you mean {' or '.join(repr(name) for name in near)}?" if near else ""
+
+
+class DataWarning(UserWarning):
+    """Data can be trained on, but hold something that is seldom meant."""

@@ -7,7 +7,17 @@ after them consumes a ``Dataset``. ``load_texts`` and ``load_text_pair`` make a 
 from kerastl.data.arrays import from_arrays
 from kerastl.data.dataset import Batch, Dataset, ImageDataset
 from kerastl.data.folders import IgnoredFilesWarning, from_folder
-from kerastl.data.images import (
+from kerastl.data.loading import VALIDATION_FRACTION, load, load_pair
+from kerastl.data.sampling import stratified_sample
+from kerastl.data.splits import stratified_split
+from kerastl.data.streams import StreamDataset, UnstableStreamWarning
+from kerastl.data.tables import from_table
+from kerastl.data.text_loading import TEXT_COLUMN, load_text_pair, load_texts
+from kerastl.data.texts import TextDataset, TextKind, TextLabels, check_kind
+from kerastl.data.tfds import from_builder
+from kerastl.data.unreadable import OnError, UnreadableImageWarning
+from kerastl.errors import DataWarning
+from kerastl.inputs.images import (
     IMAGE_SUFFIXES,
     MAX_PIXELS,
     RESIZE_RULE,
@@ -16,22 +26,7 @@ from kerastl.data.images import (
     decode_image,
     image_list,
 )
-from kerastl.data.loading import VALIDATION_FRACTION, load, load_pair
-from kerastl.data.sampling import stratified_sample
-from kerastl.data.splits import stratified_split
-from kerastl.data.streams import StreamDataset, UnstableStreamWarning
-from kerastl.data.tables import from_table
-from kerastl.data.text_loading import TEXT_COLUMN, load_text_pair, load_texts
-from kerastl.data.texts import (
-    DataWarning,
-    TextDataset,
-    TextKind,
-    TextLabels,
-    check_kind,
-    check_text,
-)
-from kerastl.data.tfds import from_builder
-from kerastl.data.unreadable import OnError, UnreadableImageWarning
+from kerastl.text.strings import check_text
 
 __all__ = [
     "IMAGE_SUFFIXES",

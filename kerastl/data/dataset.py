@@ -13,12 +13,12 @@ from typing import Any, TypeAlias, final
 import numpy as np
 import numpy.typing as npt
 
-from kerastl.data.classes import listed
-from kerastl.data.images import ImageSource, check_image_size, decode_full_size, decode_image
-from kerastl.data.pixels import PixelArray, round_to_uint8
 from kerastl.data.splits import stratified_split
 from kerastl.data.unreadable import OnError, check_on_error, report
 from kerastl.errors import ConfigurationError, DataError, ImageError
+from kerastl.inputs.images import ImageSource, check_image_size, decode_full_size, decode_image
+from kerastl.inputs.pixels import PixelArray, round_to_uint8
+from kerastl.outputs.names import listed
 from kerastl.provenance import sha256_arrays, sha256_file
 
 Batch: TypeAlias = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]

@@ -9,12 +9,12 @@ from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from kerastl.data.arrays import encode_names
-from kerastl.data.classes import check_class_count, found_class_names, listed, normal
 from kerastl.data.dataset import ImageDataset
-from kerastl.data.images import IMAGE_SUFFIXES
 from kerastl.data.unreadable import OnError, check_on_error, readable
 from kerastl.errors import DataError
+from kerastl.inputs.images import IMAGE_SUFFIXES
+from kerastl.outputs.encoding import encode_names
+from kerastl.outputs.names import check_class_count, found_class_names, listed, normal
 
 Split: TypeAlias = Literal["train", "validation", "test"]
 """The parts that data may be divided into."""

@@ -10,7 +10,6 @@ from typing import Any, get_args
 import numpy as np
 
 from kerastl.data.arrays import from_arrays
-from kerastl.data.classes import given_class_names, listed
 from kerastl.data.dataset import Dataset, Groups, ImageDataset
 from kerastl.data.folders import Split, from_folder, split_folders, warn_of_ignored
 from kerastl.data.splits import check_fraction, check_seed
@@ -19,6 +18,7 @@ from kerastl.data.tables import IMAGE_COLUMN, LABEL_COLUMN, TABLE_SUFFIXES, from
 from kerastl.data.tfds import TFDS_PREFIX, builder_of, builder_splits, from_builder, is_builder
 from kerastl.data.unreadable import OnError, check_on_error
 from kerastl.errors import ConfigurationError, DataError, did_you_mean
+from kerastl.outputs.names import given_class_names, listed
 
 VALIDATION_FRACTION = 0.2
 """Share of the examples that validates where no validation data are given."""

@@ -7,8 +7,8 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from kerastl.data.classes import listed
 from kerastl.errors import ConfigurationError, DataError
+from kerastl.outputs.names import listed
 
 _ATTEMPTS = 50
 

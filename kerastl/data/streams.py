@@ -12,12 +12,12 @@ from typing import Any, final
 import numpy as np
 import numpy.typing as npt
 
-from kerastl.data.arrays import class_indices
-from kerastl.data.classes import given_class_names
 from kerastl.data.dataset import Batch, Dataset, check_batch_size
-from kerastl.data.images import check_image_size, decode_image
-from kerastl.data.pixels import CHANNELS, check_range, check_shape, round_to_uint8
 from kerastl.errors import DataError
+from kerastl.inputs.images import check_image_size, decode_image
+from kerastl.inputs.pixels import CHANNELS, check_range, check_shape, round_to_uint8
+from kerastl.outputs.encoding import class_indices
+from kerastl.outputs.names import given_class_names
 
 _KINDS = {
     ("tensorflow", "DatasetV2"): "tf.data.Dataset",

@@ -8,11 +8,11 @@ from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
 from typing import Final
 
-from kerastl.data.arrays import encode_names
-from kerastl.data.classes import check_class_count, listed, normal
 from kerastl.data.dataset import Groups, ImageDataset
 from kerastl.data.unreadable import OnError, check_on_error, readable
 from kerastl.errors import DataError, did_you_mean
+from kerastl.outputs.encoding import encode_names
+from kerastl.outputs.names import check_class_count, listed, normal
 
 TABLE_SUFFIXES: Final = frozenset({".csv", ".tsv", ".txt"})
 """Suffixes, in lower case, of the files that are read as tables."""

@@ -6,12 +6,12 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from kerastl.data.arrays import encode_names
-from kerastl.data.classes import check_class_count, normal
 from kerastl.data.folders import entries_of, files_below, is_folder
 from kerastl.data.text_tables import decode
 from kerastl.data.texts import TextDataset
 from kerastl.errors import DataError
+from kerastl.outputs.encoding import encode_names
+from kerastl.outputs.names import check_class_count, normal
 
 TEXT_SUFFIXES = frozenset({".txt"})
 """Suffixes, in lower case, of the files that are read as one text each."""

@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kerastl.data.arrays import class_indices, encode_names
-from kerastl.data.classes import (
+from kerastl.data.text_tables import lines_of
+from kerastl.data.texts import TextKind, TextLabels
+from kerastl.errors import DataError
+from kerastl.outputs.encoding import class_indices, encode_names
+from kerastl.outputs.names import (
     check_class_count,
     found_class_names,
     given_class_names,
@@ -18,9 +21,6 @@ from kerastl.data.classes import (
     match_class_names,
     normal,
 )
-from kerastl.data.text_tables import lines_of
-from kerastl.data.texts import TextKind, TextLabels
-from kerastl.errors import DataError
 
 Names = tuple[str, ...]
 

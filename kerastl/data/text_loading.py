@@ -10,7 +10,6 @@ from typing import Any, Final, get_args
 
 import numpy as np
 
-from kerastl.data.classes import given_class_names, listed
 from kerastl.data.dataset import Groups
 from kerastl.data.folders import Split, split_folders, warn_of_ignored
 from kerastl.data.loading import (
@@ -25,9 +24,10 @@ from kerastl.data.tables import LABEL_COLUMN, TABLE_SUFFIXES
 from kerastl.data.text_folders import texts_from_folder
 from kerastl.data.text_labels import encode_array, encode_columns
 from kerastl.data.text_tables import Column, read_text_rows
-from kerastl.data.texts import DataWarning, TextDataset, TextKind, check_kind
+from kerastl.data.texts import TextDataset, TextKind, check_kind
 from kerastl.data.tfds import TFDS_PREFIX, builder_of, builder_splits, is_builder, texts_of_builder
-from kerastl.errors import ConfigurationError, DataError, did_you_mean
+from kerastl.errors import ConfigurationError, DataError, DataWarning, did_you_mean
+from kerastl.outputs.names import given_class_names, listed
 
 TEXT_COLUMN: Final = "text"
 

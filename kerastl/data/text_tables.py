@@ -10,8 +10,8 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from kerastl.data.classes import listed
 from kerastl.errors import ConfigurationError, DataError, did_you_mean
+from kerastl.outputs.names import listed
 
 Column = str | int
 """A column by its name in the heading, or by its number from 0 in a table without heading."""

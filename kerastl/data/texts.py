@@ -13,6 +13,7 @@ import numpy.typing as npt
 from kerastl.data.dataset import Groups
 from kerastl.data.text_splits import split_positions
 from kerastl.errors import ConfigurationError, DataError, TextError, did_you_mean
+from kerastl.text.strings import check_text
 
 TextKind: TypeAlias = Literal["single_label", "multi_label", "regression"]
 """One class a text, any number of classes a text, or a number a text."""
@@ -21,46 +22,6 @@ TextLabels: TypeAlias = npt.NDArray[np.int64] | npt.NDArray[np.float32]
 """Class indices ``(n,)``, zeros and ones ``(n, classes)``, or numbers ``(n,)``."""
 
 _FINGERPRINT_VERSION = 1
-_SHOWN = 40
-
-
-class DataWarning(UserWarning):
-    """Data can be trained on, but hold something that is seldom meant."""
-
-
-def check_text(text: object, *, what: str = "The text") -> str:
-    """Returns a text that every tokenizer and file format takes.
-
-    Any string that can be written as UTF-8 is one, empty ones and those with control characters
-    and NUL included: tokenizers clean them, each by one rule that is the same everywhere.
-
-    Args:
-        text: what should be a text.
-        what: how messages call it, as in ``"Row 3"``.
-
-    Raises:
-        TextError: it is no string, or holds half of a surrogate pair, which has no UTF-8.
-
-    Example:
-        >>> check_text("a text")
-        'a text'
-    """
-    if not isinstance(text, str):
-        raise TextError(
-            f"{what} is no text: received {_shown(text)} of type {type(text).__name__}. Give "
-            "strings; bytes have to be decoded first."
-        )
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise TextError(
-            f"{what} cannot be written as UTF-8: the character at position {error.start} is "
-            f"U+{ord(text[error.start]):04X}, half of a surrogate pair: {_shown(text)}. It comes "
-            "from reading bytes with another encoding than theirs (errors='surrogateescape') or "
-            "from cutting UTF-16 in two: read the text again with the right encoding."
-        ) from error
-    # A subclass of str, such as NumPy's, may lose trailing NULs on its way through arrays.
-    return str(text)
 
 
 def check_kind(kind: str) -> TextKind:
@@ -244,8 +205,3 @@ def _checked_labels(labels: npt.ArrayLike, class_names: tuple[str, ...], kind: s
             f"labels from {values.min()} to {values.max()}."
         )
     return values.astype(np.int64)
-
-
-def _shown(value: object) -> str:
-    text = ascii(value)
-    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."

@@ -8,13 +8,13 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from kerastl.data.arrays import class_indices
-from kerastl.data.classes import check_class_count, given_class_names, listed, match_class_names
 from kerastl.data.dataset import ImageDataset
 from kerastl.data.folders import Split
 from kerastl.data.unreadable import OnError
 from kerastl.errors import DataError, KerastlError, TextError
 from kerastl.optional import require
+from kerastl.outputs.encoding import class_indices
+from kerastl.outputs.names import check_class_count, given_class_names, listed, match_class_names
 
 TFDS_PREFIX: Final = "tfds:"
 """A string that begins so names a TFDS data set, as in ``"tfds:tf_flowers"``."""

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
-from kerastl.data.images import check_header
 from kerastl.errors import ConfigurationError, ImageError, did_you_mean
+from kerastl.inputs.images import check_header
 
 OnError: TypeAlias = Literal["warn", "raise"]
 """Skip unreadable images with a warning, or raise an ImageError."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from kerastl.exporting.resizing import vertical_pass_may_lead
+from kerastl.inputs.image_probes import vertical_pass_may_lead
 
 
 def resize(images: Any, height: int, width: int) -> Any:

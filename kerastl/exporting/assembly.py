@@ -11,8 +11,8 @@ import numpy as np
 from kerastl.exporting import card, golden, manifest, parity
 from kerastl.exporting.bundle import Artifact, Gate, artifact_path
 from kerastl.exporting.hashing import sha256_manifest, sha256_path, size_of
-from kerastl.exporting.resizing import vertical_pass_may_lead
 from kerastl.files import write_json
+from kerastl.inputs.image_probes import vertical_pass_may_lead
 from kerastl.provenance import sha256_file, versions
 
 Array = np.ndarray[Any, Any]

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
-from typing import Any
-
-import numpy as np
 
 from kerastl.exporting.bundle import Artifact, Gate
 from kerastl.metrics import wilson_interval
@@ -49,41 +46,3 @@ def warn_of_few(artifacts: Iterable[Artifact], gate: Gate, what: str, labels: in
             FewExamplesWarning,
             stacklevel=4,
         )
-
-
-def synthetic_images(n: int, size: tuple[int, int], seed: int = 0) -> np.ndarray[Any, Any]:
-    """Structured random images: in turn noise, linear gradients and smooth blobs.
-
-    Pure noise drives a convolutional network to nearly one answer; gradients and blobs add the
-    low frequencies that photographs have.
-
-    Args:
-        n: number of images.
-        size: ``(height, width)``.
-        seed: seed of the generator.
-
-    Returns:
-        uint8 ``(n, height, width, 3)``.
-    """
-    generator = np.random.default_rng(seed)
-    height, width = size
-    y, x = np.mgrid[0:height, 0:width]
-    y, x = y / max(height - 1, 1), x / max(width - 1, 1)
-    images = np.empty((n, height, width, 3), dtype=np.uint8)
-    for index in range(n):
-        if index % 3 == 0:
-            values = generator.uniform(0, 255, (height, width, 3))
-        elif index % 3 == 1:
-            low, high = generator.uniform(0, 255, (2, 3))
-            angle = generator.uniform(0, 2 * np.pi)
-            ramp = np.cos(angle) * (x - 0.5) + np.sin(angle) * (y - 0.5) + 0.5
-            values = low + (high - low) * ramp[..., None]
-        else:
-            values = np.broadcast_to(generator.uniform(0, 255, 3), (height, width, 3)).copy()
-            for _ in range(6):
-                centre_y, centre_x = generator.uniform(0, 1, 2)
-                spread = generator.uniform(0.05, 0.3)
-                blob = np.exp(-((y - centre_y) ** 2 + (x - centre_x) ** 2) / (2 * spread**2))
-                values += blob[..., None] * generator.uniform(-160, 160, 3)
-        images[index] = np.clip(np.rint(values), 0, 255)
-    return images

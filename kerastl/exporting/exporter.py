@@ -25,9 +25,8 @@ from kerastl.exporting.bundle import (
     artifact_path,
 )
 from kerastl.exporting.diagnosis import diagnose
-from kerastl.exporting.examples import synthetic_images, warn_of_few
+from kerastl.exporting.examples import warn_of_few
 from kerastl.exporting.jobs import check_installed, run_worker
-from kerastl.exporting.resizing import probe_images, vertical_pass_may_lead
 from kerastl.exporting.running import (
     file_faults,
     held_names_faults,
@@ -35,6 +34,7 @@ from kerastl.exporting.running import (
     unresized_faults,
 )
 from kerastl.files import atomic_folder
+from kerastl.inputs.image_probes import probe_images, synthetic_images, vertical_pass_may_lead
 
 if TYPE_CHECKING:
     import keras

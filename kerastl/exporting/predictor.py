@@ -25,6 +25,7 @@ from kerastl.exporting.runtimes import BATCH_SIZE, Runtime, open_artifact
 from kerastl.exporting.text_predictor import TextPredictor
 from kerastl.exporting.text_runtimes import TextTokens, open_text_artifact
 from kerastl.exporting.text_verification import decisions_of
+from kerastl.outputs import Classes
 from kerastl.text import TOKENIZER_FILE
 
 # The quickest to start and to run first.
@@ -77,6 +78,10 @@ class Predictor:
             ]
         empty = np.zeros((0, len(self.class_names)), dtype=np.float32)
         return np.concatenate(outputs) if outputs else empty
+
+    def answers(self, outputs: np.ndarray[Any, Any]) -> list[dict[str, Any]]:
+        """What ``kerastl predict`` prints of outputs."""
+        return Classes(self.class_names).answers(outputs)
 
 
 def load_bundle(

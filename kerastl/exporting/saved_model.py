@@ -14,7 +14,7 @@ from typing import Any
 import tensorflow as tf
 
 from kerastl.exporting import any_size, serving
-from kerastl.exporting.resizing import vertical_pass_may_lead
+from kerastl.inputs.image_probes import vertical_pass_may_lead
 
 
 class _PlainFunctions:

@@ -9,7 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from kerastl.exporting.resizing import vertical_pass_may_lead
+from kerastl.inputs.image_probes import vertical_pass_may_lead
 
 # Pillow resamples 8-bit images in fixed point with this many fractional bits.
 PRECISION_BITS = 32 - 8 - 2

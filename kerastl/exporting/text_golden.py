@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from kerastl.errors import BundleError
-from kerastl.exporting.text_examples import LONGEST_GOLDEN, MOST_GOLDEN
 from kerastl.exporting.text_parity import Decisions
 from kerastl.files import read_json, write_json
+from kerastl.inputs.text_probes import LONGEST_GOLDEN, MOST_GOLDEN
 from kerastl.text import Tokenizer
 
 Array = np.ndarray[Any, Any]

@@ -20,12 +20,12 @@ from kerastl.exporting.bundle import DEFAULT_FORMATS, Artifact, Bundle, Gate, ar
 from kerastl.exporting.examples import warn_of_few
 from kerastl.exporting.jobs import check_installed, run_worker
 from kerastl.exporting.text_diagnosis import causes
-from kerastl.exporting.text_examples import PROBES, SENTENCES
 from kerastl.exporting.text_faults import faults_of, figures, probe_faults
 from kerastl.exporting.text_parity import EMBEDDING, Decisions
 from kerastl.exporting.text_running import TextAnswers, run_text_artifacts
 from kerastl.exporting.text_vectors import cosines
 from kerastl.files import atomic_folder, write_json
+from kerastl.inputs.text_probes import PROBES, SENTENCES
 from kerastl.text import TOKENIZER_FILE
 
 if TYPE_CHECKING:

@@ -19,7 +19,6 @@ from kerastl.exporting.bundle import Artifact, Bundle, Gate, refuse_code
 from kerastl.exporting.diagnosis import diagnose
 from kerastl.exporting.hashing import sha256_path
 from kerastl.exporting.manifest import bundle_of, read_manifest
-from kerastl.exporting.resizing import probe_images
 from kerastl.exporting.running import (
     Answers,
     file_faults,
@@ -28,6 +27,7 @@ from kerastl.exporting.running import (
     unresized_faults,
 )
 from kerastl.exporting.text_verification import verify_text
+from kerastl.inputs.image_probes import probe_images
 
 Array = np.ndarray[Any, Any]
 

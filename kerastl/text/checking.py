@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from kerastl.data.texts import check_text
 from kerastl.errors import TokenizerError
+from kerastl.text.strings import check_text
 from kerastl.text.tokenizer import Tokenizer
 
 _AT_ONCE = 4096

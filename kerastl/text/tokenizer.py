@@ -13,10 +13,10 @@ from typing import Any, Final, Literal, TypeAlias, final
 import numpy as np
 import numpy.typing as npt
 
-from kerastl.data.texts import check_text
 from kerastl.errors import ConfigurationError, DataError, TextError
 from kerastl.files import atomic_file
 from kerastl.optional import require
+from kerastl.text.strings import check_text
 
 TOKENIZER_FILE: Final = "tokenizer.json"
 

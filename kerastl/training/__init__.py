@@ -1,5 +1,8 @@
 """Training: phases, plans, the loop, cached activations, checkpoints."""
 
+from kerastl.inputs.augment import Augment
+from kerastl.inputs.examples import MEMORY_LIMIT, Examples, ImageExamples, decode
+from kerastl.inputs.token_examples import TokenExamples, sort_tokens
 from kerastl.training.activations import (
     DTYPES,
     FORWARD_BATCH,
@@ -7,10 +10,8 @@ from kerastl.training.activations import (
     Prefix,
     Storage,
 )
-from kerastl.training.augment import Augment
 from kerastl.training.cache import ActivationCache, default_folder
 from kerastl.training.checkpoint import CheckpointStore, State
-from kerastl.training.examples import MEMORY_LIMIT, Examples, ImageExamples, decode
 from kerastl.training.job import Job
 from kerastl.training.loop import run_plan
 from kerastl.training.lora import lora_layers
@@ -36,7 +37,6 @@ from kerastl.training.range_test import (
     LearningRateTest,
     learning_rate_test,
 )
-from kerastl.training.token_examples import TokenExamples, sort_tokens
 
 __all__ = [
     "DTYPES",

@@ -18,7 +18,8 @@ import numpy as np
 
 from kerastl.errors import GraphError, TrainingError
 from kerastl.graph import Cut, operations, prefix_sha256
-from kerastl.training.augment import Augment
+from kerastl.inputs.augment import Augment
+from kerastl.inputs.examples import Examples, LazyView, as_input
 from kerastl.training.cache import (
     SHARD_ROWS,
     ActivationCache,
@@ -28,7 +29,6 @@ from kerastl.training.cache import (
     Shards,
     is_disk_full,
 )
-from kerastl.training.examples import Examples, LazyView, as_input
 
 Array = np.ndarray[Any, Any]
 # Of 16, 32, 64 and 128 images the fastest on two cores, by 5 % or so.

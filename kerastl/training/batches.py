@@ -10,8 +10,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerastl.training.augment import Augment
-from kerastl.training.examples import Examples, as_input
+from kerastl.inputs.augment import Augment
+from kerastl.inputs.examples import Examples, as_input
 from kerastl.training.mixup import mix
 
 Array = np.ndarray[Any, Any]

@@ -12,8 +12,8 @@ import numpy as np
 
 from kerastl.errors import ConfigurationError
 from kerastl.graph import Cut, apply_boundary, split
+from kerastl.inputs.examples import LazyView, as_input
 from kerastl.training import activations
-from kerastl.training.examples import LazyView, as_input
 from kerastl.training.job import Job
 from kerastl.training.phase import Plan
 

@@ -10,10 +10,10 @@ from typing import Any
 import keras
 
 from kerastl.graph import Cut, Stage, resolve_boundary
+from kerastl.inputs.augment import Augment
+from kerastl.inputs.examples import Examples
 from kerastl.training.activations import Storage
-from kerastl.training.augment import Augment
 from kerastl.training.checkpoint import CheckpointStore
-from kerastl.training.examples import Examples
 from kerastl.training.interruption import Interruption
 from kerastl.training.objective import SINGLE_LABEL, Objective
 from kerastl.training.phase import RECOMMENDED, Phase

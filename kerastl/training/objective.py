@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from kerastl.errors import ConfigurationError
-from kerastl.training.contrastive import ContrastiveLoss, PrecisionAtOne, embedding_model
+from kerastl.outputs.contrastive import ContrastiveLoss, PrecisionAtOne, embedding_model
 from kerastl.training.phase import Phase
 
 Array = np.ndarray[Any, Any]

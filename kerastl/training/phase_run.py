@@ -12,11 +12,11 @@ import numpy as np
 
 from kerastl.errors import ConfigurationError, TrainingError
 from kerastl.graph import Cut
+from kerastl.outputs.contrastive import ContrastiveLoss
 from kerastl.training.adamw import PhaseAdamW
 from kerastl.training.averaging import ValidateAverages, kept_values
 from kerastl.training.batches import ExampleBatches, FixedBatches, ViewBatches
 from kerastl.training.checkpoint import State, network_variables
-from kerastl.training.contrastive import ContrastiveLoss
 from kerastl.training.feeding import for_evaluate, for_fit
 from kerastl.training.inputs import PhaseInputs
 from kerastl.training.job import Job

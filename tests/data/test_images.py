@@ -16,8 +16,8 @@ import pytest
 from PIL import Image
 
 from kerastl.data import MAX_PIXELS, RESIZE_RULE, decode_full_size, decode_image
-from kerastl.data.images import check_header, check_image_size
 from kerastl.errors import ConfigurationError, DataError, ImageError
+from kerastl.inputs.images import check_header, check_image_size
 from tests.data.conftest import noise, save, truncate
 
 SIZE = (12, 10)

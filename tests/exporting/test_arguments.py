@@ -11,8 +11,8 @@ import pytest
 from kerastl.errors import ConfigurationError
 from kerastl.exporting import Gate, LiteRTOptions, export
 from kerastl.exporting.bundle import Artifact
-from kerastl.exporting.examples import synthetic_images
 from kerastl.exporting.parity import agreeing, describe, max_abs_diff, passes
+from kerastl.inputs.image_probes import synthetic_images
 
 from .conftest import CLASS_NAMES, HEIGHT, WIDTH
 

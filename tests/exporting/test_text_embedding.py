@@ -13,9 +13,9 @@ import pytest
 from kerastl.errors import BundleError, ParityError
 from kerastl.exporting import Gate, TextPredictor, load_bundle, text_running, verify
 from kerastl.exporting import texts as export_texts
-from kerastl.exporting.text_examples import PROBES, SENTENCES
 from kerastl.exporting.text_parity import Decisions
 from kerastl.exporting.text_vectors import agreeing, cosines
+from kerastl.inputs.text_probes import PROBES, SENTENCES
 
 from .test_text_export import PATHS, RUNNERS, drive
 from .test_text_faults import forge

@@ -15,7 +15,7 @@ import kerastl
 from kerastl.errors import ConfigurationError, TextError
 from kerastl.exporting import Gate, TextPredictor, load_bundle, verify
 from kerastl.exporting.hashing import sha256_path
-from kerastl.exporting.text_examples import PROBES
+from kerastl.inputs.text_probes import PROBES
 from kerastl.model import TextModel
 from tests.text.conftest import bpe, spm  # noqa: F401
 from tests.text.test_hub import UNIGRAM

@@ -10,8 +10,8 @@ import pytest
 
 from kerastl.backbones import MASK_LAYER, build_text_backbone, resolve_text_backbone
 from kerastl.exporting import load_bundle, verify
-from kerastl.exporting.text_examples import PROBES, SENTENCES
 from kerastl.heads import TextHead
+from kerastl.inputs.text_probes import PROBES, SENTENCES
 from kerastl.model import TextModel, TextSamples
 from kerastl.recipes import TextEmbedding
 from tests.text.conftest import minilm  # noqa: F401

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 import kerastl
 from kerastl.metrics import precision_at_1
+from kerastl.outputs.contrastive import ContrastiveLoss, PrecisionAtOne
 from kerastl.training import Objective
-from kerastl.training.contrastive import ContrastiveLoss, PrecisionAtOne
 
 EMBEDDING = Objective("embedding")
 

@@ -5,6 +5,9 @@ import pytest
 import kerastl
 from kerastl.backbones import build_text_backbone, resolve_text_backbone, stages_of
 from kerastl.graph import find_cuts, split
+from kerastl.inputs.examples import LazyView
+from kerastl.inputs.token_examples import padded_lengths
+from kerastl.outputs.contrastive import ContrastiveLoss
 from kerastl.training import (
     ActivationCache,
     SilentReporter,
@@ -13,9 +16,6 @@ from kerastl.training import (
     sort_tokens,
 )
 from kerastl.training.batches import ViewBatches
-from kerastl.training.contrastive import ContrastiveLoss
-from kerastl.training.examples import LazyView
-from kerastl.training.token_examples import padded_lengths
 
 
 def encoded(count=600, seed=0):

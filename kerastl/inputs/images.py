@@ -1,0 +1,315 @@
+"""The one function that decodes and resizes an image, and the rule that it follows.
+
+Training, evaluation and the golden examples of an exported bundle all come through here. What
+runs a bundle elsewhere repeats the same steps, as ``RESIZE_RULE`` describes them.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import threading
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from kerastl.errors import ConfigurationError, ImageError
+from kerastl.inputs.pixels import check_array, round_to_uint8
+
+ImageSource: TypeAlias = (
+    str | os.PathLike[str] | bytes | bytearray | memoryview | Image.Image | npt.NDArray[Any]
+)
+"""What ``decode_image`` takes."""
+
+IMAGE_SUFFIXES: Final = frozenset(
+    {
+        ".avif", ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm",
+        ".ppm", ".tif", ".tiff", ".webp",
+    }
+)  # fmt: skip
+"""Suffixes, in lower case, of the files that count as images in a folder."""
+
+MAX_PIXELS: Final = 100_000_000
+"""Larger images are refused by their header, before any memory is given to their pixels."""
+
+ALPHA_BACKGROUND: Final = (255, 255, 255)
+"""Transparent pixels are laid on this colour."""
+
+RESIZE_RULE: Final[dict[str, Any]] = {
+    "method": "bilinear",
+    "antialias": True,
+    "aspect": "stretch",
+    "decoder": "pillow",
+    "colour_order": "RGB",
+    "exif_orientation": "applied",
+    "alpha_background": list(ALPHA_BACKGROUND),
+    "frame": "first",
+    "sixteen_bit": "divided by 257, rounded",
+    "rounding": "nearest",
+    "dtype": "uint8",
+}
+"""How an image file becomes pixels; JSON values only, so that a manifest can hold it."""
+
+# Formats outside this list are refused: some of Pillow's readers start other programs.
+_FORMATS: Final = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "AVIF")
+_ORIENTATION_TAG: Final = 0x0112
+_TRANSPOSE: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_plugins_lock = threading.Lock()
+# A lazy Pillow image shared by threads seeks in one file while it loads.
+_load_lock = threading.Lock()
+
+
+def decode_image(source: ImageSource, image_size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """Decodes one image and resizes it by ``RESIZE_RULE``.
+
+    The EXIF orientation is applied; transparency is laid on white; of an animation the first
+    frame counts; 16-bit greyscale is scaled to 8 bits; colour profiles are ignored. The image
+    is stretched to the size asked for, with an antialiased (triangle) filter. Any number of
+    threads may call this at once.
+
+    Args:
+        source: a path; the bytes of an encoded file; a Pillow image; or an array
+            ``(h, w, 3)``, ``(h, w, 4)``, ``(h, w, 1)`` or ``(h, w)`` of pixel values from 0 to
+            255 (integers, or floats, which are rounded).
+        image_size: ``(height, width)`` in pixels.
+
+    Returns:
+        RGB pixels from 0 to 255, uint8, of shape ``(height, width, 3)``.
+
+    Raises:
+        ImageError: the image cannot be read or decoded, or is larger than ``MAX_PIXELS``.
+        DataError: an array has a shape, dtype or range that pixels cannot have.
+        ConfigurationError: ``image_size`` is no pair of positive integers.
+    """
+    height, width = check_image_size(image_size)
+    image = _upright_rgb(source)
+    # Unlike asarray, array gives pixels that may be written to.
+    return np.array(image.resize((width, height), Image.Resampling.BILINEAR))
+
+
+def decode_full_size(source: ImageSource) -> npt.NDArray[np.uint8]:
+    """Decodes as ``decode_image`` does, but keeps the image's own size.
+
+    Returns:
+        RGB pixels from 0 to 255, uint8, of shape ``(h, w, 3)``.
+
+    Raises:
+        ImageError: the image cannot be read or decoded, or is larger than ``MAX_PIXELS``.
+        DataError: an array has a shape, dtype or range that pixels cannot have.
+    """
+    return np.array(_upright_rgb(source))
+
+
+def image_list(inputs: Any) -> list[Any]:
+    """One image, or any number of them, as a list of sources for ``decode_image``.
+
+    Args:
+        inputs: a path, encoded bytes, a Pillow image, an array ``(h, w, 3)`` or ``(n, h, w, 3)``,
+            or an iterable of such images.
+
+    Raises:
+        ConfigurationError: it is none of these.
+    """
+    if isinstance(inputs, np.ndarray):
+        if inputs.ndim == 4:
+            return list(inputs)
+        if inputs.ndim in (2, 3):
+            return [inputs]
+        raise ConfigurationError(
+            f"An array of shape {inputs.shape} is no image: give (height, width, 3) or "
+            "(n, height, width, 3)."
+        )
+    single = (str, bytes, bytearray, memoryview, os.PathLike)
+    if isinstance(inputs, single) or hasattr(inputs, "getbands"):
+        return [inputs]
+    if not isinstance(inputs, Iterable) or isinstance(inputs, Mapping):
+        raise ConfigurationError(
+            f"Images cannot be read from {type(inputs).__name__}: give a path, a PIL image, "
+            "encoded bytes, an array, or a list of these."
+        )
+    return list(inputs)
+
+
+def check_header(path: str | os.PathLike[str]) -> None:
+    """Checks what can be told without decoding: access, format and size.
+
+    Raises:
+        ImageError: the file cannot be opened, is empty, is no image or is too large.
+    """
+    with _open_path(path) as handle:
+        _open(handle, name=os.fspath(path))
+
+
+def check_image_size(image_size: tuple[int, int]) -> tuple[int, int]:
+    """Returns ``image_size`` as ``(height, width)`` integers.
+
+    Raises:
+        ConfigurationError: it is no pair of positive integers, or beyond ``MAX_PIXELS``.
+    """
+    ints = (int, np.integer)
+    if (
+        not isinstance(image_size, (tuple, list))
+        or len(image_size) != 2
+        or not all(isinstance(n, ints) and not isinstance(n, bool) for n in image_size)
+        or min(image_size) < 1
+        or int(image_size[0]) * int(image_size[1]) > MAX_PIXELS
+    ):
+        raise ConfigurationError(
+            f"image_size must be (height, width), two positive integers of at most {MAX_PIXELS:,} "
+            f"pixels together, as in (160, 160). Received: {image_size!r}"
+        )
+    return int(image_size[0]), int(image_size[1])
+
+
+def _upright_rgb(source: ImageSource) -> Image.Image:
+    if isinstance(source, (str, os.PathLike)):
+        with _open_path(source) as handle:
+            return _decode(handle, name=os.fspath(source))
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return _decode(io.BytesIO(source), name="image bytes")
+    if isinstance(source, Image.Image):
+        name = getattr(source, "filename", "") or "Pillow image"
+        _check_pixels(source, name)
+        with _wrapped(name), _load_lock:
+            source.load()
+        with _wrapped(name):
+            return _to_rgb(source, name)
+    if not hasattr(source, "__array__"):
+        raise ImageError(
+            "An image must be a path, encoded bytes, a Pillow image or an array. "
+            f"Received: {type(source).__name__}"
+        )
+    array = np.asarray(source)
+    check_array(array, what="An image array", shapes=("(h, w, 3)", "(h, w, 1)", "(h, w, 4)"))
+    pixels = round_to_uint8(array)
+    if pixels.ndim == 3 and pixels.shape[-1] == 1:
+        pixels = pixels[..., 0]
+    return _to_rgb(Image.fromarray(np.ascontiguousarray(pixels)), "image array")
+
+
+def _open_path(path: str | os.PathLike[str]) -> BinaryIO:
+    try:
+        status = Path(path).stat()
+        if not stat.S_ISREG(status.st_mode):
+            # A pipe would block for ever when opened.
+            raise ImageError(f"{path} cannot be read as an image: it is no regular file.")
+        if status.st_size == 0:
+            raise ImageError(f"{path} cannot be read as an image: it is empty (0 bytes).")
+        return Path(path).open("rb")
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ImageError(f"{path} cannot be read: {reason}.") from error
+    except ValueError as error:
+        if isinstance(error, ImageError):
+            raise
+        raise ImageError(f"{path!r} cannot be read: {error}.") from error
+
+
+def _open(handle: BinaryIO, name: str) -> Image.Image:
+    # Image.open would warn of large images before they can be refused, and warnings can be
+    # silenced neither per call nor per thread. Its registry of formats has the same readers.
+    with _plugins_lock:
+        Image.init()
+    prefix = handle.read(16)
+    for format_name in _FORMATS:
+        factory, accept = Image.OPEN.get(format_name, (None, None))
+        answer = accept(prefix) if accept is not None else True
+        # A text for an answer tells that this build of Pillow lacks the format's library.
+        if factory is None or not answer or isinstance(answer, str):
+            continue
+        handle.seek(0)
+        with _wrapped(name):
+            image = factory(handle, name)
+        _check_pixels(image, name)
+        return image
+    if not prefix:
+        raise ImageError(f"{name} cannot be read as an image: it is empty (0 bytes).")
+    raise ImageError(
+        f"{name} is no image in a format that can be read ({', '.join(_FORMATS)}), whatever its "
+        "name says. Convert it or remove it."
+    )
+
+
+def _decode(handle: BinaryIO, name: str) -> Image.Image:
+    image = _open(handle, name)
+    with _wrapped(name):
+        image.load()
+        return _to_rgb(image, name)
+
+
+def _check_pixels(image: Image.Image, name: str) -> None:
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise ImageError(
+            f"{name} has {width:,} x {height:,} pixels, more than the {MAX_PIXELS:,} that are "
+            "read (a decompression bomb?). Scale it down first."
+        )
+
+
+def _to_rgb(image: Image.Image, name: str) -> Image.Image:
+    image_upright = _upright(image)
+    mode = image_upright.mode
+    if mode == "RGB" and "transparency" not in image.info:
+        return image_upright
+    if mode == "I" or mode.startswith("I;16"):
+        return _eight_bits(image_upright, name).convert("RGB")
+    if mode == "F":
+        raise ImageError(
+            f"{name} holds floating-point pixels, whose range is unknown. Save it with 8 or 16 "
+            "bits a channel."
+        )
+    if image_upright.has_transparency_data:
+        front = image_upright.convert("RGBA")
+        background = Image.new("RGBA", front.size, (*ALPHA_BACKGROUND, 255))
+        return Image.alpha_composite(background, front).convert("RGB")
+    return image_upright.convert("RGB")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        orientation = image.getexif().get(_ORIENTATION_TAG, 1)
+    except Exception:
+        # Damaged EXIF says nothing of the orientation, and the pixels may well be whole.
+        return image
+    method = _TRANSPOSE.get(orientation) if isinstance(orientation, int) else None
+    return image if method is None else image.transpose(method)
+
+
+def _eight_bits(image: Image.Image, name: str) -> Image.Image:
+    values = np.asarray(image)
+    if values.size and (values.min() < 0 or values.max() > 65535):
+        raise ImageError(
+            f"{name} holds integers from {values.min()} to {values.max()}; 16-bit greyscale goes "
+            "from 0 to 65535. Save it with 8 or 16 bits a channel."
+        )
+    scaled = (values.astype(np.uint32) + 128) // 257
+    return Image.fromarray(scaled.astype(np.uint8))
+
+
+class _wrapped:  # noqa: N801 - reads as a clause after `with`
+    """Turns whatever Pillow raises on a damaged file into an ImageError with its name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, ImageError | MemoryError) or not isinstance(error, Exception):
+            return
+        reason = str(error) or type(error).__name__
+        raise ImageError(f"{self.name} cannot be decoded: {reason}.") from error

@@ -1,0 +1,99 @@
+"""Labels as they stand in data, turned into numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kerastl.errors import DataError
+from kerastl.outputs.names import (
+    found_class_names,
+    given_class_names,
+    listed,
+    match_class_names,
+    normal,
+)
+
+
+def class_indices(
+    labels: npt.NDArray[Any], num_classes: int, *, what: str
+) -> npt.NDArray[np.int64]:
+    """Class indices from labels that are indices ``(n,)``, ``(n, 1)`` or one-hot ``(n, classes)``.
+
+    Raises:
+        DataError: NaN, fractions, values out of range, or rows that are not one-hot.
+    """
+    if labels.dtype.kind not in "iufb":
+        raise DataError(f"{what} must be class indices or one-hot. Received: {labels.dtype}.")
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        raise DataError(f"{what} hold NaN or infinite values: some labels are missing.")
+    if labels.ndim == 2 and labels.shape[1] == num_classes and num_classes > 1:
+        if not (((labels == 0) | (labels == 1)).all() and (labels.sum(axis=1) == 1).all()):
+            raise DataError(
+                f"{what} have the shape {labels.shape}, as one-hot labels have, but not every row "
+                "holds a single 1 among zeros. Soft labels and several labels an image are not "
+                "taken."
+            )
+        return np.asarray(labels.argmax(axis=1), dtype=np.int64)
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim != 1:
+        raise DataError(
+            f"{what} must have the shape (n,), or (n, {num_classes}) for one-hot with "
+            f"{num_classes} class names. Received: {labels.shape}."
+        )
+    indices = labels.astype(np.int64)
+    if (indices != labels).any():
+        raise DataError(f"{what} must be whole numbers. Received: {labels[indices != labels][0]}.")
+    outside = indices[(indices < 0) | (indices >= num_classes)]
+    if len(outside):
+        raise DataError(
+            f"{what} must be from 0 to {num_classes - 1}, one for each of {num_classes} class "
+            f"names. Received {listed(np.unique(outside).tolist())}."
+        )
+    return indices
+
+
+def encode_names(
+    labels: Sequence[str],
+    class_names: Iterable[str] | None,
+    *,
+    where: str,
+    allow_missing: bool,
+) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
+    """Class names and indices from labels that are names.
+
+    Raises:
+        DataError: names that clash, or that are not among ``class_names``.
+    """
+    if class_names is None:
+        names = found_class_names(labels, where=where)
+    else:
+        names = given_class_names(class_names)
+        found = sorted({normal(label) for label in labels})
+        match_class_names(found, names, where=where, allow_missing=allow_missing)
+    index = {name: k for k, name in enumerate(names)}
+    return names, np.array([index[normal(label)] for label in labels], dtype=np.int64)
+
+
+_MOST_LINES = 10
+
+
+def lines_of(numbers: Sequence[int]) -> str:
+    """Line numbers for a message, no more than ten of them."""
+    text = ", ".join(map(str, numbers[:_MOST_LINES]))
+    more = len(numbers) - _MOST_LINES
+    return f"line{'s' if len(numbers) > 1 else ''} {text}" + (
+        f" and {more} more" if more > 0 else ""
+    )
+
+
+def need_names() -> DataError:
+    """Labels that are numbers came without names."""
+    return DataError(
+        "Labels that are numbers need class_names=[...], one name for each class in the order of "
+        "the numbers; they are never guessed."
+    )

@@ -1,0 +1,248 @@
+"""A number for each example: regression."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self, final
+
+import numpy as np
+
+from kerastl.errors import ConfigurationError, DataError
+from kerastl.metrics import regression_metrics
+from kerastl.outputs.encoding import lines_of
+from kerastl.outputs.gate import Gate
+from kerastl.outputs.output import LossSettings, Output, Source
+from kerastl.outputs.predictions import Predictions
+
+Array = np.ndarray[Any, Any]
+# How far a quantised artifact's number may lie off, as a share of the spread.
+SPREAD = 0.05
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Number(Output):
+    """A number for each example.
+
+    Labels are float32 ``(n,)``; NaN stands for a label that is missing.
+
+    Attributes:
+        quantity: what the number is and its unit, as the label column is called; None where no
+            column has named it.
+    """
+
+    kind: ClassVar[str] = "regression"
+    score: ClassVar[str] = "r2"
+    metric: ClassVar[str] = "r2"
+
+    quantity: str | None = None
+
+    @property
+    def width(self) -> int:
+        """One number."""
+        return 1
+
+    # Labels.
+
+    def read_columns(self, values: Sequence[tuple[str, ...]], source: Source) -> tuple[Self, Array]:
+        """Numbers out of one column, with a point for decimals."""
+        numbers, bad = [], []
+        for (value, *_), line in zip(values, source.lines, strict=True):
+            text = value.strip()
+            try:
+                numbers.append(float(text))
+            except ValueError:
+                numbers.append(math.nan)
+            if not math.isfinite(numbers[-1]) and (text or not source.allow_missing):
+                bad.append((line, text))
+        blank = [line for line, text in bad if not text]
+        if blank:
+            raise DataError(
+                f"{source.where} has no label in column {source.columns[0]!r} on "
+                f"{lines_of(blank)}. Fill it in, or remove the row."
+            )
+        if bad:
+            raise DataError(
+                f"{source.where} has labels that are no finite numbers on "
+                f"{lines_of([line for line, _ in bad])}, the first being {bad[0][1]!r}. With "
+                "kind='regression' each must be a number, with a point for decimals."
+            )
+        column = source.columns[0]
+        quantity = column if isinstance(column, str) else self.quantity
+        return dataclasses.replace(self, quantity=quantity), np.array(numbers, dtype=np.float32)
+
+    def read_array(self, labels: Any, source: Source) -> tuple[Self, Array]:
+        """Numbers ``(n,)`` or ``(n, 1)``."""
+        try:
+            array = np.asarray(labels)
+        except ValueError as error:
+            raise DataError(
+                f"{source.where}: the labels are of different lengths: {error}."
+            ) from error
+        if array.dtype.kind not in "iufb":
+            raise DataError(
+                f"{source.where}: labels of kind {self.kind!r} cannot be taken from an array of "
+                f"{array.dtype}. Give numbers."
+            )
+        if array.ndim == 2 and array.shape[1] == 1:
+            array = array[:, 0]
+        values = array.astype(np.float32)
+        if values.ndim != 1 or not (np.isfinite(values).all() or source.allow_missing):
+            raise DataError(
+                f"{source.where}: for regression the labels must be finite numbers of the shape "
+                f"(n,). Received the shape {values.shape}"
+                f"{'' if np.isfinite(values).all() else ', with NaN or infinity'}."
+            )
+        return self, values
+
+    def checked(self, labels: Any) -> Array:
+        """Numbers, float32 ``(n,)``."""
+        values = np.asarray(labels)
+        if values.dtype.kind not in "iufb" or values.ndim != 1 or np.isinf(values).any():
+            raise DataError(
+                "For regression, labels must be finite numbers of the shape (n,). Received: "
+                f"{values.dtype} of the shape {values.shape}."
+            )
+        return values.astype(np.float32)
+
+    def present(self, labels: Array) -> Array:
+        """Those that are numbers."""
+        return np.asarray(~np.isnan(labels))
+
+    def missing(self, count: int) -> Array:
+        """NaN."""
+        return np.full(count, np.nan, dtype=np.float32)
+
+    def strata(self, labels: Array) -> Array:
+        """Tenths of the numbers."""
+        held = labels[self.present(labels)]
+        edges = np.quantile(held, np.linspace(0, 1, 11)[1:-1]) if len(held) else np.zeros(0)
+        tenths = np.eye(10)[np.searchsorted(edges, np.nan_to_num(labels))]
+        return tenths * self.present(labels)[:, None]
+
+    # Learning.
+
+    def attach(self, features: Any, *, name: str, seed: int) -> Any:
+        """A dense layer without activation."""
+        import keras
+
+        return keras.layers.Dense(
+            1,
+            dtype="float32",
+            name=name,
+            kernel_initializer=keras.initializers.GlorotUniform(seed=seed),
+        )(features)
+
+    def targets(self, labels: Array) -> Array:
+        """The numbers, float32 ``(n, 1)``."""
+        return np.nan_to_num(np.asarray(labels, dtype=np.float32)).reshape(len(labels), 1)
+
+    def loss(self, phase: LossSettings) -> Any:
+        """The mean squared error."""
+        import keras
+
+        if phase.loss == "contrastive":
+            raise ConfigurationError(
+                "loss='contrastive' needs one class for each example. Leave it out."
+            )
+        if phase.loss == "focal" or phase.label_smoothing:
+            raise ConfigurationError(
+                "Focal loss and label smoothing are of classes; a regression has none. Leave loss "
+                "and label_smoothing as they are."
+            )
+        return keras.losses.MeanSquaredError()
+
+    def metrics(self) -> list[Any]:
+        """The share of the variance that is explained."""
+        import keras
+
+        return [keras.metrics.R2Score(name=self.score)]
+
+    # Answers.
+
+    def decode(self, outputs: Array) -> list[Any]:
+        """The number of each row."""
+        return [float(row[0]) for row in outputs]
+
+    def answers(self, outputs: Array) -> list[dict[str, Any]]:
+        """``value``; ``label`` and ``probability`` are None."""
+        named = {} if self.quantity is None else {"quantity": self.quantity}
+        return [
+            {"label": None, "probability": None, "value": value, **named}
+            for value in self.decode(outputs)
+        ]
+
+    def line(self, answer: Mapping[str, Any]) -> str:
+        """The number."""
+        return f"{answer['value']:.6g}"
+
+    def predictions(self, outputs: Array) -> Predictions:
+        """The numbers, as labels and ``(n, 1)``."""
+        return Predictions(tuple(self.decode(outputs)), outputs, ())
+
+    def measure(self, labels: Array, outputs: Array) -> dict[str, float]:
+        """See ``kerastl.metrics.regression_metrics``."""
+        rows = self.present(labels)
+        return regression_metrics(labels[rows], outputs[rows])
+
+    # Proof.
+
+    @property
+    def agreement_of(self) -> str:
+        """Numbers that are near enough."""
+        return (
+            "numbers within max_abs_diff times the spread, if that is over 1; quantised, within "
+            f"{SPREAD:.0%} of the spread"
+        )
+
+    def agreeing(
+        self, reference: Array, outputs: Array, gate: Gate, quantization: str | None
+    ) -> Array:
+        """Numbers within ``allowed`` of the network's: bool ``(n,)``."""
+        if reference.shape != outputs.shape:
+            return np.zeros(len(reference), dtype=bool)
+        allowed = self.allowed(reference, gate, quantization)
+        return np.asarray(np.abs(reference - outputs)[:, 0] <= allowed)
+
+    def allowed(self, reference: Array, gate: Gate, quantization: str | None) -> float:
+        """How far a number may lie off the network's."""
+        if quantization is None:
+            return gate.max_abs_diff * self.scale(reference)
+        # Of a single example, or numbers all alike, there is no spread: their size stands for it.
+        spread = float(np.ptp(reference)) or float(np.abs(reference).max(initial=0.0)) or 1.0
+        return SPREAD * spread
+
+    def scale(self, reference: Array) -> float:
+        """The spread of the numbers, where that is over 1."""
+        return max(1.0, float(np.ptp(reference)))
+
+    def parity_details(
+        self, reference: Array, outputs: Array, gate: Gate, quantization: str | None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """How far a number was allowed to lie off."""
+        return {"max_abs_diff_of_a_number": self.allowed(reference, gate, quantization)}, {}
+
+    def meaning(self, reference: Array) -> str:
+        """Numbers."""
+        return "numbers"
+
+    # Card.
+
+    def title(self, noun: str) -> str:
+        """A regression."""
+        return f"Regression on {noun}s"
+
+    def use(self, noun: str, nouns: str, origin: str) -> str:
+        """Giving a number."""
+        named = "a number" if self.quantity is None else f"a number, `{self.quantity}`"
+        return (
+            f"This model gives each {noun} {named}.{origin} Use it on {nouns} like those it was "
+            "trained on, and measure it on your own before you rely on it; do not let it decide "
+            "alone about people."
+        )
+
+    def caveats(self) -> list[str]:
+        """No interval comes with a number."""
+        return ["A number comes without an interval: how far it may lie off is not told with it."]

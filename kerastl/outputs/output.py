@@ -1,0 +1,305 @@
+"""The second family of a task: what a network says of an example.
+
+An output knows four things, and every flow of kerastl asks it instead of asking what it is:
+
+- labels: how they are read out of tables and arrays, checked, counted and divided evenly;
+- learning: the last layer, the targets, the losses and the metrics of training;
+- answers: what a row of the network's output means, and how good many are (NumPy alone);
+- proof: when two rows decide the same, and what a bundle says of it.
+
+A new output is one file like those beside this one: see docs/extending.md.
+"""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Protocol, Self
+
+import numpy as np
+
+from kerastl.errors import ConfigurationError
+from kerastl.outputs import gate as gates
+from kerastl.outputs.gate import Gate
+
+Array = np.ndarray[Any, Any]
+PROBABILITIES = "probabilities"
+
+
+class LossSettings(Protocol):
+    """What of a training phase decides the loss."""
+
+    @property
+    def loss(self) -> str:
+        """``"cross_entropy"``, ``"focal"`` or ``"contrastive"``."""
+
+    @property
+    def label_smoothing(self) -> float:
+        """Share of the target that is spread over all classes, in [0, 1)."""
+
+    @property
+    def title(self) -> str:
+        """The phase's name in messages."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Where labels stand, for messages.
+
+    Attributes:
+        where: what the data are called, as in ``"photos.csv"``.
+        lines: of a table, the line of each row.
+        columns: of a table, the label columns by name or number.
+        separator: divides the names in a single column of several labels.
+        allow_missing: accept a single class, classes without examples, and examples without a
+            label.
+    """
+
+    where: str
+    lines: Sequence[int] = ()
+    columns: Sequence[str | int] = ()
+    separator: str = ","
+    allow_missing: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Output(abc.ABC):
+    """What a network says of an example: a frozen value that JSON can hold.
+
+    Attributes:
+        class_names: in the order of the network's columns; empty where there are no classes, or
+            before data have named them.
+    """
+
+    kind: ClassVar[str]
+    """What manifests, recipes and runs call it."""
+
+    tensor: ClassVar[str] = PROBABILITIES
+    """What artifacts call it in a task of one output."""
+
+    score: ClassVar[str]
+    """The metric by which epochs are compared, the higher the better."""
+
+    metric: ClassVar[str]
+    """The metric that tables show."""
+
+    several_columns: ClassVar[bool] = False
+    """Whether labels may stand in several columns of a table."""
+
+    begins_trained: ClassVar[bool] = False
+    """Whether what a network says before any training could be what it ends with."""
+
+    class_names: tuple[str, ...] = ()
+
+    # Values.
+
+    def get_config(self) -> dict[str, Any]:
+        """The output as JSON data; ``kerastl.outputs.output_from_config`` reads it."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        plain = {k: list(v) if isinstance(v, tuple) else v for k, v in fields.items()}
+        return {"kind": self.kind, **plain}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """An output out of what ``get_config`` gave; keys of later versions are passed over."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        values = {key: value for key, value in config.items() if key in known}
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+    @property
+    @abc.abstractmethod
+    def width(self) -> int:
+        """How many numbers the network gives for an example."""
+
+    # Labels.
+
+    @abc.abstractmethod
+    def read_columns(self, values: Sequence[tuple[str, ...]], source: Source) -> tuple[Self, Array]:
+        """Labels out of the label columns of a table.
+
+        Args:
+            values: of each row, one string for each column.
+            source: where they stand.
+
+        Returns:
+            This output with the classes that were found, and the labels ``(n, ...)``.
+
+        Raises:
+            DataError: a label is missing or cannot be, or the classes are others than
+                ``class_names``.
+        """
+
+    @abc.abstractmethod
+    def read_array(self, labels: Any, source: Source) -> tuple[Self, Array]:
+        """Labels out of an array or a list; otherwise as ``read_columns``."""
+
+    @abc.abstractmethod
+    def checked(self, labels: Any) -> Array:
+        """Labels of this output's own form ``(n, ...)``; raises DataError where they cannot be."""
+
+    @abc.abstractmethod
+    def present(self, labels: Array) -> Array:
+        """Which examples have a label: bool ``(n,)``."""
+
+    @abc.abstractmethod
+    def missing(self, count: int) -> Array:
+        """Labels that stand for none, ``(count, ...)``."""
+
+    def counts(self, labels: Array) -> dict[str, int]:
+        """The number of examples by class name, zeros included; empty without classes."""
+        return {}
+
+    def check_trainable(self, labels: Array, batch_size: int) -> None:  # noqa: B027
+        """Refuses labels that nothing can be learned from, and warns where little can.
+
+        Raises:
+            DataError: a class has no example.
+        """
+
+    @abc.abstractmethod
+    def strata(self, labels: Array) -> Array:
+        """What a split should divide alike, float64 ``(n, strata)``."""
+
+    def classes_of(self, labels: Array) -> Array | None:
+        """The class of each example, int64 ``(n,)``, where each has exactly one; else None."""
+        return None
+
+    # Learning.
+
+    @abc.abstractmethod
+    def attach(self, features: Any, *, name: str, seed: int) -> Any:
+        """The last layer: KerasTensor ``(n, features)`` to ``(n, width)``, float32."""
+
+    @abc.abstractmethod
+    def targets(self, labels: Array) -> Array:
+        """What the loss compares the network's outputs with, float32 ``(n, ...)``."""
+
+    @abc.abstractmethod
+    def loss(self, phase: LossSettings) -> Any:
+        """The loss of a phase; raises ConfigurationError where it does not go with the labels."""
+
+    @abc.abstractmethod
+    def metrics(self) -> list[Any]:
+        """The metrics that a model is compiled with; one of them is ``score``."""
+
+    def compares(self, phase: LossSettings) -> bool:
+        """Whether a phase trains what the score is of, so that its epochs can be compared."""
+        return phase.loss != "contrastive"
+
+    def weights(self, labels: Array, class_weight: Any) -> Array | None:
+        """Weights of examples in the loss, float32 ``(n,)``, or None.
+
+        Raises:
+            ConfigurationError: class weights where there is not one class per example.
+        """
+        if class_weight is not None:
+            raise ConfigurationError("class_weight is for kind='single_label'. Leave it out.")
+        return None
+
+    # Answers.
+
+    @abc.abstractmethod
+    def decode(self, outputs: Array) -> list[Any]:
+        """The label of each row ``(width,)``: a name, a list of names, a number, or None."""
+
+    @abc.abstractmethod
+    def answers(self, outputs: Array) -> list[dict[str, Any]]:
+        """Of each row what ``predict`` prints, as JSON data: ``label``, ``probability``, ..."""
+
+    @abc.abstractmethod
+    def line(self, answer: Mapping[str, Any]) -> str:
+        """One of ``answers`` for people."""
+
+    @abc.abstractmethod
+    def predictions(self, outputs: Array) -> Any:
+        """What ``TrainedModel.predict`` returns of outputs ``(n, width)``."""
+
+    @abc.abstractmethod
+    def measure(self, labels: Array, outputs: Array) -> dict[str, float]:
+        """The metrics that ``evaluate`` reports; examples without a label do not count."""
+
+    def accuracy(self, labels: Array, outputs: Array) -> float | None:
+        """Share of right decisions; None where there are no classes."""
+        return None
+
+    def tuned(self, labels: Array, outputs: Array) -> Self:
+        """This output with what is chosen on validation data after training."""
+        return self
+
+    def shown(self, output: Array) -> str:
+        """What a message says of one row ``(width,)``."""
+        return repr(self.decode(output[None])[0])
+
+    # Proof.
+
+    @property
+    @abc.abstractmethod
+    def agreement_of(self) -> str:
+        """What ``label_agreement`` is the share of, as the end of a sentence."""
+
+    @abc.abstractmethod
+    def agreeing(
+        self, reference: Array, outputs: Array, gate: Gate, quantization: str | None
+    ) -> Array:
+        """Which decisions are the network's: bool ``(n,)`` or ``(n, classes)``.
+
+        A tie in the network's own answer, within ``TIE``, agrees with either decision.
+
+        Args:
+            reference: the network's outputs, ``(n, width)``.
+            outputs: the artifact's, of the same shape; others agree nowhere.
+            gate: the thresholds.
+            quantization: of the artifact.
+        """
+
+    def scale(self, reference: Array) -> float:
+        """What differences of float artifacts are measured in."""
+        return 1.0
+
+    def figures(
+        self, reference: Array, outputs: Array, gate: Gate, quantization: str | None
+    ) -> dict[str, Any]:
+        """``max_abs_diff``, ``label_agreement`` and ``passed`` of an artifact's outputs."""
+        diff = gates.max_abs_diff(reference, outputs)
+        agreement = float(self.agreeing(reference, outputs, gate, quantization).mean())
+        scaled = diff
+        if diff is not None and quantization is None:
+            scaled = diff / self.scale(reference)
+        return {
+            "max_abs_diff": diff,
+            "label_agreement": agreement,
+            "passed": gate.passes(quantization, scaled, agreement),
+        }
+
+    def repeats(self, recorded: Array, answered: Array) -> bool:
+        """Whether a quantised artifact gives the answers that it gave at export."""
+        return gates.repeats(recorded, answered)
+
+    def parity_details(
+        self, reference: Array, outputs: Array, gate: Gate, quantization: str | None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Further entries of an artifact's ``parity.threshold`` and ``parity`` in a manifest."""
+        return {}, {}
+
+    @abc.abstractmethod
+    def meaning(self, reference: Array) -> str:
+        """What the numbers are, as a manifest says: ``"probabilities"``, ``"numbers"``, ..."""
+
+    def column(self, index: int) -> str:
+        """A column of the output, for messages."""
+        return f"column {index}"
+
+    # Card.
+
+    @abc.abstractmethod
+    def title(self, noun: str) -> str:
+        """The heading of the model card; ``noun`` is that of one input, as ``"image"``."""
+
+    @abc.abstractmethod
+    def use(self, noun: str, nouns: str, origin: str) -> str:
+        """What the model does and should not be used for; ``origin`` names the backbone."""
+
+    def caveats(self) -> list[str]:
+        """Sentences of the card on what was not proved."""
+        return ["A probability is not a certainty: its calibration was not measured here."]
