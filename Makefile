@@ -125,7 +125,7 @@ torch: $(BIN)/python
 	$(PYTHON) -m venv .venvs/torch
 	.venvs/torch/bin/python -m pip install --quiet --disable-pip-version-check "$(TORCH)"
 	$(call install,.venvs/torch) --editable ".[all,torch]" $(TOOLS) scikit-learn
-	.venvs/torch/bin/python -m pytest tests/exporting/test_torch.py
+	.venvs/torch/bin/python -m pytest tests/bundles/test_torch.py
 	.venvs/torch/bin/python -m tests.upstream 2>/dev/null
 
 clean:

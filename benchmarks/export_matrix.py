@@ -242,8 +242,8 @@ def column(artifact):
 
 def export_all(network, folder, formats, quantize=(), **options):
     """Exports, and says what came of each artifact; one by one where not all can be converted."""
+    from kerastl.bundles import export
     from kerastl.errors import ExportError, ParityError
-    from kerastl.exporting import export
 
     start = time.monotonic()
     try:
@@ -328,7 +328,7 @@ def state(part):
 
     root = Path(kerastl.__file__).parent
     for name in CODE:
-        digest.update((root / "exporting" / f"{name}.py").read_bytes())
+        digest.update((root / "bundles" / f"{name}.py").read_bytes())
     makers = (settle_batch_norm, calm_residuals, build)
     made = "".join(map(inspect.getsource, makers)) + f"{BRANCH}{RIDGE}"
     if part == "quantised":

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
+from kerastl.bundles.runtimes import open_artifact
 from kerastl.data import decode_image
-from kerastl.exporting.runtimes import open_artifact
 
 PROGRAM = """
 import json, sys

@@ -51,7 +51,7 @@ def build(name, data, folder):
     import export_matrix
 
     import kerastl
-    from kerastl.exporting import network as networks
+    from kerastl.bundles import network as networks
 
     size = export_matrix.size_of(kerastl.get_backbone(name))
     ((x_train, y_train), (x_val, _)), names = export_matrix.read_photos(data, size)
@@ -74,7 +74,7 @@ def load(folder):
 
 
 def ours(network, shape, path):
-    from kerastl.exporting import onnx_route, saved_model
+    from kerastl.bundles import onnx_route, saved_model
 
     frozen = saved_model.constants_of(saved_model.trace(network, shape))
     names = {"inputs": "image", "outputs": "probabilities"}

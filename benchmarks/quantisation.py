@@ -32,11 +32,11 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 import kerastl
-from kerastl.exporting import litert_route, network, quantization, rounding, saved_model
-from kerastl.exporting.bundle import LiteRTOptions
-from kerastl.exporting.litert_graph import Graph, ranges, run
-from kerastl.exporting.parity import agreeing
-from kerastl.exporting.worker import _names_of_layers
+from kerastl.bundles import litert_route, network, quantization, rounding, saved_model
+from kerastl.bundles.bundle import LiteRTOptions
+from kerastl.bundles.litert_graph import Graph, ranges, run
+from kerastl.bundles.parity import agreeing
+from kerastl.bundles.worker import _names_of_layers
 
 GATE = kerastl.Gate().quantized_label_agreement
 THREADS = 2
@@ -87,7 +87,7 @@ def rounded_to_nearest(data):
 
 def with_bias_corrected(data, images):
     """Weights rounded to the nearest step, biases corrected: no layer may be compensated."""
-    from kerastl.exporting import weight_correction
+    from kerastl.bundles import weight_correction
 
     kept, weight_correction.MAX_INPUTS = weight_correction.MAX_INPUTS, 0
     try:

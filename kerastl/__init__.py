@@ -18,6 +18,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from kerastl.backbones import freeze, get_backbone, list_backbones, unfreeze
+    from kerastl.bundles import Bundle, Gate, export, verify
     from kerastl.errors import (
         BundleError,
         ConfigurationError,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
         TrainingError,
         WeightsError,
     )
-    from kerastl.exporting import Bundle, Gate, export, verify
     from kerastl.heads import Head, TextHead
     from kerastl.model import EmbeddingModel, Predictions, TrainedModel
     from kerastl.model import load_run as load
@@ -51,13 +51,13 @@ if TYPE_CHECKING:
 # Importing Keras takes seconds with some backends: each name is imported when it is first used.
 _HOME = {
     "Augment": "kerastl.training",
-    "Bundle": "kerastl.exporting",
+    "Bundle": "kerastl.bundles",
     "BundleError": "kerastl.errors",
     "ConfigurationError": "kerastl.errors",
     "DataError": "kerastl.errors",
     "EmbeddingModel": "kerastl.model",
     "ExportError": "kerastl.errors",
-    "Gate": "kerastl.exporting",
+    "Gate": "kerastl.bundles",
     "GraphError": "kerastl.errors",
     "Head": "kerastl.heads",
     "ImageClassification": "kerastl.recipes",
@@ -74,7 +74,7 @@ _HOME = {
     "TrainedModel": "kerastl.model",
     "TrainingError": "kerastl.errors",
     "WeightsError": "kerastl.errors",
-    "export": "kerastl.exporting",
+    "export": "kerastl.bundles",
     "freeze": "kerastl.backbones",
     "few_shot": "kerastl.training",
     "full": "kerastl.training",
@@ -86,7 +86,7 @@ _HOME = {
     "lp_ft": "kerastl.training",
     "two_phase": "kerastl.training",
     "unfreeze": "kerastl.backbones",
-    "verify": "kerastl.exporting",
+    "verify": "kerastl.bundles",
 }
 
 __all__ = [

@@ -3,8 +3,8 @@
 A process of its own costs six seconds of imports before it does anything. Where a test needs one
 for what happens in it (a crash, a limit, memory that is not shared), and not for how it starts,
 it is forked from a server that has imported everything and run nothing. How processes start is
-shown by tests/recipes/test_scripts.py, tests/exporting/test_failures.py and the bundle of
-tests/exporting/test_export.py, which leave all of that to the product.
+shown by tests/recipes/test_scripts.py, tests/bundles/test_failures.py and the bundle of
+tests/bundles/test_export.py, which leave all of that to the product.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from kerastl.exporting import jobs
+from kerastl.bundles import jobs
 
 IMPORTED = (
     "tensorflow", "keras", "keras_hub", "tensorflow_text", "tokenizers", "tf2onnx", "onnx",
@@ -43,12 +43,12 @@ def _call(environment, function, arguments):
 
 
 def _work(job, log):
-    """What ``python -m kerastl.exporting.worker JOB`` does."""
+    """What ``python -m kerastl.bundles.worker JOB`` does."""
     sys.path[:0] = os.environ["PYTHONPATH"].split(os.pathsep)
     with Path(log).open("ab", buffering=0) as handle:
         os.dup2(handle.fileno(), 1)
         os.dup2(handle.fileno(), 2)
-    from kerastl.exporting import worker
+    from kerastl.bundles import worker
 
     sys.exit(worker.main(job))
 
@@ -57,7 +57,7 @@ class Worker:
     """Stands for the ``subprocess.Popen`` of an export's worker."""
 
     def __init__(self, command, *, stdin, stdout, stderr, env):
-        assert command[1:3] == ["-m", "kerastl.exporting.worker"]
+        assert command[1:3] == ["-m", "kerastl.bundles.worker"]
         assert stdin == subprocess.DEVNULL
         assert stdout is stderr
         self._process = start(_work, command[3], stdout.name, environment=env)

@@ -37,11 +37,11 @@ def benchmark(
     """Measure each file of a bundle on this machine, in a process of its own."""
 
     def work() -> dict[str, Any]:
+        from kerastl.bundles import benchmark as run
+        from kerastl.bundles.benchmarking import as_markdown
+        from kerastl.bundles.manifest import read_manifest
+        from kerastl.bundles.text_manifest import TASKS
         from kerastl.errors import ConfigurationError
-        from kerastl.exporting import benchmark as run
-        from kerastl.exporting.benchmarking import as_markdown
-        from kerastl.exporting.manifest import read_manifest
-        from kerastl.exporting.text_manifest import TASKS
         from kerastl.files import atomic_file
 
         if markdown is not None and not markdown.resolve().parent.is_dir():

@@ -119,8 +119,8 @@ def export(
     """Export a trained model; every file is run and must answer like the model."""
 
     def work() -> dict[str, Any]:
+        from kerastl.bundles import LiteRTOptions
         from kerastl.errors import ConfigurationError
-        from kerastl.exporting import LiteRTOptions
 
         console = Console(stderr=True, highlight=False, soft_wrap=True)
         gate = kerastl.Gate()

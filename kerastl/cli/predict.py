@@ -64,8 +64,8 @@ def _lines(path: Path) -> list[str]:
 
 
 def _answers(model: Path, given: Sequence[str], trusted: bool) -> list[dict[str, Any]]:
-    from kerastl.exporting import TextPredictor, load_bundle
-    from kerastl.exporting.texts import decisions_of_model
+    from kerastl.bundles import TextPredictor, load_bundle
+    from kerastl.bundles.texts import decisions_of_model
     from kerastl.model import TokenModel
     from kerastl.model.predictions import make_predictions
 

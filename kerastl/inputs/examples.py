@@ -21,8 +21,11 @@ DECODE_BATCH = 32
 MEMORY_LIMIT = 2 * 1024**3
 
 
-class Batched(Protocol):
-    """What is needed of a data set: one ordered pass of decoded batches."""
+class Readable(Protocol):
+    """What is needed of a data set: its sources and labels, or one ordered pass over both."""
+
+    sources: Any
+    labels: Any
 
     def batches(self, image_size: tuple[int, int], batch_size: int) -> Iterator[Any]:
         """Yields (uint8 (b, height, width, 3), int64 (b,))."""
@@ -130,7 +133,7 @@ def as_input(values: Array) -> Array:
     return values if values.dtype == np.int32 else values.astype(np.float32, copy=False)
 
 
-def decode(data: Batched, image_size: tuple[int, int], folder: Path) -> ImageExamples:
+def decode(data: Readable, image_size: tuple[int, int], folder: Path) -> ImageExamples:
     """Decodes a data set once.
 
     Args:

@@ -20,7 +20,7 @@ from kerastl.model.samples import Samples
 from kerastl.model.trained import TrainedModel
 
 if TYPE_CHECKING:
-    from kerastl.exporting import Bundle
+    from kerastl.bundles import Bundle
 
 Array = np.ndarray[Any, Any]
 BATCH = 32
@@ -124,7 +124,7 @@ class ImageModel(TrainedModel):
                 ``"int16x8"``.
             gate: how close is close enough, a ``kerastl.Gate``.
             litert: batch and input of the LiteRT files, a
-                ``kerastl.exporting.LiteRTOptions``.
+                ``kerastl.bundles.LiteRTOptions``.
             any_size: files take images of any size and resize them in the graph.
             overwrite: replace a bundle that is there.
             progress: called with one line for each step.
@@ -134,7 +134,7 @@ class ImageModel(TrainedModel):
             ExportError: a conversion failed.
             MissingExtraError: a runtime is not installed.
         """
-        from kerastl.exporting import Gate, LiteRTOptions, export
+        from kerastl.bundles import Gate, LiteRTOptions, export
 
         samples = self.samples
         with tempfile.TemporaryDirectory() as folder:

@@ -21,7 +21,7 @@ from kerastl.text import TOKENIZER_FILE, SentencePieceSource, Tokenizer
 from kerastl.training import FORWARD_BATCH, Prefix, TokenExamples, sort_tokens
 
 if TYPE_CHECKING:
-    from kerastl.exporting import Bundle
+    from kerastl.bundles import Bundle
 
 Array = np.ndarray[Any, Any]
 SETTINGS_FILE = "text.json"
@@ -97,8 +97,8 @@ class TokenModel(TrainedModel):
             ExportError: a conversion failed.
             MissingExtraError: a runtime is not installed.
         """
-        from kerastl.exporting import Gate
-        from kerastl.exporting.texts import export_text
+        from kerastl.bundles import Gate
+        from kerastl.bundles.texts import export_text
 
         return export_text(
             self,

@@ -14,7 +14,7 @@ import keras
 from kerastl.model import run_directory
 
 if TYPE_CHECKING:
-    from kerastl.exporting import Bundle
+    from kerastl.bundles import Bundle
 
 
 @dataclasses.dataclass(frozen=True)

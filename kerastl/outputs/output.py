@@ -75,6 +75,9 @@ class Output(abc.ABC):
     kind: ClassVar[str]
     """What manifests, recipes and runs call it."""
 
+    family: ClassVar[str] = "classification"
+    """The second half of a task's name."""
+
     tensor: ClassVar[str] = PROBABILITIES
     """What artifacts call it in a task of one output."""
 

@@ -47,6 +47,7 @@ class Vector(Output):
     """
 
     kind: ClassVar[str] = "embedding"
+    family: ClassVar[str] = "embedding"
     tensor: ClassVar[str] = "embedding"
     score: ClassVar[str] = "precision_at_1"
     metric: ClassVar[str] = "precision_at_1"

@@ -9,8 +9,8 @@ import json
 import pytest
 
 import kerastl
+from tests.bundles.text_models import embedding_model, text_model, texts
 from tests.cli.test_main import call  # noqa: F401
-from tests.exporting.text_models import embedding_model, text_model, texts
 
 pytest.importorskip("keras_hub")
 pytestmark = pytest.mark.usefixtures("forked_workers")

@@ -6,7 +6,7 @@ import pytest
 import kerastl
 from kerastl.model import embeddings
 from kerastl.text import TOKENIZER_FILE
-from tests.exporting.text_models import embedding_model, texts
+from tests.bundles.text_models import embedding_model, texts
 
 pytest.importorskip("keras_hub")
 

@@ -135,7 +135,7 @@ def test_a_bundle_is_verified(task, here, snapshot):
 
 
 def test_a_bundle_predicts_as_before(task, here, snapshot):
-    from kerastl.exporting import load_bundle
+    from kerastl.bundles import load_bundle
 
     rows = snapshot["predict_bundle"]["predictions"]
     predictor = load_bundle(here / task / "bundle")

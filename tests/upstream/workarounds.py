@@ -26,8 +26,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from kerastl.errors import BundleError
-from kerastl.exporting import (
+from kerastl.bundles import (
     any_size,
     bundle,
     graph_passes,
@@ -36,6 +35,7 @@ from kerastl.exporting import (
     onnx_route,
     saved_model,
 )
+from kerastl.errors import BundleError
 
 # Negative values: at the edge of a pooling window the largest is then the zero of the pad.
 IMAGES = np.random.default_rng(0).normal(-3.0, 1.0, (3, 8, 8, 4)).astype(np.float32)

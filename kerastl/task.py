@@ -1,0 +1,149 @@
+"""A task: what goes in and what comes out."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from kerastl.inputs import Input
+from kerastl.outputs import Gate, Output, output_from_config, output_named
+
+Array = np.ndarray[Any, Any]
+Answers = Mapping[str, Array]
+"""Of a network or an artifact, by the output's name ``(n, width)``."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """What goes in and what comes out; several outputs are learned together on one backbone.
+
+    Attributes:
+        input: what an example is.
+        outputs: by name, in the order of the network's outputs.
+    """
+
+    input: Input
+    outputs: Mapping[str, Output]
+
+    @staticmethod
+    def of_one(input: Input, output: Output) -> Task:
+        """The common case: one output, under the name that artifacts give to its kind."""
+        return Task(input, {output.tensor: output})
+
+    @property
+    def name(self) -> str:
+        """What manifests call it, as ``"image_classification"``."""
+        if len(self.outputs) > 1:
+            return f"{self.input.kind}_multi_task"
+        return f"{self.input.kind}_{self.only.family}"
+
+    @property
+    def only(self) -> Output:
+        """The output of a task of one."""
+        [output] = self.outputs.values()
+        return output
+
+    @property
+    def first(self) -> Output:
+        """The output that stands for the task where one has to."""
+        return next(iter(self.outputs.values()))
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes of a task of one output; of several outputs none."""
+        return self.first.class_names if len(self.outputs) == 1 else ()
+
+    def by_name(self, arrays: Any) -> dict[str, Array]:
+        """What a network gives, one array or a list of them, by the names of the outputs."""
+        listed = arrays if isinstance(arrays, list | tuple) else [arrays]
+        return dict(zip(self.outputs, listed, strict=True))
+
+    def outputs_config(self) -> dict[str, Any]:
+        """The outputs as JSON data."""
+        return {name: output.get_config() for name, output in self.outputs.items()}
+
+    def figures(
+        self, reference: Answers, answers: Answers, gate: Gate, quantization: str | None
+    ) -> dict[str, Any]:
+        """How an artifact's answers compare with the network's, over all outputs.
+
+        Returns:
+            ``max_abs_diff``, the largest, None where one cannot be told; ``label_agreement``, the
+            smallest; ``passed``, whether all did.
+        """
+        found = [
+            output.figures(reference[name], answers[name], gate, quantization)
+            for name, output in self.outputs.items()
+        ]
+        diffs = [item["max_abs_diff"] for item in found]
+        return {
+            "max_abs_diff": None if None in diffs else max(diffs),
+            "label_agreement": min(item["label_agreement"] for item in found),
+            "passed": all(item["passed"] for item in found),
+        }
+
+    def accuracy(self, labels: Mapping[str, Array] | None, answers: Answers) -> float | None:
+        """Share of right decisions of a task of one output; None where there is none."""
+        if labels is None or len(self.outputs) > 1:
+            return None
+        [(name, output)] = self.outputs.items()
+        fits = answers[name].ndim == 2 and answers[name].shape[1] == output.width
+        return output.accuracy(labels[name], answers[name]) if fits else None
+
+    def answers(self, arrays: Answers) -> list[dict[str, Any]]:
+        """Of each example what ``predict`` prints; of several outputs each under its name."""
+        if len(self.outputs) == 1:
+            return self.only.answers(next(iter(arrays.values())))
+        rows = {name: output.answers(arrays[name]) for name, output in self.outputs.items()}
+        count = len(next(iter(rows.values())))
+        return [
+            {"label": None, "probability": None, **{name: rows[name][i] for name in rows}}
+            for i in range(count)
+        ]
+
+    def line(self, answer: Mapping[str, Any]) -> str:
+        """One of ``answers`` for people."""
+        if len(self.outputs) == 1:
+            return self.only.line(answer)
+        return "; ".join(f"{n}: {o.line(answer[n])}" for n, o in self.outputs.items())
+
+    def decode(self, arrays: Answers) -> list[Any]:
+        """The label of each example; of several outputs a dict of them."""
+        labels = {name: output.decode(arrays[name]) for name, output in self.outputs.items()}
+        if len(labels) == 1:
+            return next(iter(labels.values()))
+        return [dict(zip(labels, row, strict=True)) for row in zip(*labels.values(), strict=True)]
+
+    def measure(self, labels: Mapping[str, Array], arrays: Answers) -> dict[str, float]:
+        """The metrics; of several outputs each begins with the output's name and a slash."""
+        found = {
+            name: output.measure(labels[name], arrays[name])
+            for name, output in self.outputs.items()
+        }
+        if len(found) == 1:
+            return next(iter(found.values()))
+        return {f"{name}/{key}": value for name, row in found.items() for key, value in row.items()}
+
+    @property
+    def metric(self) -> str:
+        """The metric that tables show."""
+        [name, *others] = self.outputs
+        return f"{name}/{self.first.metric}" if others else self.first.metric
+
+
+def outputs_from_manifest(manifest: Mapping[str, Any]) -> dict[str, Output]:
+    """The outputs of a bundle, by name; bundles of version 0.1.0 have one."""
+    entries = manifest["outputs"]
+    if all("output" in entry for entry in entries):
+        return {entry["name"]: output_from_config(entry["output"]) for entry in entries}
+    [entry] = entries
+    config = {
+        "class_names": manifest["class_names"],
+        "thresholds": manifest.get("thresholds"),
+        "dimensions": entry["shape"][1],
+    }
+    kind = manifest.get("kind", "single_label")
+    return {entry["name"]: output_named(kind).from_config(config)}

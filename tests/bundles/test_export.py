@@ -1,0 +1,191 @@
+"""Round trips: what a bundle holds, and that every artifact answers like the network."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+from kerastl.bundles import Gate, export, load_bundle, verify
+from kerastl.bundles.hashing import sha256_path
+from kerastl.bundles.runtimes import open_artifact
+from kerastl.errors import ConfigurationError
+
+from .conftest import CLASS_NAMES, HEIGHT, WIDTH, build_network
+
+PATHS = [
+    "saved_model",
+    "model.onnx",
+    "model.tflite",
+    "model_float16.tflite",
+    "model_dynamic.tflite",
+    "model_int8.tflite",
+    "model_int16x8.tflite",
+]
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
+
+def test_every_artifact_passes_and_is_described(exported):
+    bundle = exported.bundle
+    assert bundle.passed
+    assert [artifact.path for artifact in bundle.artifacts] == PATHS
+    for artifact in bundle.artifacts:
+        assert artifact.passed
+        assert artifact.n == 90
+        assert artifact.sha256 == sha256_path(bundle.path / artifact.path)
+        assert artifact.accuracy > 0.9
+        if artifact.quantization is None:
+            assert artifact.max_abs_diff <= 1e-3
+            assert artifact.label_agreement == 1.0
+    data = json.loads(json.dumps(bundle.as_dict()))
+    assert set(data) == {"bundle", "artifacts", "passed"}
+    wanted = {"format", "path", "bytes", "max_abs_diff", "label_agreement", "passed"}
+    assert wanted <= set(data["artifacts"][0])
+    assert "converting to onnx" in exported.steps
+
+
+def test_manifest_and_files(exported):
+    path, manifest = exported.bundle.path, exported.bundle.manifest
+    assert json.loads((path / "manifest.json").read_text("utf-8")) == manifest
+    assert manifest["class_names"] == CLASS_NAMES
+    assert manifest["input"]["shape"] == [None, HEIGHT, WIDTH, 3]
+    assert manifest["outputs"][0]["kind"] == "probabilities"
+    assert manifest["backbone"] == "tiny"
+    assert manifest["details"] == {"note": "x"}
+    parity = manifest["artifacts"][-1]["parity"]
+    assert parity["threshold"] == {"max_abs_diff": None, "label_agreement": 0.98}
+    assert parity["examples"] == "validation"
+    assert (path / "labels.txt").read_text("utf-8").split("\n") == [*CLASS_NAMES, ""]
+    assert sorted(item.name for item in path.iterdir()) == sorted(
+        [*PATHS, "golden", "labels.txt", "manifest.json", "README.md"]
+    )
+    labels = json.loads((path / "golden" / "labels.json").read_text("utf-8"))
+    assert list(labels) == ["turned.jpg", "alpha.png", "small.jpeg", "grey.png"]
+    card = (path / "README.md").read_text("utf-8")
+    assert card.startswith('---\nlicense: "mit"\npipeline_tag: image-classification')
+    assert "Wilson interval" in card
+    assert all(name in card for name in PATHS)
+
+
+@pytest.mark.parametrize("name", PATHS)
+@pytest.mark.parametrize("batch", [1, 3, 7])
+def test_batches_of_any_size(exported, trained, name, batch):
+    entry = next(item for item in exported.bundle.manifest["artifacts"] if item["path"] == name)
+    assert entry["batch"] == "dynamic"
+    runtime = open_artifact(entry["format"], exported.bundle.path / name)
+    assert runtime.class_names() == CLASS_NAMES
+    images = trained.x_val[10 : 10 + batch]
+    outputs = runtime.run(images.astype(np.float32))
+    tolerance = 1e-3 if entry["quantization"] is None else 0.15
+    assert np.abs(outputs - trained.predict(images)).max() < tolerance
+
+
+def test_saved_model_serves_encoded_files(exported, trained):
+    runtime = open_artifact("saved_model", exported.bundle.path / "saved_model")
+    outputs, labels = runtime.serve_bytes([file.read_bytes() for file in trained.files])
+    expected = load_bundle(exported.bundle.path, "saved_model").predict(trained.files)
+    assert np.abs(outputs - expected).max() < 1e-6
+    assert labels == [CLASS_NAMES[row.argmax()] for row in expected]
+
+
+def test_onnx_is_named_checked_and_labelled(exported):
+    import onnx
+
+    model = onnx.load(exported.bundle.path / "model.onnx")
+    assert [value.name for value in model.graph.input] == ["image"]
+    assert [value.name for value in model.graph.output] == ["probabilities"]
+    assert model.graph.input[0].type.tensor_type.shape.dim[0].dim_param == "batch"
+    # The pad before the pooling, which ONNX Runtime would fold wrongly.
+    assert exported.bundle.manifest["artifacts"][1]["pads_guarded"] == 1
+    assert {item.domain for item in model.opset_import} <= {"", "ai.onnx", "ai.onnx.ml"}
+    metadata = {item.key: item.value for item in model.metadata_props}
+    assert json.loads(metadata["class_names"]) == CLASS_NAMES
+    assert json.loads(metadata["input"])["color_order"] == "RGB"
+
+
+def test_litert_holds_labels_and_takes_pixels_as_they_are(exported):
+    from ai_edge_litert.interpreter import Interpreter
+
+    with zipfile.ZipFile(exported.bundle.path / "model_int8.tflite") as archive:
+        assert archive.read("labels.txt").decode() == "".join(f"{n}\n" for n in CLASS_NAMES)
+    interpreter = Interpreter(str(exported.bundle.path / "model_int8.tflite"))
+    details = interpreter.get_input_details()[0]
+    assert details["dtype"] == np.uint8
+    scale, zero_point = details["quantization"]
+    assert scale == pytest.approx(1, abs=1e-6)
+    assert zero_point == 0
+
+
+def test_quantised_files_are_smaller(exported):
+    sizes = {artifact.path: artifact.bytes for artifact in exported.bundle.artifacts}
+    assert sizes["model_float16.tflite"] < sizes["model.tflite"]
+
+
+def test_verify_passes(exported):
+    again = verify(exported.bundle.path)
+    assert again.passed
+    assert [artifact.n for artifact in again.artifacts] == [32] * 7
+
+
+def test_predictor(exported, trained):
+    for format in ("saved_model", "onnx", "litert"):
+        predictor = load_bundle(exported.bundle.path, format)
+        assert predictor.class_names == tuple(CLASS_NAMES)
+        mixed = [trained.files[0], str(trained.files[1]), trained.x_val[0]]
+        outputs = predictor.predict(mixed)
+        assert outputs.shape == (3, 3)
+        assert outputs.dtype == np.float32
+        assert np.abs(outputs[2] - trained.predict(trained.x_val[:1])[0]).max() < 1e-3
+    assert load_bundle(exported.bundle.path).format == "onnx"
+    assert load_bundle(exported.bundle.path, "litert", "int8").path == "model_int8.tflite"
+    assert load_bundle(exported.bundle.path).predict([]).shape == (0, 3)
+    with pytest.raises(ConfigurationError, match="no artifact with format='onnx'"):
+        load_bundle(exported.bundle.path, "onnx", "int8")
+    with pytest.raises(ConfigurationError, match="Did you mean 'onnx'"):
+        load_bundle(exported.bundle.path, "onxx")
+
+
+def test_plain_model_without_examples_that_gives_scores(tmp_path):
+    import keras
+
+    keras.utils.set_random_seed(1)
+    policy = keras.dtype_policies.DTypePolicy("mixed_float16")
+    network = keras.Sequential(
+        [
+            keras.Input((24, 24, 3)),
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.Conv2D(8, 3, activation="relu", dtype=policy),
+            keras.layers.GlobalAveragePooling2D(dtype=policy),
+            keras.layers.Dense(4, dtype="float32"),
+        ]
+    )
+    bundle = export(network, tmp_path / "b", class_names=list("abcd"), formats=["litert", "onnx"])
+    assert bundle.manifest["outputs"][0]["kind"] == "scores"
+    assert bundle.manifest["parity_examples"]["kind"] == "synthetic"
+    assert bundle.manifest["reduced_precision"] == "mixed_float16"
+    assert "synthetic" in (bundle.path / "README.md").read_text("utf-8")
+    assert not (bundle.path / "saved_model").exists()
+    assert network.layers[1].compute_dtype == "float16"
+    # A lowered gate is recorded, and a bundle is replaced on request.
+    gate = Gate(max_abs_diff=0.5, label_agreement=0.5)
+    again = export(
+        network,
+        tmp_path / "b",
+        class_names=list("wxyz"),
+        formats=["litert"],
+        gate=gate,
+        overwrite=True,
+    )
+    assert again.manifest["artifacts"][0]["parity"]["threshold"]["max_abs_diff"] == 0.5
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["b"]
+
+
+def test_untrained_network_shares_no_state_with_the_export(trained):
+    # Tracing patches Keras only in the worker: this process still wraps grouped convolutions.
+    import tensorflow as tf
+    from keras.src.backend.tensorflow import nn
+
+    assert nn.tf is tf
+    assert build_network().count_params() == trained.network.count_params()

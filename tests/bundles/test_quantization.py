@@ -1,0 +1,291 @@
+"""Quantised files: their parts, how float layers are chosen, and the options of LiteRT."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+from kerastl.bundles import LiteRTOptions, export, float_layers, rounding, weight_correction
+from kerastl.bundles.litert_graph import Graph, name_of_layer, ranges, run, values
+from kerastl.bundles.runtimes import open_artifact
+
+from .conftest import CLASS_NAMES, HEIGHT, WIDTH
+
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
+
+@pytest.fixture(scope="module")
+def data(exported):
+    return (exported.bundle.path / "model.tflite").read_bytes()
+
+
+def entry_of(exported, path):
+    return next(item for item in exported.bundle.manifest["artifacts"] if item["path"] == path)
+
+
+def test_packing_again_changes_no_answer_and_aligns_the_weights(data, trained):
+    from ai_edge_litert import schema_py_generated as schema
+
+    packed = Graph(data).pack()
+    assert np.array_equal(run(packed, trained.x_val[:5]), run(data, trained.x_val[:5]))
+    model = schema.Model.GetRootAs(packed, 0)
+    start = np.frombuffer(packed, np.uint8).__array_interface__["data"][0]
+    for index in range(model.BuffersLength()):
+        if model.Buffers(index).DataLength():
+            address = model.Buffers(index).DataAsNumpy().__array_interface__["data"][0]
+            assert (address - start) % 16 == 0
+
+
+def test_ranges_are_those_of_the_values(data, trained):
+    images = trained.x_train[:20]
+    found = ranges(data, images, batch=8)
+    graph = Graph(data)
+    assert found[graph.input] == (0.0, 255.0)
+    (value,) = values(data, images, batch=20)
+    for index in graph.activations():
+        if index != graph.input:
+            assert found[index] == pytest.approx((value(index).min(), value(index).max()), abs=1e-4)
+
+
+def test_corrected_weights_lie_on_the_grid_and_keep_the_means(data, trained):
+    images = trained.x_train[:48]
+    corrected, counts = weight_correction.correct(data, images)
+    before, after = Graph(data), Graph(corrected)
+    # The grouped convolution is none of the operators whose inputs are plain patches.
+    assert counts["compensated"] >= 3
+    changed = 0
+    for old, new in zip(before.weighted(), after.weighted(), strict=True):
+        one = before.constant(old.operator.inputs[1])
+        two = after.constant(new.operator.inputs[1])
+        rows = np.moveaxis(two, new.axis, 0).reshape(two.shape[new.axis], -1)
+        if not np.array_equal(one, two):
+            changed += 1
+            np.testing.assert_allclose(rounding.to_nearest(rows), rows, rtol=1e-5, atol=1e-6)
+    assert changed == counts["compensated"] + counts["nearest"]
+    (was,), (now,) = values(data, images, batch=48), values(corrected, images, batch=48)
+    for layer in before.weighted():
+        if layer.operator.builtinOptions.fusedActivationFunction == 0:
+            one, two = (value(layer.operator.outputs[0]) for value in (was, now))
+            axes = tuple(range(one.ndim - 1))
+            spread = one.std(axis=axes) + 1e-3
+            assert (np.abs(one.mean(axis=axes) - two.mean(axis=axes)) / spread).max() < 0.05
+
+
+def test_a_layer_too_wide_to_compensate_is_rounded_to_the_nearest(data, trained, monkeypatch):
+    monkeypatch.setattr(weight_correction, "MAX_INPUTS", 1)
+    corrected, counts = weight_correction.correct(data, trained.x_train[:16])
+    assert counts["compensated"] == 0
+    assert counts["nearest"] >= 3
+    assert np.abs(run(corrected, trained.x_val) - run(data, trained.x_val)).max() < 0.1
+
+
+def test_names_of_layers():
+    name = "net_1/relu_1/Relu6;net_1/bn_1/add_1;net_1/conv_1/convolution"
+    assert name_of_layer(name, ["conv", "other"]) == "conv"
+    assert name_of_layer("net/conv_1/convolution", ["conv_1"]) == "conv_1"
+    assert name_of_layer("net_1/custom_1/MatMul", ["conv"]) == "custom_1/MatMul"
+    assert name_of_layer("StatefulPartitionedCall", []) == "StatefulPartitionedCall"
+
+
+def test_calibration_images_are_divided_by_label_without_overlap():
+    labels = np.repeat([0, 1, 2], [16, 8, 8])
+    images = np.arange(32, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 3), np.uint8)
+    kept, held_back = float_layers.divide(images, labels)
+    one, two = set(kept[:, 0, 0, 0].tolist()), set(held_back[:, 0, 0, 0].tolist())
+    assert one | two == set(range(32))
+    assert not one & two
+    assert np.bincount(labels[sorted(two)]).tolist() == [4, 2, 2]
+    few = float_layers.divide(images[:5], labels[:5])
+    assert all(len(part) == 5 for part in few)
+
+
+def test_selection_examples_are_blends_of_two_labels():
+    images = np.zeros((4, 2, 2, 3), np.uint8)
+    images[2:] = 200
+    blends = float_layers.selection_examples(images, np.array([0, 0, 1, 1]))
+    assert blends.shape == (512, 2, 2, 3)
+    shares = blends[:, 0, 0, 0] / 200
+    # Every blend is of both labels, and the first has the larger share.
+    assert ((shares >= 0.09) & (shares <= 0.91)).all()
+    assert not ((shares > 0.51) & (shares < 0.49)).any()
+    assert np.array_equal(blends, float_layers.selection_examples(images, np.array([0, 0, 1, 1])))
+    alone = float_layers.selection_examples(images[:2], np.array([0, 0]))
+    assert not alone.any()
+
+
+@pytest.fixture
+def noisy(monkeypatch):
+    """Files that are noise levels: each layer kept in float takes away its share."""
+
+    def answer(data, examples):
+        noise = np.random.default_rng(0).normal(size=(len(examples), 2))
+        return examples + int(data) / 1000 * noise
+
+    monkeypatch.setattr(float_layers, "run", answer)
+    damage = [10, 200, 30, 400, 20, 5, 5, 30]
+
+    def quantize(kept):
+        return str(sum(d for i, d in enumerate(damage) if i not in kept)).encode()
+
+    order = sorted(range(8), key=lambda i: -damage[i])
+    examples = np.random.default_rng(1).uniform(size=(400, 2))
+    return quantize, order, examples
+
+
+def test_layers_stay_in_float_until_the_labels_agree(noisy):
+    quantize, order, examples = noisy
+    choice = float_layers.choose(quantize, lambda: order, 8, examples, examples, gate=0.8)
+    assert [trial.float_layers for trial in choice.trials] == [0, 1, 2, 3]
+    # The three that do most damage, in the order of the network.
+    assert choice.float_layers == (1, 2, 3)
+    assert choice.target == 0.9
+    assert choice.trials[-1].label_agreement >= 0.9
+    assert all(trial.label_agreement < 0.9 for trial in choice.trials[:-1])
+    described = json.loads(json.dumps(choice.describe(400)))
+    assert described["trials"][1]["float_layers"] == 1
+
+
+def test_nothing_is_ranked_where_nothing_needs_float(noisy):
+    quantize, _, examples = noisy
+
+    def order():
+        raise AssertionError("ranked")
+
+    choice = float_layers.choose(quantize, order, 8, examples, examples, gate=0.0)
+    assert choice.float_layers == ()
+    assert len(choice.trials) == 1
+
+
+def test_where_no_choice_reaches_the_target_the_best_is_taken(noisy):
+    quantize, order, examples = noisy
+    choice = float_layers.choose(quantize, lambda: order, 8, examples, examples, gate=1.0)
+    agreements = [trial.label_agreement for trial in choice.trials]
+    assert len(agreements) == len(float_layers.ladder(8)) <= 8
+    assert max(agreements) < 1
+    assert len(choice.float_layers) == choice.trials[int(np.argmax(agreements))].float_layers
+
+
+def test_the_manifest_and_the_card_tell_what_stayed_in_float(exported):
+    card = (exported.bundle.path / "README.md").read_text("utf-8")
+    for kind in ("dynamic", "int8"):
+        path = f"model_{kind}.tflite"
+        entry = entry_of(exported, path)
+        selection = entry["selection"]
+        assert selection["examples"] == 512
+        assert selection["target_label_agreement"] == pytest.approx(0.99)
+        assert selection["trials"][0]["float_layers"] == 0
+        assert entry["weights_corrected"]["compensated"] >= 3
+        artifact = next(item for item in exported.bundle.artifacts if item.path == path)
+        assert list(artifact.float_layers) == entry["float_layers"]
+        assert (f"- `{path}`:" in card) == bool(entry["float_layers"])
+
+
+def test_operators_that_compute_in_float_are_counted(exported):
+    for path in ("model_int8.tflite", "model_int16x8.tflite"):
+        entry = entry_of(exported, path)
+        graph = Graph((exported.bundle.path / path).read_bytes())
+        assert entry["float_operators"] == graph.float_operators()
+        assert "DEQUANTIZE" not in entry["float_operators"]
+    plain = Graph((exported.bundle.path / "model.tflite").read_bytes())
+    assert sum(plain.float_operators().values()) == len(plain.operators)
+
+
+def test_a_batch_of_one_leaves_other_dimensions_open(data):
+    graph = Graph(data)
+    graph.tensor(graph.input).shapeSignature = np.array([-1, -1, -1, 3], np.int32)
+    graph.fix_batch()
+    assert list(graph.tensor(graph.input).shapeSignature) == [1, -1, -1, 3]
+    others = [graph.tensor(index).shapeSignature for index in graph.activations()]
+    assert sum(signature is not None for signature in others) == 1
+
+
+def test_float_layers_in_the_card():
+    from kerastl.bundles.card import _artifacts
+
+    entry = {
+        "path": "model_int8.tflite",
+        "format": "litert",
+        "quantization": "int8",
+        "bytes": 10,
+        "accuracy": None,
+        "parity": {"max_abs_diff": 0.1, "label_agreement": 0.99},
+        "float_layers": ["stem", "block_1"],
+        "float_share_of_weights": 0.0123,
+    }
+    text = _artifacts(
+        {
+            "task": "image_classification",
+            "parity_examples": {"n": 9, "kind": "validation"},
+            "artifacts": [entry],
+        }
+    )
+    assert "- `model_int8.tflite`: `stem`, `block_1`; 1.2% of the weights" in text
+
+
+def test_leading_layers_in_float(data, trained):
+    """What the choice makes, made on purpose: the first two layers in float."""
+    from kerastl.bundles import quantization
+
+    prepared = quantization.prepare(data, trained.x_train[:32])
+    calibrated = Graph(prepared.data).with_ranges(prepared.ranges)
+    kinds = {}
+    for kept in ((), (0, 1)):
+        packed = quantization._int8(calibrated, False, kept)
+        graph = Graph(packed)
+        types = [graph.tensor(operator.outputs[0]).type for operator in graph.operators]
+        kinds[len(kept)] = [graph.kind(operator) for operator in graph.operators]
+        assert len({str(kind) for kind in types}) >= 2
+        reference = run(data, trained.x_val)
+        outputs = run(packed, trained.x_val)
+        assert (outputs.argmax(1) == reference.argmax(1)).mean() >= 0.95
+    assert kinds[2].count("DEQUANTIZE") > kinds[0].count("DEQUANTIZE")
+    layers = list(Graph(prepared.data).weighted())
+    for position, layer in enumerate(layers):
+        changed = Graph(quantization._dynamic(prepared.data, [position]))
+        kernel = changed.tensor(layer.operator.inputs[1])
+        assert kernel.type == 0  # float32
+    order = quantization._by_damage(prepared, len(layers))
+    assert sorted(order) == list(range(len(layers)))
+
+
+@pytest.fixture(scope="module")
+def fixed(trained, tmp_path_factory):
+    """A bundle of files for one image at a time, the int8 one with floats in and out."""
+    return export(
+        trained.network,
+        tmp_path_factory.mktemp("fixed") / "bundle",
+        class_names=CLASS_NAMES,
+        formats=["litert"],
+        quantize=["int8"],
+        examples=trained.x_val[:40],
+        calibration=trained.x_train[:40],
+        litert=LiteRTOptions(batch=1, float_input=True),
+    )
+
+
+def test_one_image_at_a_time_and_floats_in_an_int8_file(fixed, trained):
+    from ai_edge_litert.interpreter import Interpreter
+
+    for entry in fixed.manifest["artifacts"]:
+        assert entry["batch"] == "1"
+        details = Interpreter(str(fixed.path / entry["path"])).get_input_details()[0]
+        assert details["dtype"] == np.float32
+        assert details["shape_signature"].tolist() == [1, HEIGHT, WIDTH, 3]
+    runtime = open_artifact("litert", fixed.path / "model.tflite")
+    expected = trained.predict(trained.x_val[:3])
+    assert np.abs(runtime.run(trained.x_val[:3].astype(np.float32)) - expected).max() < 1e-3
+
+
+def test_metadata_for_mediapipe(exported):
+    """The entry's identifier and the file of labels; MediaPipe itself is no dependency."""
+    for path in exported.bundle.path.glob("*.tflite"):
+        model = Graph(path.read_bytes()).model
+        entry = next(item for item in model.metadata if item.name == b"TFLITE_METADATA")
+        content = bytes(model.buffers[entry.buffer].data)
+        assert content[4:8] == b"M001"
+        assert b"labels.txt" in content
+        with zipfile.ZipFile(path) as archive:
+            assert archive.namelist() == ["labels.txt"]
