@@ -1,73 +1,26 @@
-"""Classifies images with the ONNX file of a kerastl bundle.
+"""Answers images or texts with the ONNX file of a kerastl bundle.
 
-pip install onnxruntime pillow numpy
-python run_onnx.py BUNDLE photo.jpg [more.png ...] [--json]
+pip install onnxruntime numpy pillow (images) tokenizers (texts)
+python run_onnx.py BUNDLE photo.jpg [more.png ...] [--quantization dynamic] [--json]
+python run_onnx.py BUNDLE "a text" ["another" ...] [--lines FILE]
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import onnxruntime
-from PIL import Image, ImageOps
+from bundle_io import Run, main
 
 
-def decode(path: str, size: tuple[int, int] | None) -> np.ndarray:
-    """Upright RGB on white, stretched to (height, width) if any: float32, 0 to 255."""
-    image = ImageOps.exif_transpose(Image.open(path))
-    if image.mode.startswith("I"):
-        # 16 bits to 8; Pillow itself would cut everything above 255.
-        deep = np.asarray(image).astype(np.int64).clip(0, 65535)
-        image = Image.fromarray(((deep + 128) // 257).astype(np.uint8))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    image = image.convert("RGB")
-    if size is not None:
-        image = image.resize(size[::-1], Image.Resampling.BILINEAR)
-    return np.asarray(image, dtype=np.float32)
-
-
-class Classifier:
-    """An ONNX file that turns an image file into a label."""
-
-    def __init__(self, path: Path) -> None:
-        self.session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-        metadata = self.session.get_modelmeta().custom_metadata_map
-        self.class_names = json.loads(metadata["class_names"])
-        _, height, width, _ = self.session.get_inputs()[0].shape
-        # Names in place of numbers: the graph takes any size and resizes by itself.
-        self.size = (height, width) if isinstance(height, int) else None
-
-    def __call__(self, path: str) -> dict[str, str | float]:
-        """Classifies one image file."""
-        pixels = decode(path, self.size)
-        probabilities = self.session.run(["probabilities"], {"image": pixels[None]})[0][0]
-        best = int(probabilities.argmax())
-        return {"label": self.class_names[best], "probability": float(probabilities[best])}
-
-
-def main() -> None:
-    """Reads the command line and prints one line, or one JSON object, per image."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("bundle", type=Path, help="the bundle's folder")
-    parser.add_argument("images", nargs="+", help="image files")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    args = parser.parse_args()
-    classify = Classifier(args.bundle / "model.onnx")
-    try:
-        answers = [{"input": path, **classify(path)} for path in args.images]
-    except OSError as error:
-        parser.exit(2, f"Cannot read an image: {error}\n")
-    if args.json:
-        print(json.dumps({"predictions": answers}, ensure_ascii=False))
-    else:
-        for answer in answers:
-            print(f"{answer['input']}\t{answer['label']}\t{answer['probability']:.4f}")
+def open_artifact(bundle: Path, manifest: dict, read: Any, quantization: str | None) -> Run:
+    """Loads the file."""
+    name = f"model_{quantization}.onnx" if quantization else "model.onnx"
+    session = onnxruntime.InferenceSession(str(bundle / name), providers=["CPUExecutionProvider"])
+    names = [item.name for item in session.get_outputs()]
+    return lambda feeds: dict(zip(names, session.run(names, feeds)))
 
 
 if __name__ == "__main__":
-    main()
+    main(__doc__ or "", open_artifact, ("dynamic",))

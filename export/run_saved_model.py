@@ -1,75 +1,41 @@
-"""Classifies images with the SavedModel of a kerastl bundle.
+"""Answers images or texts with the SavedModel of a kerastl bundle.
 
-pip install tensorflow pillow numpy
+pip install tensorflow numpy pillow (images) tensorflow-text (texts)
 python run_saved_model.py BUNDLE photo.jpg [more.png ...] [--json]
+python run_saved_model.py BUNDLE "a text" ["another" ...] [--lines FILE]
 """
 
 from __future__ import annotations
 
-import argparse
-import json
+import importlib.util
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import tensorflow as tf
-from PIL import Image, ImageOps
+from bundle_io import Run, TextReader, main
+
+if importlib.util.find_spec("tensorflow_text"):
+    # Its operators divide texts into tokens in the graph, and are registered on import.
+    import tensorflow_text  # noqa: F401
 
 
-def decode(path: str, size: tuple[int, int] | None) -> np.ndarray:
-    """Upright RGB on white, stretched to (height, width) if any: float32, 0 to 255."""
-    image = ImageOps.exif_transpose(Image.open(path))
-    if image.mode.startswith("I"):
-        # 16 bits to 8; Pillow itself would cut everything above 255.
-        deep = np.asarray(image).astype(np.int64).clip(0, 65535)
-        image = Image.fromarray(((deep + 128) // 257).astype(np.uint8))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    image = image.convert("RGB")
-    if size is not None:
-        image = image.resize(size[::-1], Image.Resampling.BILINEAR)
-    return np.asarray(image, dtype=np.float32)
+def open_artifact(bundle: Path, manifest: dict, read: Any, quantization: str | None) -> Run:
+    """Loads the model; strings go in as they are, where its tokenizer is in the graph."""
+    model = tf.saved_model.load(str(bundle / "saved_model"))
+    signatures = model.signatures
+    serve = signatures["serve_tokens" if "serve_tokens" in signatures else "serving_default"]
+    names = [entry["name"] for entry in manifest["outputs"]]
+    if isinstance(read, TextReader) and "serving_default" in signatures:
+        serve = signatures["serving_default"]
+        read.as_strings = True
 
+    # Signatures work only as long as the loaded model is referenced.
+    def run(feeds: dict, model: Any = model) -> dict:
+        found = serve(**{name: tf.constant(value) for name, value in feeds.items()})
+        return {name: found[name].numpy() for name in names}
 
-class Classifier:
-    """A SavedModel that turns an image file into a label."""
-
-    def __init__(self, folder: Path) -> None:
-        # Its signatures work only as long as the loaded model is referenced.
-        self.model = tf.saved_model.load(str(folder))
-        self.serve = self.model.signatures["serving_default"]
-        names = (folder / "assets" / "labels.txt").read_text(encoding="utf-8")
-        self.class_names = names.split("\n")[:-1]
-        _, height, width, _ = self.serve.structured_input_signature[1]["image"].shape
-        # None: the graph takes any size and resizes by itself.
-        self.size = None if height is None else (height, width)
-
-    def __call__(self, path: str) -> dict[str, str | float]:
-        """Classifies one image file."""
-        pixels = decode(path, self.size)
-        probabilities = self.serve(image=tf.constant(pixels[None]))["probabilities"].numpy()[0]
-        best = int(probabilities.argmax())
-        return {"label": self.class_names[best], "probability": float(probabilities[best])}
-
-
-def main() -> None:
-    """Reads the command line and prints one line, or one JSON object, per image."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("bundle", type=Path, help="the bundle's folder")
-    parser.add_argument("images", nargs="+", help="image files")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    args = parser.parse_args()
-    classify = Classifier(args.bundle / "saved_model")
-    try:
-        answers = [{"input": path, **classify(path)} for path in args.images]
-    except OSError as error:
-        parser.exit(2, f"Cannot read an image: {error}\n")
-    if args.json:
-        print(json.dumps({"predictions": answers}, ensure_ascii=False))
-    else:
-        for answer in answers:
-            print(f"{answer['input']}\t{answer['label']}\t{answer['probability']:.4f}")
+    return run
 
 
 if __name__ == "__main__":
-    main()
+    main(__doc__ or "", open_artifact)

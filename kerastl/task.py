@@ -110,6 +110,11 @@ class Task:
             return self.only.line(answer)
         return "; ".join(f"{n}: {o.line(answer[n])}" for n, o in self.outputs.items())
 
+    def predictions(self, arrays: Answers) -> Any:
+        """What ``TrainedModel.predict`` returns; of several outputs a dict by output name."""
+        found = {name: output.predictions(arrays[name]) for name, output in self.outputs.items()}
+        return next(iter(found.values())) if len(found) == 1 else found
+
     def decode(self, arrays: Answers) -> list[Any]:
         """The label of each example; of several outputs a dict of them."""
         labels = {name: output.decode(arrays[name]) for name, output in self.outputs.items()}

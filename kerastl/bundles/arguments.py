@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kerastl.bundles.bundle import FORMATS, NEED_CALIBRATION, QUANTIZATIONS, LiteRTOptions
-from kerastl.errors import ConfigurationError, did_you_mean
+from kerastl.bundles.bundle import LiteRTOptions
+from kerastl.bundles.subject import Subject
+from kerastl.errors import ConfigurationError, ImageError, did_you_mean
+from kerastl.formats import FORMATS, NEED_CALIBRATION, QUANTIZATIONS
+from kerastl.inputs import Input
 
 Array = np.ndarray[Any, Any]
+MAX_FILES = 16
 
 
 def check_class_names(class_names: Sequence[str]) -> list[str]:
@@ -36,40 +43,134 @@ def check_class_names(class_names: Sequence[str]) -> list[str]:
     return names
 
 
-def check_formats(
-    formats: Sequence[str], quantize: Sequence[str], calibration: Array | None
-) -> tuple[list[str], list[str]]:
-    """Formats and quantisations without repetition, in their canonical order."""
-    chosen = check_choices("formats", formats, FORMATS)
-    quantized = check_choices("quantize", quantize, QUANTIZATIONS)
+@dataclass(frozen=True)
+class Plan:
+    """What an export will make.
+
+    Attributes:
+        input: what artifacts take, which may be another than the network's own.
+        formats: names, in their canonical order.
+        quantize: by format, the quantisations.
+        litert: options of LiteRT files.
+    """
+
+    input: Input
+    formats: list[str]
+    quantize: dict[str, list[str]]
+    litert: LiteRTOptions
+
+    @property
+    def artifacts(self) -> list[tuple[str, str | None]]:
+        """Format and quantisation of every artifact, float ones first."""
+        float_ones: list[tuple[str, str | None]] = [(name, None) for name in self.formats]
+        return float_ones + [
+            (name, kind)
+            for kind in QUANTIZATIONS
+            for name in self.formats
+            if kind in self.quantize.get(name, ())
+        ]
+
+    def needs(self, kinds: Iterable[str]) -> bool:
+        """Whether one of some quantisations is made."""
+        return any(set(kinds) & set(made) for made in self.quantize.values())
+
+
+def plan_of(
+    subject: Subject,
+    formats: Sequence[str],
+    quantize: Sequence[str],
+    litert: LiteRTOptions,
+    any_size: bool,
+) -> Plan:
+    """Checks what was asked for, before any work is done.
+
+    Raises:
+        ConfigurationError: it cannot be.
+    """
+    own = subject.task.input
+    chosen = check_choices("formats", formats, tuple(FORMATS))
     if not chosen:
-        raise ConfigurationError(f"formats is empty; allowed are {FORMATS}.")
-    if quantized and "litert" not in chosen:
-        raise ConfigurationError(
-            f"quantize={quantized} makes LiteRT files, and formats={chosen} has no 'litert'. "
-            "Add it."
-        )
-    needing = [kind for kind in quantized if kind in NEED_CALIBRATION]
-    if needing and (calibration is None or len(calibration) == 0):
-        raise ConfigurationError(
-            f"quantize has {needing[0]!r}, which needs real images to measure value ranges "
-            "on. Pass calibration=, about 100 training images at the network's input size: uint8 "
-            "(n, height, width, 3)."
-        )
-    return chosen, quantized
+        raise ConfigurationError(f"formats is empty; allowed are {tuple(FORMATS)}.")
+    made = _quantizations(quantize, chosen, own)
+    _check_litert(litert, chosen, made)
+    input = own
+    if any_size:
+        input = own.of_any_size()
+        _check_any_size(chosen, made)
+    plan = Plan(input, chosen, made, litert)
+    for kind in NEED_CALIBRATION:
+        if not plan.needs([kind]):
+            continue
+        if not own.calibrates:
+            raise ConfigurationError(
+                f"quantize has {kind!r}, whose value ranges are measured on training examples, and "
+                f"that is not done for {own.nouns}. Leave it out: 'dynamic' and 'float16' need "
+                "none."
+            )
+        if not len(subject.samples.calibration):
+            raise ConfigurationError(
+                f"quantize has {kind!r}, which needs real {own.nouns} to measure value ranges on. "
+                f"Pass calibration=, about 100 training {own.nouns} as the network takes them."
+            )
+    return plan
 
 
-def check_litert(options: LiteRTOptions, formats: Sequence[str], quantized: Sequence[str]) -> None:
-    """Refuses options of LiteRT files that none of the files asked for has."""
+def _quantizations(
+    quantize: Sequence[str], formats: Sequence[str], input: Input
+) -> dict[str, list[str]]:
+    """By format the quantisations that were asked for, in their canonical order."""
+    if isinstance(quantize, str):
+        check_choices("quantize", quantize, QUANTIZATIONS)
+    made: dict[str, list[str]] = {}
+    for item in quantize:
+        named, colon, kind = str(item).rpartition(":")
+        check_choices("quantize", [kind], QUANTIZATIONS)
+        if colon:
+            check_choices("quantize", [named], tuple(FORMATS))
+        wanted = [named] if colon else input.quantized_formats(kind)
+        takers = [name for name in wanted if name in formats and kind in FORMATS[name].paths]
+        if not takers:
+            raise ConfigurationError(
+                f"quantize={list(quantize)} makes {_files(wanted, kind)}, and "
+                f"formats={list(formats)} has none of these. Add one."
+            )
+        for name in takers:
+            made.setdefault(name, []).append(kind)
+    return {name: [kind for kind in QUANTIZATIONS if kind in made[name]] for name in made}
+
+
+def _files(names: Sequence[str], kind: str) -> str:
+    able = [name for name in names if kind in FORMATS[name].paths]
+    titles = " and ".join(FORMATS[name].title for name in able)
+    return f"{titles} files ({', '.join(map(repr, able))})" if able else f"no files of {kind!r}"
+
+
+def _check_litert(
+    options: LiteRTOptions, formats: Sequence[str], quantize: Mapping[str, Sequence[str]]
+) -> None:
     options.validate()
     if options.batch is not None and "litert" not in formats:
         raise ConfigurationError(
             f"A batch of one is for LiteRT files, and formats={list(formats)} has no 'litert'."
         )
-    if options.float_input and "int8" not in quantized:
+    if options.float_input and "int8" not in quantize.get("litert", ()):
         raise ConfigurationError(
-            f"float_input is for the int8 file, and quantize={list(quantized)} has no 'int8'. "
-            "The other files take float32 in any case."
+            f"float_input is for the int8 file, and quantize={dict(quantize)} has no 'int8'. The "
+            "other files take float32 in any case."
+        )
+
+
+def _check_any_size(formats: Sequence[str], quantize: Mapping[str, Sequence[str]]) -> None:
+    wrong = sorted({kind for made in quantize.values() for kind in made} - {"float16"})
+    if wrong:
+        raise ConfigurationError(
+            f"any_size resizes in float32 inside the graph, which quantize={wrong} cannot. Leave "
+            "one of the two out; float16 goes with it."
+        )
+    if "torch" in formats:
+        raise ConfigurationError(
+            "any_size resizes with TensorFlow's operators, which formats=['torch'] cannot hold. "
+            "Leave one of the two out."
         )
 
 
@@ -86,23 +187,6 @@ def check_choices(name: str, received: Sequence[str], allowed: Sequence[str]) ->
                 f"{did_you_mean(str(item), allowed)}"
             )
     return [item for item in allowed if item in received]
-
-
-def check_any_size(any_size: bool, formats: Sequence[str], quantized: Sequence[str]) -> None:
-    """Refuses what artifacts that resize in the graph cannot be."""
-    if not any_size:
-        return
-    wrong = [name for name in quantized if name != "float16"]
-    if wrong:
-        raise ConfigurationError(
-            f"any_size resizes in float32 inside the graph, which quantize={wrong} cannot. Leave "
-            "one of the two out; float16 goes with it."
-        )
-    if "torch" in formats:
-        raise ConfigurationError(
-            "any_size resizes with TensorFlow's operators, which formats=['torch'] cannot hold. "
-            "Leave one of the two out."
-        )
 
 
 def check_images(name: str, images: Array | None, shape: tuple[int, int, int]) -> None:
@@ -149,3 +233,15 @@ def check_labels(labels: Array | None, examples: Array | None, classes: int) -> 
             f"labels must lie in 0..{classes - 1}; received {array.min()}..{array.max()}."
         )
     return array.astype(np.int64)
+
+
+def read_files(files: Sequence[str | os.PathLike[str]]) -> tuple[tuple[str, bytes], ...]:
+    """Source files that a bundle keeps, as (name, bytes); refuses more than 16."""
+    if len(files) > MAX_FILES:
+        raise ConfigurationError(
+            f"files= holds {len(files)} images; a bundle keeps at most {MAX_FILES} source files."
+        )
+    try:
+        return tuple((Path(file).name, Path(file).read_bytes()) for file in files)
+    except OSError as error:
+        raise ImageError(f"{error.filename} cannot be read: {error.strerror}.") from error

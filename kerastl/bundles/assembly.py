@@ -8,59 +8,23 @@ from typing import Any
 
 import numpy as np
 
-from kerastl.bundles import card, golden, manifest, parity
-from kerastl.bundles.bundle import Artifact, Gate, artifact_path
+from kerastl.bundles import card, golden, manifest
+from kerastl.bundles.bundle import Artifact
 from kerastl.bundles.hashing import sha256_manifest, sha256_path, size_of
+from kerastl.bundles.running import Answers
 from kerastl.files import write_json
-from kerastl.inputs.image_probes import vertical_pass_may_lead
+from kerastl.formats import FORMATS
+from kerastl.formats.labels import label_files
+from kerastl.outputs import Gate
 from kerastl.provenance import sha256_file, versions
+from kerastl.task import Task
 
 Array = np.ndarray[Any, Any]
 
 
-def step_of(format: str, quantization: str | None) -> str:
-    """The worker's name for the conversion of an artifact."""
-    if format == "saved_model":
-        return "writing saved_model"
-    if format == "litert":
-        return f"converting to litert ({quantization or 'float32'})"
-    return f"converting to {format}" + (f" ({quantization})" if quantization else "")
-
-
-def artifact_of(
-    folder: Path,
-    format: str,
-    quantization: str | None,
-    reference: Array,
-    outputs: Array,
-    labels: Array | None,
-    gate: Gate,
-    seconds: float | None,
-    float_layers: Sequence[str] = (),
-) -> Artifact:
-    """Measures an artifact's file and its answers."""
-    diff = parity.max_abs_diff(reference, outputs)
-    agreement = float(parity.agreeing(reference, outputs).mean())
-    accuracy = None
-    if labels is not None and outputs.shape == reference.shape:
-        accuracy = float((outputs.argmax(axis=1) == labels).mean())
-    return described(
-        folder,
-        format,
-        quantization,
-        max_abs_diff=diff,
-        label_agreement=agreement,
-        n=len(reference),
-        passed=parity.passes(gate, quantization, diff, agreement),
-        accuracy=accuracy,
-        seconds=seconds,
-        float_layers=tuple(float_layers),
-    )
-
-
 def described(folder: Path, format: str, quantization: str | None, **figures: Any) -> Artifact:
     """An artifact with its file's size and hash, and the figures that were measured of it."""
-    path = artifact_path(format, quantization)
+    path = FORMATS[format].path(quantization)
     return Artifact(
         format=format,
         path=path,
@@ -74,88 +38,91 @@ def described(folder: Path, format: str, quantization: str | None, **figures: An
 def write_bundle(
     folder: Path,
     *,
+    task: Task,
+    entries: Mapping[str, Any],
     artifacts: Sequence[Artifact],
-    class_names: list[str],
-    shape: tuple[int, int, int],
     gate: Gate,
-    inputs: Array,
-    reference: Array,
-    outputs: Mapping[str, Array],
-    files: dict[str, Path],
-    labels: Array | None,
-    examples: str,
+    proof: Any,
+    answers: Answers,
+    labels: Mapping[str, Array] | None,
     facts: Mapping[str, Mapping[str, Any]],
     provenance: Mapping[str, Any],
     training_versions: Mapping[str, str],
-    any_size: bool = False,
 ) -> dict[str, Any]:
-    """Writes everything of a bundle but its artifacts, which are there already.
+    """Writes everything of a bundle except its artifacts, which are there already.
 
     Args:
         folder: the bundle.
+        task: what goes in and what comes out.
+        entries: the manifest's sections on the input.
         artifacts: what was converted and measured.
-        class_names: one name per output.
-        shape: ``(height, width, 3)``.
         gate: the thresholds that were applied.
-        inputs: the examples, uint8 ``(n, *shape)``.
-        reference: the network's outputs for the examples, then for the files.
-        outputs: by path, the artifacts' outputs in the same order.
-        files: golden source files by name.
-        labels: true labels of the examples.
-        examples: ``"validation"`` or ``"synthetic"``.
+        proof: what artifacts were run on, and the network's answers.
+        answers: the artifacts'.
+        labels: true labels of the examples by output name, or None.
         facts: by path, what else the manifest says of an artifact.
         provenance: fields of the manifest that come from the caller.
         training_versions: versions of packages at training.
-        any_size: whether the artifacts resize in the graph.
 
     Returns:
         The manifest.
     """
-    n = len(inputs)
-    kept = golden.chosen(n)
-    answers = {"network": reference, **outputs}
-    golden.write(
-        folder,
-        inputs[kept],
-        {key: value[:n][kept] for key, value in answers.items()},
-        files,
-        {key: value[n:] for key, value in answers.items()},
-        class_names,
-    )
-    lines = "".join(f"{name}\n" for name in class_names)
-    (folder / "labels.txt").write_text(lines, encoding="utf-8")
-    vertical_may_lead = vertical_pass_may_lead()
+    golden.write(folder, task, proof, answers)
+    files = label_files(task.outputs)
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    examples, rows = proof.of("examples"), answers.rows(proof.rows("examples"))
     content: dict[str, Any] = {
         "schema_version": manifest.SCHEMA_VERSION,
-        "task": manifest.TASK,
-        "class_names": class_names,
-        "input": manifest.input_entry(shape, vertical_may_lead, any_size),
-        "preprocessing": {"in_graph": True, "description": manifest.PREPROCESSING},
-        "outputs": [
-            {
-                "name": "probabilities",
-                "dtype": "float32",
-                "shape": [None, len(class_names)],
-                "kind": parity.probabilities_or_scores(reference[:n]),
-            }
-        ],
+        **manifest.task_entries(task, examples),
+        **entries,
+        "preprocessing": dict(task.input.preprocessing),
         "gate": vars(gate),
         "artifacts": [
-            manifest.artifact_entry(artifact, gate, examples, facts[artifact.path])
+            manifest.artifact_entry(
+                artifact,
+                gate,
+                proof.kind,
+                facts[artifact.path],
+                _details(task, examples, rows[artifact.path], gate, artifact.quantization),
+            )
             for artifact in artifacts
         ],
         "parity_examples": {
-            "kind": examples,
-            "n": n,
-            "network_accuracy": (
-                None if labels is None else float((reference[:n].argmax(1) == labels).mean())
-            ),
+            "kind": proof.kind,
+            "n": len(proof.examples),
+            "network_accuracy": task.accuracy(labels, examples),
         },
         **provenance,
         "versions": {**versions(), **{f"training:{k}": v for k, v in training_versions.items()}},
     }
-    (folder / "README.md").write_text(card.render(content), encoding="utf-8")
-    return sealed(folder, content, ["labels.txt"])
+    (folder / manifest.CARD).write_text(card.render(content, task), encoding="utf-8")
+    return sealed(folder, content, [*files, *task.input.files])
+
+
+def _details(
+    task: Task,
+    reference: Mapping[str, Array],
+    answers: Mapping[str, Array],
+    gate: Gate,
+    quantization: str | None,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What an artifact's parity says besides, of several outputs each for itself as well."""
+    found = {
+        name: output.parity_details(reference[name], answers[name], gate, quantization)
+        for name, output in task.outputs.items()
+    }
+    if len(found) == 1:
+        return next(iter(found.values()))
+    outputs = {
+        name: {
+            **output.figures(reference[name], answers[name], gate, quantization),
+            "threshold": found[name][0],
+            **found[name][1],
+        }
+        for name, output in task.outputs.items()
+    }
+    return {}, {"outputs": outputs}
 
 
 def sealed(folder: Path, content: Mapping[str, Any], listed: Sequence[str]) -> dict[str, Any]:

@@ -5,21 +5,20 @@ from __future__ import annotations
 import os
 import platform
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
+from kerastl.bundles import golden
 from kerastl.bundles.bundle import refuse_code
 from kerastl.bundles.hashing import sha256_path, size_of
 from kerastl.bundles.jobs import check_installed, run_worker
-from kerastl.bundles.manifest import TASK, read_manifest
-from kerastl.bundles.text_benchmarking import TextSubject
-from kerastl.data import ImageDataset, load
-from kerastl.errors import BundleError, ConfigurationError, DataError
-from kerastl.files import write_json
-from kerastl.metrics import classification_metrics
+from kerastl.bundles.manifest import read_manifest, task_of
+from kerastl.data import load_for
+from kerastl.errors import BundleError, ConfigurationError
+from kerastl.task import Task
 
 Array = np.ndarray[Any, Any]
 
@@ -72,138 +71,72 @@ def benchmark(
         raise ConfigurationError(f"threads must be 1 or more; received {threads!r}.")
     folder = Path(path)
     manifest = read_manifest(folder)
-    formats = [entry["format"] for entry in manifest["artifacts"]]
     refuse_code(folder, manifest["artifacts"], trusted)
-    subject = _subject(folder, manifest)
-    check_installed(formats, to_convert=False, of_texts=isinstance(subject, TextSubject))
     for entry in manifest["artifacts"]:
         file = folder / entry["path"]
         if not file.exists() or sha256_path(file) != entry["sha256"]:
             raise BundleError(f"{file} is missing or was changed. Export the bundle again.")
+    task = task_of(manifest, folder)
+    formats = [entry["format"] for entry in manifest["artifacts"]]
+    check_installed(formats, to_convert=False, packages=task.input.packages)
     if split is not None:
         options["split"] = split
     with tempfile.TemporaryDirectory(prefix="kerastl-benchmark-") as temporary:
         work = Path(temporary)
-        labels = None if data is None else subject.save_examples(work, data, **options)
-        subject.save_inputs(work, BATCH)
+        kept = golden.read(folder, task).sources
+        task.input.store(work, "inputs", [kept[i % len(kept)] for i in range(BATCH)])
+        labels = None
+        if data is not None:
+            dataset = load_for(task, data, **options)
+            labels = dataset.targets
+            task.input.store(work, "examples", list(dataset.sources))
+        job = {"bundle": str(folder.resolve()), "manifest": manifest, "threads": threads or cores}
         artifacts = []
         for entry in manifest["artifacts"]:
             if progress is not None:
                 progress(f"measuring {entry['path']}")
-            artifacts.append(_measure(subject, folder, entry, work, threads or cores, labels))
+            artifacts.append(_measured(task, folder, entry, job, work, labels))
     return {
         "bundle": str(folder),
         "threads": threads or cores,
         "cores": cores,
         "machine": f"{platform.system()} {platform.machine()}",
-        "of": subject.noun,
-        "metric": subject.metric,
-        "examples": None if labels is None else len(labels),
+        "of": task.input.nouns,
+        "timed_from": task.input.noun if not task.input.timed_from_arrays else "array",
+        "metric": task.metric,
+        "examples": None if labels is None else len(next(iter(labels.values()))),
         "artifacts": artifacts,
     }
 
 
-class ImageSubject:
-    """A bundle of images as ``benchmark`` sees it.
-
-    Args:
-        folder: the bundle.
-        manifest: its manifest.
-    """
-
-    noun = "images"
-    metric = "accuracy"
-    job: ClassVar[dict[str, Any]] = {}
-
-    def __init__(self, folder: Path, manifest: dict[str, Any]) -> None:
-        self._folder = folder
-        self._class_names = tuple(manifest["class_names"])
-        resize = manifest["input"]["resize"]
-        self._size = (resize["size"][0], resize["size"][1])
-        self._any_size = bool(resize["in_graph"])
-
-    def save_inputs(self, work: Path, count: int) -> None:
-        """Writes as many golden inputs, again from the start if there are too few."""
-        try:
-            with np.load(self._folder / "golden" / "inputs.npz") as archive:
-                inputs = archive["image"]
-        except (OSError, KeyError, ValueError) as error:
-            raise BundleError(
-                f"{self._folder}/golden cannot be read: {error}. Export it again."
-            ) from error
-        np.save(work / "inputs.npy", inputs[np.arange(count) % len(inputs)])
-
-    def save_examples(self, work: Path, data: Any, **options: Any) -> Array:
-        """Writes the images of the data and returns their labels.
-
-        Raises:
-            DataError: the data cannot be read, or its classes are others.
-        """
-        dataset = load(data, class_names=self._class_names, **options)
-        if tuple(dataset.class_names) != self._class_names:
-            raise DataError(
-                f"The data's classes are {', '.join(dataset.class_names)}; the bundle's are "
-                f"{', '.join(self._class_names)}, in that order."
-            )
-        batches = list(dataset.batches(self._size, BATCH))
-        if not batches:
-            raise DataError("Not a single image could be read.")
-        np.save(work / "images.npy", np.concatenate([np.asarray(images) for images, _ in batches]))
-        paths = _paths(dataset) if self._any_size else []
-        labels = np.concatenate([np.asarray(labels) for _, labels in batches])
-        if paths:
-            # What resizes images itself is measured on them as they are.
-            write_json(work / "images.json", paths)
-        return labels
-
-    def score(self, labels: Array, outputs: Array) -> dict[str, float]:
-        """The task's metrics, as ``evaluate`` names them."""
-        return classification_metrics(labels, outputs)
-
-
-def _paths(dataset: Any) -> list[str]:
-    """The files of the images that could be read; empty where some are none."""
-    if not isinstance(dataset, ImageDataset):
-        return []
-    named = zip(dataset.sources, dataset.names, strict=True)
-    sources = [source for source, name in named if name not in dataset.unreadable]
-    paths = [str(Path(x).resolve()) for x in sources if isinstance(x, str | os.PathLike)]
-    return paths if len(paths) == len(sources) else []
-
-
-def _subject(folder: Path, manifest: dict[str, Any]) -> ImageSubject | TextSubject:
-    if manifest["task"] == TASK:
-        return ImageSubject(folder, manifest)
-    return TextSubject(folder, manifest)
-
-
-def _measure(
-    subject: ImageSubject | TextSubject,
+def _measured(
+    task: Task,
     folder: Path,
-    entry: dict[str, Any],
+    entry: Mapping[str, Any],
+    job: Mapping[str, Any],
     work: Path,
-    threads: int,
-    labels: Array | None,
+    labels: Mapping[str, Array] | None,
 ) -> dict[str, Any]:
-    file = folder / entry["path"]
     facts = run_worker(
         {
-            "kind": "measure",
-            "of": subject.noun,
+            **job,
+            "does": "measure",
             "format": entry["format"],
-            "artifact": str(file.resolve()),
-            "threads": threads,
+            "path": entry["path"],
             "examples": labels is not None,
-            **subject.job,
+            "imports": [type(task.input).__module__],
         },
         work,
     )
-    metrics = None if labels is None else subject.score(labels, np.load(work / "outputs.npy"))
+    metrics = None
+    if labels is not None:
+        with np.load(work / "outputs.npz") as archive:
+            metrics = task.measure(labels, {name: archive[name] for name in archive.files})
     return {
         "format": entry["format"],
         "path": entry["path"],
         "quantization": entry["quantization"],
-        "bytes": size_of(file),
+        "bytes": size_of(folder / entry["path"]),
         **{key: value for key, value in facts.items() if key != "seconds"},
         "metrics": metrics,
         **{key: (metrics or {}).get(key) for key in ("accuracy", "accuracy_low", "accuracy_high")},
@@ -237,7 +170,7 @@ def as_markdown(result: dict[str, Any]) -> str:
         f"{result['threads']} threads, {result['cores']} cores, {result['machine']}. Latency: "
         "median and 95th percentile. Each file in a process of its own; load includes the first "
         "answer."
-        + (" A text from the string on." if result["of"] == "texts" else "")
+        + (f" From the {result['timed_from']} on." if result["timed_from"] != "array" else "")
         + (f" {_title(metric)} on {examples} {result['of']}." if examples else ""),
     ]
     return "\n".join(lines) + "\n"

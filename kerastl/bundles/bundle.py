@@ -8,44 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kerastl.errors import BundleError, ConfigurationError
-
-DEFAULT_FORMATS = ("saved_model", "onnx", "litert")
-FORMATS = (*DEFAULT_FORMATS, "openvino", "torch")
-QUANTIZATIONS = ("float16", "dynamic", "int8", "int16x8")
-
-# What calibration images make better, or possible at all.
-CALIBRATED = ("dynamic", "int8", "int16x8")
-NEED_CALIBRATION = ("int8", "int16x8")
-
-_NAMES = {
-    "saved_model": "saved_model",
-    "onnx": "model.onnx",
-    "openvino": "model_openvino",
-    "torch": "model.pt2",
-}
-# Of texts alone: of images LiteRT has quantised files that keep more labels.
-_ONNX_DYNAMIC = "model_dynamic.onnx"
-_LITERT_NAMES: dict[str | None, str] = {
-    None: "model.tflite",
-    "float16": "model_float16.tflite",
-    "dynamic": "model_dynamic.tflite",
-    "int8": "model_int8.tflite",
-    "int16x8": "model_int16x8.tflite",
-}
-
-
-def artifact_path(format: str, quantization: str | None = None) -> str:
-    """Path of an artifact inside its bundle.
-
-    >>> artifact_path("litert", "int8")
-    'model_int8.tflite'
-    """
-    if format == "litert":
-        return _LITERT_NAMES[quantization]
-    if format == "onnx" and quantization == "dynamic":
-        return _ONNX_DYNAMIC
-    return _NAMES[format]
-
+from kerastl.formats import FORMATS
 
 # Operations of TensorFlow that read or write files, or call Python. Those of saving and restoring
 # variables are in every SavedModel.
@@ -81,13 +44,13 @@ def refuse_code(folder: Path, entries: Iterable[Mapping[str, Any]], trusted: boo
         "line."
     )
     for entry in entries:
-        if entry["format"] == "torch":
+        if FORMATS[entry["format"]].runs_code:
             raise BundleError(
-                f"{artifact_path('torch')} is a program of torch.export, and reading one can run "
-                f"any code that its maker put into it. {trust}"
+                f"{entry['path']} is a program, and reading one can run any code that its maker "
+                f"put into it. {trust}"
             )
         file = folder / entry["path"] / "saved_model.pb"
-        if entry["format"] == "saved_model" and file.is_file():
+        if file.is_file():
             content = file.read_bytes()
             # As the second field of a NodeDef: tag, length, name.
             found = [
@@ -100,44 +63,6 @@ def refuse_code(folder: Path, entries: Iterable[Mapping[str, Any]], trusted: boo
                     f"{entry['path']} holds operations that read or write files or call Python "
                     f"({', '.join(found)}), which no classifier needs. {trust}"
                 )
-
-
-@dataclass(frozen=True)
-class Gate:
-    """The parity gate: how closely an artifact must answer like the Keras model.
-
-    Args:
-        max_abs_diff: largest difference of any output value that a float artifact may show
-            (all but the quantised LiteRT files).
-        label_agreement: share of examples, in 0..1, on which a float artifact must give the
-            model's label.
-        quantized_label_agreement: the same for quantised artifacts, whose values are not
-            held to ``max_abs_diff``.
-    """
-
-    max_abs_diff: float = 1e-3
-    label_agreement: float = 1.0
-    quantized_label_agreement: float = 0.98
-
-    def validate(self) -> None:
-        """Raises ConfigurationError where a threshold cannot be."""
-        # Written so that NaN fails too.
-        if not self.max_abs_diff >= 0:
-            raise ConfigurationError(
-                f"Gate.max_abs_diff must be 0 or more; received {self.max_abs_diff!r}."
-            )
-        for name in ("label_agreement", "quantized_label_agreement"):
-            value = getattr(self, name)
-            if not 0 <= value <= 1:
-                raise ConfigurationError(
-                    f"Gate.{name} is a share of examples from 0 to 1; received {value!r}."
-                )
-
-    def threshold(self, quantization: str | None) -> dict[str, float | None]:
-        """The two thresholds that an artifact is held to; None where it is not held."""
-        if quantization is None:
-            return {"max_abs_diff": self.max_abs_diff, "label_agreement": self.label_agreement}
-        return {"max_abs_diff": None, "label_agreement": self.quantized_label_agreement}
 
 
 @dataclass(frozen=True)
@@ -166,17 +91,17 @@ class Artifact:
     """One exported file (or folder) and how closely it answers like the Keras model.
 
     Attributes:
-        format: one of :data:`FORMATS`.
+        format: one of :data:`kerastl.formats.FORMATS`.
         path: relative to the bundle, with forward slashes.
         bytes: size; of a folder, the sum over its files.
         sha256: of the file; of a folder, see :func:`kerastl.bundles.hashing.sha256_path`.
-        quantization: None, or one of :data:`QUANTIZATIONS`.
+        quantization: None, or one of :data:`kerastl.formats.QUANTIZATIONS`.
         max_abs_diff: largest difference from the model over all examples and outputs;
             None where a value was not finite.
         label_agreement: share of examples with the model's label.
         n: number of examples compared.
         passed: whether the gate let it through.
-        accuracy: share of examples with the true label, where true labels were given.
+        accuracy: share of right decisions, where true labels were given and there are classes.
         seconds: time the conversion took.
         float_layers: layers of a quantised file whose weights stay in float.
     """

@@ -3,134 +3,101 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
-from kerastl.bundles import text_card
-from kerastl.bundles.text_parity import EMBEDDING
+from kerastl.formats import FORMATS
 from kerastl.metrics import wilson_interval
-
-_RUNNERS = {
-    "saved_model": ("run_saved_model.py", "tensorflow pillow numpy"),
-    "onnx": ("run_onnx.py", "onnxruntime pillow numpy"),
-    "litert": ("run_litert.py", "ai-edge-litert pillow numpy"),
-    "openvino": ("run_openvino.py", "openvino pillow numpy"),
-    "torch": ("run_torch.py", "torch pillow numpy"),
-}
-_TITLES = {
-    "saved_model": "SavedModel",
-    "onnx": "ONNX",
-    "litert": "LiteRT",
-    "openvino": "OpenVINO",
-    "torch": "PyTorch",
-}
-_HUB_LIBRARIES = {
-    "saved_model": "tensorflow",
-    "onnx": "onnx",
-    "litert": "tflite",
-    "openvino": "openvino",
-    "torch": "pytorch",
-}
+from kerastl.task import Task
 
 
-def render(manifest: dict[str, Any]) -> str:
-    """The card as Markdown, from a manifest of images or of texts."""
-    of_texts = _of_texts(manifest)
-    backbone = manifest.get("backbone")
-    origin = f" It was trained on top of {_code(backbone)}." if backbone else ""
+def render(manifest: Mapping[str, Any], task: Task) -> str:
+    """The card as Markdown.
+
+    Args:
+        manifest: of the bundle.
+        task: what goes in and what comes out.
+    """
     sections = [
-        _front_matter(manifest),
-        text_card.intended_use(manifest, origin) if of_texts else _intended_use(manifest, origin),
-        text_card.running(manifest) if of_texts else _running(manifest),
-        _artifacts(manifest),
-        _metrics(manifest),
+        _front_matter(manifest, task),
+        _intended_use(manifest, task),
+        _running(manifest, task),
+        _artifacts(manifest, task),
+        _metrics(manifest, task),
         _provenance(manifest),
-        _limits(manifest),
+        _limits(manifest, task),
     ]
     return "\n\n".join(sections) + "\n"
 
 
-def _of_texts(manifest: dict[str, Any]) -> bool:
-    return bool(manifest["task"].startswith("text"))
+def _formats(manifest: Mapping[str, Any]) -> list[str]:
+    return list(dict.fromkeys(entry["format"] for entry in manifest["artifacts"]))
 
 
-def _of_vectors(manifest: dict[str, Any]) -> bool:
-    return bool(manifest.get("kind") == EMBEDDING)
-
-
-def _noun(manifest: dict[str, Any]) -> str:
-    return "texts" if _of_texts(manifest) else "images"
-
-
-def _front_matter(manifest: dict[str, Any]) -> str:
-    formats = list(dict.fromkeys(entry["format"] for entry in manifest["artifacts"]))
+def _front_matter(manifest: Mapping[str, Any], task: Task) -> str:
     lines = ["---"]
     if manifest.get("licence"):
         # JSON strings are YAML strings, quotes and all.
         lines.append(f"license: {json.dumps(str(manifest['licence']), ensure_ascii=False)}")
-    tags = [manifest["task"].replace("_", "-")]
-    if _of_vectors(manifest):
-        # The hub's names for it.
-        tags = ["sentence-similarity", "feature-extraction"]
+    tags = task.first.hub_tags(task.input.kind) if len(task.outputs) == 1 else (task.name,)
+    tags = tuple(tag.replace("_", "-") for tag in tags)
+    libraries = [FORMATS[name].hub_library for name in _formats(manifest)]
     lines += [f"pipeline_tag: {tags[0]}", "tags:", *(f"- {tag}" for tag in tags)]
-    lines += ["- kerastl", *(f"- {_HUB_LIBRARIES[name]}" for name in formats), "---"]
+    lines += ["- kerastl", *(f"- {name}" for name in libraries), "---"]
     return "\n".join(lines)
 
 
-def _intended_use(manifest: dict[str, Any], origin: str) -> str:
-    names = manifest["class_names"]
-    return f"""# Image classifier: {len(names)} classes
+def _intended_use(manifest: Mapping[str, Any], task: Task) -> str:
+    backbone = manifest.get("backbone")
+    origin = f" It was trained on top of {_code(backbone)}." if backbone else ""
+    noun, nouns = task.input.noun, task.input.nouns
+    if len(task.outputs) == 1:
+        return f"# {task.only.title(noun)}\n\n{task.only.use(noun, nouns, origin)}"
+    parts = [
+        f"- {_code(name)}: {output.use(noun, nouns, '')}" for name, output in task.outputs.items()
+    ]
+    title = f"# {len(task.outputs)} answers to {nouns}"
+    lead = f"This model gives {len(task.outputs)} answers to each {noun}.{origin}"
+    return "\n\n".join([title, lead, "\n".join(parts)])
 
-This model sorts images into {len(names)} classes: {", ".join(_code(name) for name in names)}.\
-{origin} It always answers with one of these classes, also for an image that shows none of them. \
-Use it on images like those it was trained on, and measure it on your own before you rely on it; \
-do not let it decide alone about people."""
 
-
-def _running(manifest: dict[str, Any]) -> str:
-    height, width = manifest["input"]["resize"]["size"]
+def _running(manifest: Mapping[str, Any], task: Task) -> str:
     lines = [
         "## How to run it",
         "",
-        f"The input `image` is float32 `(batch, {height}, {width}, 3)`: RGB, 0 to 255, no other "
-        "preprocessing. A file is decoded with its EXIF orientation applied and transparency on "
-        f"white, then stretched to {width} x {height} pixels (Pillow's antialiased bilinear "
-        "filter). The output `probabilities` has one column per line of `labels.txt`. The runner "
-        "scripts do all of this and need neither Keras nor kerastl:",
+        task.input.how_to_feed(manifest, list(task.outputs)),
         "",
         "```",
     ]
-    formats = list(dict.fromkeys(entry["format"] for entry in manifest["artifacts"]))
-    for name in formats:
-        script, packages = _RUNNERS[name]
-        lines += [f"pip install {packages}", f"python {script} BUNDLE photo.jpg"]
-    lines.append("```")
-    if "saved_model" in formats:
+    for name in _formats(manifest):
+        script, packages = FORMATS[name].runner
         lines += [
-            "",
-            "The SavedModel's signature `serve_bytes` takes encoded JPEG or PNG strings "
-            "as `image_bytes` and returns `probabilities` and `label`.",
+            f"pip install {packages} {' '.join(task.input.runner_packages)}",
+            f"python {script} BUNDLE {task.input.runner_example}",
         ]
+    lines.append("```")
+    for entry in manifest["artifacts"]:
+        lines += [line for text in task.input.notes_on(entry) for line in ("", text)]
     lines += ["", "`kerastl verify BUNDLE` proves every file again, by hash and by answer."]
     return "\n".join(lines)
 
 
-def _artifacts(manifest: dict[str, Any]) -> str:
+def _artifacts(manifest: Mapping[str, Any], task: Task) -> str:
     examples = manifest["parity_examples"]
-    right = "agreement | |" if _of_vectors(manifest) else "label agreement | accuracy |"
     lines = [
         "## Artifacts",
         "",
         f"Each was run in its own runtime on {examples['n']} {examples['kind']} "
-        f"{_noun(manifest)} and "
+        f"{task.input.nouns} and "
         "compared with the Keras network.",
         "",
-        f"| file | format | quantisation | MB | largest difference | {right}",
+        "| file | format | quantisation | MB | largest difference | agreement | accuracy |",
         "|---|---|---|---|---|---|---|",
     ]
     for entry in manifest["artifacts"]:
         parity, accuracy = entry["parity"], entry["accuracy"]
         lines.append(
-            f"| `{entry['path']}` | {_TITLES[entry['format']]} | "
+            f"| `{entry['path']}` | {FORMATS[entry['format']].title} | "
             f"{entry['quantization'] or 'none'} | {entry['bytes'] / 1e6:.2f} | "
             f"{parity['max_abs_diff']:.1e} | {parity['label_agreement']:.4f} | "
             f"{'' if accuracy is None else f'{accuracy:.4f}'} |"
@@ -151,7 +118,7 @@ def _artifacts(manifest: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _metrics(manifest: dict[str, Any]) -> str:
+def _metrics(manifest: Mapping[str, Any], task: Task) -> str:
     examples, metrics = manifest["parity_examples"], manifest["metrics"]
     lines = ["## Metrics", ""]
     accuracy = examples["network_accuracy"]
@@ -159,7 +126,7 @@ def _metrics(manifest: dict[str, Any]) -> str:
         low, high = wilson_interval(round(accuracy * examples["n"]), examples["n"])
         lines.append(
             f"Accuracy of the network on the {examples['n']} {examples['kind']} "
-            f"{_noun(manifest)}: "
+            f"{task.input.nouns}: "
             f"{accuracy:.4f} (95 % Wilson interval {low:.4f} to {high:.4f})."
         )
     lines += [f"- {_code(name)}: {_value(value)}" for name, value in metrics.items()]
@@ -168,7 +135,7 @@ def _metrics(manifest: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _provenance(manifest: dict[str, Any]) -> str:
+def _provenance(manifest: Mapping[str, Any]) -> str:
     rows = {
         "Backbone": manifest.get("backbone"),
         "Licence of its weights": manifest.get("licence"),
@@ -195,11 +162,14 @@ def _provenance(manifest: dict[str, Any]) -> str:
     return "\n".join(["## Data and provenance", "", *lines, f"- Versions: {names}"])
 
 
-def _limits(manifest: dict[str, Any]) -> str:
+def _limits(manifest: Mapping[str, Any], task: Task) -> str:
     lines = ["## Limits", ""]
-    if manifest["parity_examples"]["kind"] == "synthetic":
-        lines.append("- Parity was measured on synthetic images, since none were given.")
-    if manifest["outputs"][0]["kind"] == "scores":
+    if manifest["parity_examples"]["kind"] != "validation":
+        lines.append(
+            f"- Parity was measured on {manifest['parity_examples']['kind']} {task.input.nouns}, "
+            "since none were given."
+        )
+    if any(entry["kind"] == "scores" for entry in manifest["outputs"]):
         lines.append("- The outputs are scores, not probabilities: they do not sum to 1.")
     if manifest.get("reduced_precision"):
         lines.append(
@@ -208,16 +178,9 @@ def _limits(manifest: dict[str, Any]) -> str:
         )
     if any(entry["quantization"] for entry in manifest["artifacts"]):
         lines.append("- Quantised files answer slightly differently; the table says how much.")
-    if _of_texts(manifest):
-        lines += text_card.limits(manifest)
-    elif any(entry["format"] == "saved_model" for entry in manifest["artifacts"]):
-        limits = "; ".join(manifest["input"]["serve_bytes_limits"])
-        lines.append(f"- `serve_bytes`: {limits}.")
-    lines.append(
-        "- A cosine is no probability: 0.5 does not mean that two texts are alike half of the time."
-        if _of_vectors(manifest)
-        else "- A probability is not a certainty: its calibration was not measured here."
-    )
+    lines += [f"- {line}" for line in task.input.caveats(manifest)]
+    said = [line for output in task.outputs.values() for line in output.caveats()]
+    lines += [f"- {line}" for line in dict.fromkeys(said)]
     return "\n".join(lines)
 
 

@@ -2,41 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kerastl.bundles import parity
-from kerastl.bundles.bundle import Artifact, Gate
+from kerastl.bundles.bundle import Artifact
 from kerastl.bundles.running import run_artifacts
 from kerastl.errors import ExportError
+from kerastl.outputs import Gate, Output
+from kerastl.task import Answers, Task
 
 Array = np.ndarray[Any, Any]
 
-EXAMPLES = 32
-
-# What the images are turned into, and what it means if the artifact then answers rightly.
-_SUSPICIONS: tuple[tuple[Callable[[Array], Array], str], ...] = (
-    (lambda x: x[..., ::-1], "its colour order is BGR, not RGB"),
-    (
-        lambda x: x / 127.5 - 1,
-        "its graph lacks the network's preprocessing: it wants pixels from -1 to 1",
-    ),
-    (lambda x: x / 255, "its graph lacks the network's preprocessing: it wants pixels from 0 to 1"),
-    (lambda x: (x + 1) * 127.5, "its graph maps pixels to -1..1 twice"),
-    (lambda x: x * 255, "its graph divides pixels by 255 twice"),
-)
+# Enough to tell causes apart; artifacts are run once more for each.
+EXAMPLES = 16
+# All pairs of columns are compared: of a vector's many numbers on a few examples.
+_FEW = 32
 
 
 def diagnose(
     folder: Path,
     artifacts: Sequence[Artifact],
-    images: Array,
-    reference: Array,
-    outputs: Mapping[str, Array],
-    class_names: Sequence[str],
+    task: Task,
+    examples: Sequence[Any],
+    reference: Answers,
+    answers: Mapping[str, Answers],
     gate: Gate,
 ) -> list[str]:
     """Looks for the usual causes in artifacts that failed.
@@ -44,50 +36,55 @@ def diagnose(
     Args:
         folder: the bundle.
         artifacts: what was measured; those that passed are passed over.
-        images: uint8 ``(n, height, width, 3)``.
-        reference: the network's outputs, ``(n, classes)``.
-        outputs: the artifacts' outputs by path, ``(n, classes)``.
-        class_names: one name per output.
+        task: what goes in and what comes out.
+        examples: what the figures were measured on.
+        reference: the network's outputs for them, by name.
+        answers: the artifacts', by path and name.
         gate: the thresholds.
 
     Returns:
         One sentence for each cause that was found; none where it is another.
     """
-    found = []
-    unexplained = []
+    found, unexplained = [], []
     for artifact in artifacts:
         if artifact.passed:
             continue
-        reason = _in_the_outputs(reference, outputs[artifact.path], class_names, gate, artifact)
-        if reason is None:
-            unexplained.append(artifact)
+        reasons = [
+            reason
+            for name, output in task.outputs.items()
+            if (reason := _in_output(output, reference[name], answers[artifact.path].get(name)))
+        ]
+        if reasons:
+            found += [f"{artifact.path}: {reason}" for reason in reasons]
         else:
-            found.append(f"{artifact.path}: {reason}")
-    return found + _in_the_inputs(folder, unexplained, images[:EXAMPLES], reference, gate)
+            unexplained.append(artifact)
+    return found + _in_the_inputs(folder, unexplained, task, examples[:EXAMPLES], reference, gate)
 
 
-def _in_the_outputs(
-    reference: Array, outputs: Array, class_names: Sequence[str], gate: Gate, artifact: Artifact
-) -> str | None:
+def _in_output(output: Output, reference: Array, outputs: Array | None) -> str | None:
+    if outputs is None:
+        return "it lacks an output"
     if outputs.shape != reference.shape:
         return f"it has outputs of the shape {outputs.shape}, not {reference.shape}"
     bad = int((~np.isfinite(outputs).all(axis=1)).sum())
     if bad:
         return (
-            f"it answers with values that are not finite on {bad} of {len(outputs)} images: "
+            f"it answers with values that are not finite on {bad} of {len(outputs)} examples: "
             "a weight is NaN or infinite, or the conversion overflowed"
         )
-    order = order_of(reference, outputs)
+    few = slice(None) if output.class_names else slice(_FEW)
+    order = order_of(reference[few], outputs[few])
     if order is None:
         return None
     restored = np.empty_like(outputs)
     restored[:, order] = outputs
-    if not _agree(reference, restored, gate, artifact):
+    # Columns that are merely near to one another are no explanation.
+    if not np.abs(restored - reference).mean() < 0.5 * np.abs(outputs - reference).mean():
         return None
     first = next(index for index, target in enumerate(order) if index != target)
     return (
-        "its outputs are in another order: "
-        f"output {first} is {class_names[order[first]]!r}, not {class_names[first]!r}"
+        f"its outputs are in another order: output {first} is {output.column(order[first])}, not "
+        f"{output.column(first)}"
     )
 
 
@@ -101,29 +98,30 @@ def order_of(reference: Array, outputs: Array) -> list[int] | None:
 
 
 def _in_the_inputs(
-    folder: Path, artifacts: list[Artifact], images: Array, reference: Array, gate: Gate
+    folder: Path,
+    artifacts: list[Artifact],
+    task: Task,
+    examples: Sequence[Any],
+    reference: Answers,
+    gate: Gate,
 ) -> list[str]:
+    """Runs artifacts on changed inputs: what makes one right says what it does wrong."""
     found: list[str] = []
     left = list(artifacts)
-    for change, meaning in _SUSPICIONS:
+    for changed, input, meaning in task.input.suspicions(examples):
         if not left:
             break
-        changed = np.ascontiguousarray(change(images.astype(np.float32)))
+        planned = [(artifact.format, artifact.path) for artifact in left]
+        entries = {**input.manifest_entries(), "task": task.name}
         try:
-            answers = run_artifacts(
-                folder, [(artifact.format, artifact.path) for artifact in left], changed, []
-            )
+            answers = run_artifacts(folder, planned, input, entries, changed, strings=False)
         except ExportError:
-            # What fails on other pixels is no explanation.
+            # What fails on other values is no explanation.
             continue
+        wanted = {name: values[: len(examples)] for name, values in reference.items()}
         for artifact in list(left):
-            if _agree(reference[: len(images)], answers.outputs[artifact.path], gate, artifact):
+            got = answers.outputs[artifact.path]
+            if task.figures(wanted, got, gate, artifact.quantization)["passed"]:
                 found.append(f"{artifact.path}: {meaning}")
                 left.remove(artifact)
     return found
-
-
-def _agree(reference: Array, outputs: Array, gate: Gate, artifact: Artifact) -> bool:
-    difference = parity.max_abs_diff(reference, outputs)
-    agreement = float(parity.agreeing(reference, outputs).mean())
-    return parity.passes(gate, artifact.quantization, difference, agreement)

@@ -1,125 +1,102 @@
-"""``export``: a network in, a proved bundle out, or nothing at all."""
+"""``export_subject``: a subject in, a proved bundle out, or nothing at all."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from kerastl.bundles import arguments, golden, manifest, parity
+from kerastl.bundles import assembly, faults, manifest
 from kerastl.bundles import network as networks
-from kerastl.bundles.assembly import artifact_of, step_of, write_bundle
-from kerastl.bundles.bundle import (
-    CALIBRATED,
-    DEFAULT_FORMATS,
-    Bundle,
-    Gate,
-    LiteRTOptions,
-    artifact_path,
-)
+from kerastl.bundles.arguments import Plan, plan_of
+from kerastl.bundles.bundle import Artifact, Bundle, LiteRTOptions
 from kerastl.bundles.diagnosis import diagnose
-from kerastl.bundles.examples import warn_of_few
+from kerastl.bundles.few_examples import warn_of_few
 from kerastl.bundles.jobs import check_installed, run_worker
-from kerastl.bundles.running import (
-    file_faults,
-    held_names_faults,
-    run_artifacts,
-    unresized_faults,
-)
-from kerastl.data import decode_full_size, decode_image
-from kerastl.errors import ExportError, ParityError
+from kerastl.bundles.reporting import parity_error
+from kerastl.bundles.running import Answers, run_artifacts
+from kerastl.bundles.subject import Subject
+from kerastl.errors import ExportError
 from kerastl.files import atomic_folder
-from kerastl.inputs.image_probes import probe_images, synthetic_images, vertical_pass_may_lead
-
-if TYPE_CHECKING:
-    import keras
+from kerastl.formats import CALIBRATED, DEFAULT_FORMATS, FORMATS
+from kerastl.outputs import Gate
+from kerastl.task import Task
 
 Array = np.ndarray[Any, Any]
 
-SYNTHETIC_EXAMPLES = 48
-_CHUNK = 256
 _DEFAULT_GATE = Gate()
 _DEFAULT_LITERT = LiteRTOptions()
 
 
 @dataclass(frozen=True)
-class _Request:
-    """The checked arguments of one export."""
+class _Proof:
+    """What every artifact is run on, and what the network answers.
 
-    class_names: list[str]
-    formats: list[str]
-    quantize: list[str]
-    shape: tuple[int, int, int]
-    inputs: Array
-    examples: str
-    labels: Array | None
-    calibration: Array | None
-    files: dict[str, Path]
-    file_pixels: Array
-    gate: Gate
-    litert: LiteRTOptions
-    any_size: bool
-    provenance: dict[str, Any]
-    versions: dict[str, str]
+    Attributes:
+        examples: sources that figures are measured on.
+        kind: what they are: ``"validation"``, or that they came with the input.
+        files: source files, which single answers are held to.
+        probes: what no data set holds.
+        reference: the network's outputs for all of these, in this order, by output name.
+    """
+
+    examples: Sequence[Any]
+    kind: str
+    files: Sequence[Path]
+    probes: Sequence[Any]
+    reference: dict[str, Array]
 
     @property
-    def planned(self) -> list[tuple[str, str | None]]:
-        """Format and quantisation of every artifact."""
-        plan: list[tuple[str, str | None]] = [(name, None) for name in self.formats]
-        return plan + [("litert", quantization) for quantization in self.quantize]
+    def sources(self) -> list[Any]:
+        """All of them."""
+        return [*self.examples, *self.files, *self.probes]
+
+    def rows(self, part: str) -> slice:
+        """Where the examples, the files or the probes stand among the sources."""
+        n, files = len(self.examples), len(self.files)
+        return {
+            "examples": slice(0, n),
+            "files": slice(n, n + files),
+            "probes": slice(n + files, None),
+        }[part]
+
+    def of(self, part: str) -> dict[str, Array]:
+        """The network's outputs for a part of the sources."""
+        return {name: values[self.rows(part)] for name, values in self.reference.items()}
 
 
-def export(
-    network: keras.Model,
+def export_subject(
+    subject: Subject,
     path: str | os.PathLike[str],
     *,
-    class_names: Sequence[str],
     formats: Sequence[str] = DEFAULT_FORMATS,
     quantize: Sequence[str] = (),
-    examples: Array | None = None,
-    labels: Array | None = None,
-    calibration: Array | None = None,
-    files: Sequence[str | os.PathLike[str]] = (),
     gate: Gate = _DEFAULT_GATE,
     litert: LiteRTOptions = _DEFAULT_LITERT,
     any_size: bool = False,
     overwrite: bool = False,
-    details: Mapping[str, Any] | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Bundle:
-    """Exports an image classifier and proves that every artifact answers like it.
+    """Exports a subject and proves that every artifact answers like its network.
 
     Args:
-        network: a Keras model with one input, float32 ``(batch, height, width, 3)`` of pixel
-            values 0 to 255 (preprocessing inside), and one output ``(batch, classes)``.
+        subject: what is exported.
         path: the folder to make; it appears whole or not at all.
-        class_names: one name per output, in the order of the outputs.
         formats: any of ``"saved_model"``, ``"onnx"``, ``"litert"``, ``"openvino"``,
             ``"torch"``.
-        quantize: LiteRT artifacts beside the float32 one: ``"float16"``, ``"dynamic"``,
-            ``"int8"``, ``"int16x8"``.
-        examples: images to compare on, uint8 ``(n, height, width, 3)``, best the validation
-            images. Without them parity is measured on synthetic images, and the manifest says
-            so.
-        labels: true labels of the examples, integers ``(n,)``: then the manifest holds every
-            artifact's accuracy.
-        calibration: training images, uint8 ``(n, height, width, 3)``, about 100: for int8 and
-            int16x8, and to correct the weights of dynamic. Layers that have to stay in float are
-            chosen on a quarter of them; the examples only judge.
-        files: a few image files that become golden examples, at most 16.
+        quantize: artifacts beside the float32 ones, of ``kerastl.formats.QUANTIZATIONS``, or
+            ``"FORMAT:QUANTIZATION"`` for one format alone.
         gate: the thresholds.
         litert: batch dimension and input of the LiteRT files.
-        any_size: artifacts take images of any size and resize them in the graph, by the rule of
-            training. Of the quantised ones float16 alone can.
+        any_size: of images: artifacts take them as they are and resize them in the graph, by the
+            rule of training. Of the quantised ones float16 alone can.
         overwrite: replace a bundle that is there; a folder that holds anything else is left.
-        details: JSON data for manifest and card; ``backbone``, ``licence``,
-            ``weights_sha256``, ``data_fingerprint``, ``metrics``, ``versions`` and
-            ``training`` have places of their own.
         progress: called with a short text as each step begins.
 
     Returns:
@@ -132,210 +109,238 @@ def export(
         MissingExtraError: a converter or runtime is not installed.
     """
     gate.validate()
-    names = arguments.check_class_names(class_names)
-    chosen, quantized = arguments.check_formats(formats, quantize, calibration)
-    arguments.check_litert(litert, chosen, quantized)
-    arguments.check_any_size(any_size, chosen, quantized)
-    check_installed(chosen, to_convert=True)
-    shape = networks.check_network(network, names, examples)
-    arguments.check_calibration(calibration, shape)
-    arguments.check_images("examples", examples, shape)
-    sources, pixels = golden.read_files(files, shape[:2])
-    synthetic = examples is None
-    request = _Request(
-        class_names=names,
-        formats=chosen,
-        quantize=quantized,
-        shape=shape,
-        inputs=synthetic_images(SYNTHETIC_EXAMPLES, shape[:2]) if examples is None else examples,
-        examples="synthetic" if synthetic else "validation",
-        labels=arguments.check_labels(labels, examples, len(names)),
-        calibration=calibration,
-        files=sources,
-        file_pixels=pixels,
-        gate=gate,
-        litert=litert,
-        any_size=any_size,
-        provenance=manifest.provenance_entries(details or {}),
-        versions=dict((details or {}).get("versions") or {}),
-    )
+    plan = plan_of(subject, formats, quantize, litert, any_size)
+    networks.check_outputs(subject.network, subject.task)
+    provenance = manifest.provenance_entries(subject.details)
+    check_installed(plan.formats, to_convert=True, packages=plan.input.packages)
     check = manifest.refuse_foreign_folder
-    with atomic_folder(path, overwrite=overwrite, check=check) as folder:
-        content = _export_to(folder, network, request, progress or (lambda _: None))
+    with (
+        atomic_folder(path, overwrite=overwrite, check=check) as folder,
+        _written(subject.samples.files) as files,
+    ):
+        content = _export_to(
+            folder, subject, plan, gate, files, provenance, progress or (lambda _: None)
+        )
     return manifest.bundle_of(Path(path), content)
 
 
+@contextlib.contextmanager
+def _written(files: Sequence[tuple[str, bytes]]) -> Iterator[list[Path]]:
+    """Source files, each in a folder of its own, since names may repeat."""
+    with tempfile.TemporaryDirectory(prefix="kerastl-files-") as temporary:
+        paths = []
+        for index, (name, content) in enumerate(files):
+            paths.append(Path(temporary) / str(index) / name)
+            paths[-1].parent.mkdir()
+            paths[-1].write_bytes(content)
+        yield paths
+
+
 def _export_to(
-    folder: Path, network: keras.Model, request: _Request, say: Callable[[str], None]
+    folder: Path,
+    subject: Subject,
+    plan: Plan,
+    gate: Gate,
+    files: list[Path],
+    provenance: Mapping[str, Any],
+    say: Callable[[str], None],
 ) -> dict[str, Any]:
-    exported, reduced = networks.in_float32(network)
+    network, reduced = networks.in_float32(subject.network)
     say("predicting with the network")
-    images = np.concatenate([request.inputs, request.file_pixels])
-    reference = _predict(exported, images)
-    _refuse_company(exported, images, reference, request.gate)
-    facts = _convert(folder, exported, request, say)
+    proof = _proof(network, subject, plan, files)
+    _refuse_batch_dependent_network(network, subject.task, proof, gate)
+    task = Task(plan.input, subject.task.outputs)
+    plan.input.write_files(folder)
+    entries = plan.input.manifest_entries()
+    facts = _convert(folder, network, subject, plan, gate, proof, say)
+    for section, found in facts.pop("proof", {}).items():
+        entries[section] = {**entries[section], **found}
 
-    servable = [path for path in request.files.values() if golden.is_servable(path)]
-    paths = [(format, artifact_path(format, kind)) for format, kind in request.planned]
-    natives, resized = _unresized(request)
-    answers = run_artifacts(folder, paths, images, servable, say, unresized=natives)
-    n = len(request.inputs)
+    planned = [(name, FORMATS[name].path(kind)) for name, kind in plan.artifacts]
+    manifest_part = {**entries, "task": task.name}
+    answers = run_artifacts(folder, planned, plan.input, manifest_part, proof.sources, say)
+    examples = answers.rows(proof.rows("examples"))
     artifacts = [
-        artifact_of(
-            folder,
-            format,
-            kind,
-            reference[:n],
-            answers.outputs[artifact_path(format, kind)][:n],
-            request.labels,
-            request.gate,
-            facts["seconds"].get(step_of(format, kind)),
-            facts.get(artifact_path(format, kind), {}).get("float_layers", ()),
-        )
-        for format, kind in request.planned
+        _measured(folder, subject, plan, gate, proof, item, examples, facts)
+        for item in plan.artifacts
     ]
-    expected = [request.class_names[row.argmax()] for row in reference[n:]]
-    faults = held_names_faults(answers, request.class_names)
-    faults += file_faults(answers, artifacts, len(expected), expected, {}, request.class_names)
-    faults += _serving_faults(request, answers.served, reference[n:])
-    if natives:
-        wanted = _predict(exported, resized)
-        faults += unresized_faults(
-            answers.unresized, dict.fromkeys(answers.unresized, wanted), len(expected)
+    found = _faults(subject.task, plan, gate, proof, artifacts, answers)
+    if found or not all(artifact.passed for artifact in artifacts):
+        causes = diagnose(
+            folder, artifacts, task, proof.examples, proof.of("examples"), examples, gate
         )
-    if faults or not all(artifact.passed for artifact in artifacts):
-        report = [
-            "The export was stopped: an artifact does not answer like the network, measured on "
-            f"{n} {request.examples} images. Nothing was written.",
-            parity.describe(artifacts, request.gate),
-            *(
-                f"  CAUSE   {cause}"
-                for cause in diagnose(
-                    folder,
-                    artifacts,
-                    request.inputs,
-                    reference[:n],
-                    {path: rows[:n] for path, rows in answers.outputs.items()},
-                    request.class_names,
-                    request.gate,
-                )
-            ),
-            *(f"  FAILED  {fault}" for fault in faults),
-        ]
-        if any(not item.passed and item.quantization for item in artifacts):
-            report.append(
-                "Leave the quantisation out, calibrate on more images, or lower "
-                "Gate.quantized_label_agreement (--label-agreement), which the manifest then "
-                "records."
-            )
-        raise ParityError("\n".join(report), [vars(artifact) for artifact in artifacts])
+        raise parity_error(artifacts, gate, proof.kind, task.input.nouns, causes, found)
 
-    warn_of_few(
-        artifacts, request.gate, f"{request.examples} images", len(set(reference[:n].argmax(1)))
-    )
+    warn_of_few(artifacts, gate, f"{proof.kind} {task.input.nouns}", _labels_given(task, proof))
     say("writing the bundle")
-    return write_bundle(
+    return assembly.write_bundle(
         folder,
+        task=task,
+        entries=entries,
         artifacts=artifacts,
-        class_names=request.class_names,
-        shape=request.shape,
-        gate=request.gate,
-        inputs=request.inputs,
-        reference=reference,
-        outputs=answers.outputs,
-        files=request.files,
-        labels=request.labels,
-        examples=request.examples,
+        gate=gate,
+        proof=proof,
+        answers=answers,
+        labels=subject.samples.labels,
         facts={
             path: {"batch": answers.facts[path]["batch"], **facts.get(path, {})}
-            for _, path in paths
+            for _, path in planned
         },
-        provenance={**request.provenance, "reduced_precision": reduced},
-        training_versions=request.versions,
-        any_size=request.any_size,
+        provenance={**provenance, "reduced_precision": reduced},
+        training_versions=dict(subject.details.get("versions") or {}),
     )
 
 
-def _refuse_company(network: keras.Model, images: Array, reference: Array, gate: Gate) -> None:
-    """Refuses a network that answers of an image otherwise where others are in its batch.
+def _proof(network: Any, subject: Subject, plan: Plan, files: list[Path]) -> _Proof:
+    # Reading and verifying a bundle needs no Keras.
+    from kerastl.model.predicting import predict_sources
 
-    Artifacts answer for single images, and would be compared with the network's answers in batches.
+    given = list(subject.samples.sources)
+    examples, kind = (given, "validation") if given else plan.input.builtin
+    probes = plan.input.probes()
+    reference = predict_sources(network, subject.task, [*examples, *files, *probes])
+    for values in reference.values():
+        if not np.isfinite(values).all():
+            bad = int((~np.isfinite(values).all(axis=1)).sum())
+            raise ExportError(
+                f"The network itself answers with values that are not finite, on {bad} of "
+                f"{len(values)} {plan.input.nouns}: a weight is NaN or infinite, or the training "
+                "diverged."
+            )
+    return _Proof(examples, kind, files, probes, reference)
+
+
+def _refuse_batch_dependent_network(network: Any, task: Task, proof: _Proof, gate: Gate) -> None:
+    """Refuses a network whose answer for an example depends on the other examples of its batch.
+
+    Artifacts answer for single examples, and would be compared with answers in batches.
     """
     if network.inputs[0].shape[0] is not None:
         return
-    diff = float(np.abs(reference[:1] - _predict(network, images[:1])).max())
-    # A kernel for one row may round in another way than that for many.
-    if diff > max(gate.max_abs_diff, Gate().max_abs_diff):
-        raise ExportError(
-            "The network's answer for an image depends on the other images of its batch: alone, it "
-            f"differs by {diff:.2e}. A layer computes over the batch, as BatchNormalization does "
-            "in training alone."
-        )
+    [(_, batch)] = task.input.batches([proof.sources[0]])
+    alone = task.by_name(network(batch.astype(network.inputs[0].dtype), training=False))
+    for name, values in alone.items():
+        diff = float(np.abs(proof.reference[name][:1] - np.asarray(values)).max())
+        # A kernel for one row may round in another way than that for many.
+        if diff > max(gate.max_abs_diff, Gate().max_abs_diff) * task.outputs[name].scale(
+            proof.reference[name]
+        ):
+            raise ExportError(
+                f"The network's answer for {_a(task.input.noun)} depends on the other "
+                f"{task.input.nouns} of its batch: alone, it differs by {diff:.2e}. A layer mixes "
+                "the examples of a batch, as BatchNormalization does in training alone."
+            )
 
 
-def _unresized(request: _Request) -> tuple[list[Array], Array]:
-    """Images at their own size, files and probes, and the same resized as for training."""
-    if not request.any_size:
-        return [], request.file_pixels
-    probes = probe_images(request.shape[:2])
-    resized = [decode_image(probe, request.shape[:2]) for probe in probes]
-    natives = [decode_full_size(path) for path in request.files.values()]
-    return natives + probes, np.concatenate([request.file_pixels, np.stack(resized)])
-
-
-def _predict(network: keras.Model, images: Array) -> Array:
-    chunks = [
-        # A chunk at a time, since float32 takes four times the memory of the images.
-        network.predict(images[start : start + _CHUNK].astype(np.float32), verbose=0)
-        for start in range(0, len(images), _CHUNK)
-    ]
-    return parity.finite(np.concatenate(chunks).astype(np.float32), "images")
+def _a(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
 def _convert(
-    folder: Path, network: keras.Model, request: _Request, say: Callable[[str], None]
+    folder: Path,
+    network: Any,
+    subject: Subject,
+    plan: Plan,
+    gate: Gate,
+    proof: _Proof,
+    say: Callable[[str], None],
 ) -> dict[str, Any]:
-    modules = networks.modules_of(network)
+    task = Task(plan.input, subject.task.outputs)
+    modules = sorted({*networks.modules_of(network), *_modules_of(task)})
     with tempfile.TemporaryDirectory(prefix="kerastl-export-") as temporary:
         work = Path(temporary)
         networks.save_network(network, work / "network.keras")
-        if set(CALIBRATED) & set(request.quantize) and request.calibration is not None:
-            np.save(work / "calibration.npy", request.calibration)
-        entry = manifest.input_entry(request.shape, vertical_pass_may_lead(), request.any_size)
+        plan.input.pack(work)
+        plan.input.store(work, "sources", proof.sources)
+        calibration = subject.samples.calibration
+        if plan.needs(CALIBRATED) and len(calibration) and plan.input.calibrates:
+            np.save(work / "calibration.npy", np.stack(calibration))
+        entries = plan.input.manifest_entries()
         job = {
-            "kind": "convert",
-            "out": str(folder.resolve()),
-            "shape": request.shape,
-            "any_size": request.any_size,
-            "class_names": request.class_names,
-            "formats": [name for name in request.formats if name != "torch"],
-            "quantize": request.quantize,
-            "litert": vars(request.litert),
-            "gate": request.gate.quantized_label_agreement,
+            "does": "convert",
+            "bundle": str(folder.resolve()),
+            "manifest": {**entries, "task": task.name},
+            "outputs": task.outputs_config(),
+            "quantize": plan.quantize,
+            "litert": vars(plan.litert),
+            "gate": vars(gate),
             "modules": modules,
-            "metadata": {
-                "class_names": request.class_names,
-                "task": manifest.TASK,
-                "preprocessing": manifest.PREPROCESSING,
-                "input": entry,
-            },
+            "imports": _modules_of(task),
+            "metadata": manifest.artifact_metadata(task, entries),
         }
-        facts = run_worker(job, work, say) if job["formats"] else {"seconds": {}}
-        if "torch" in request.formats:
-            # Under another backend, so in another process.
-            more = run_worker({**job, "kind": "convert_torch"}, work, say, backend="torch")
+        facts: dict[str, Any] = {"seconds": {}}
+        # Formats of Keras's other backends are converted in processes of their own.
+        for backend in dict.fromkeys(FORMATS[name].backend for name in plan.formats):
+            names = [name for name in plan.formats if FORMATS[name].backend == backend]
+            more = run_worker(
+                {**job, "formats": names, "prove": backend == "tensorflow"},
+                work,
+                say,
+                backend=backend,
+            )
             facts = {**facts, **more, "seconds": {**facts["seconds"], **more["seconds"]}}
         return facts
 
 
-def _serving_faults(request: _Request, served: Array | None, reference: Array) -> list[str]:
-    if served is None:
-        return []
-    names = [name for name, path in request.files.items() if golden.is_servable(path)]
-    rows = reference[[list(request.files).index(name) for name in names]]
-    diffs = np.abs(rows - served).max(axis=1)
-    return [
-        f"serve_bytes differs by {diff:.2e} on {name}, from file to answer"
-        for name, diff in zip(names, diffs, strict=True)
-        if not diff <= request.gate.max_abs_diff
-    ]
+def _modules_of(task: Task) -> list[str]:
+    """Modules that make an input and outputs known."""
+    members: list[Any] = [task.input, *task.outputs.values()]
+    return sorted({type(member).__module__ for member in members})
+
+
+def _measured(
+    folder: Path,
+    subject: Subject,
+    plan: Plan,
+    gate: Gate,
+    proof: _Proof,
+    item: tuple[str, str | None],
+    examples: Mapping[str, Mapping[str, Array]],
+    facts: Mapping[str, Any],
+) -> Artifact:
+    name, quantization = item
+    path = FORMATS[name].path(quantization)
+    found = examples[path]
+    return assembly.described(
+        folder,
+        name,
+        quantization,
+        **subject.task.figures(proof.of("examples"), found, gate, quantization),
+        n=len(proof.examples),
+        accuracy=subject.task.accuracy(subject.samples.labels, found),
+        seconds=facts["seconds"].get(FORMATS[name].step(quantization)),
+        float_layers=tuple(facts.get(path, {}).get("float_layers", ())),
+    )
+
+
+def _faults(
+    task: Task,
+    plan: Plan,
+    gate: Gate,
+    proof: _Proof,
+    artifacts: Sequence[Artifact],
+    answers: Answers,
+) -> list[str]:
+    found = faults.held_faults(answers, task)
+    found += faults.string_faults(answers, task, proof.reference, gate)
+    allowed = plan.input.probe_difference if plan.input != task.input else None
+    for part, sources in (("files", proof.files), ("probes", proof.probes)):
+        found += faults.single_faults(
+            artifacts,
+            answers.rows(proof.rows(part)),
+            task,
+            proof.of(part),
+            sources,
+            gate,
+            allowed=allowed,
+            labels_too=part == "files" or allowed is None,
+        )
+    return found
+
+
+def _labels_given(task: Task, proof: _Proof) -> int | None:
+    """How many labels the network gives to the examples; None where it gives none of classes."""
+    name, output = next(iter(task.outputs.items()))
+    if not output.names_one_class:
+        return None
+    return len(set(output.decode(proof.of("examples")[name])))

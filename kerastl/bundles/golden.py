@@ -1,93 +1,100 @@
-"""The golden folder: inputs and files with the answers that every artifact must give."""
+"""The golden folder: sources with the answers that every artifact must give."""
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Sequence
+import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from kerastl.data import decode_image
-from kerastl.errors import ConfigurationError
-from kerastl.files import write_json
+from kerastl.bundles.running import Answers
+from kerastl.errors import BundleError, DataError
+from kerastl.task import Task
 
 Array = np.ndarray[Any, Any]
+NETWORK = "network"
+_INPUTS, _OUTPUTS = "inputs.npz", "outputs.npz"
+# Between an artifact's path and an output's name, in tasks of several outputs.
+_BETWEEN = "::"
 
-MAX_INPUTS = 32
-MAX_FILES = 16
 
+@dataclass(frozen=True)
+class Golden:
+    """What golden/ holds.
 
-def read_files(
-    files: Sequence[str | os.PathLike[str]], size: tuple[int, int]
-) -> tuple[dict[str, Path], Array]:
-    """Gives golden source files distinct names and decodes them.
-
-    Returns:
-        The files by the name they get in the bundle, and their pixels, uint8 ``(n, *size, 3)``.
+    Attributes:
+        sources: examples, then files.
+        files: how many of the last sources are files, whose answers are written as labels alone.
+        outputs: of the examples, ``(n, width)`` by output name, under ``"network"`` and under
+            every artifact's path.
+        labels: of each source whose label is written down, by its position: the network's under
+            ``"network"``, and an artifact's under its path.
     """
-    if len(files) > MAX_FILES:
-        raise ConfigurationError(
-            f"files= holds {len(files)} images; a bundle keeps at most {MAX_FILES} source files."
-        )
-    named: dict[str, Path] = {}
-    for file in map(Path, files):
-        name, again = file.name, 1
-        while name in named:
-            again += 1
-            name = f"{again}_{file.name}"
-        named[name] = file
-    pixels = [decode_image(file, size) for file in named.values()]
-    return named, np.stack(pixels) if pixels else np.zeros((0, *size, 3), dtype=np.uint8)
+
+    sources: list[Any]
+    files: int
+    outputs: dict[str, dict[str, Array]]
+    labels: dict[int, dict[str, Any]]
 
 
-def is_servable(path: Path) -> bool:
-    """Whether ``serve_bytes`` takes a file: JPEG and PNG, by content."""
-    with Image.open(path) as image:
-        return image.format in ("JPEG", "PNG")
-
-
-def chosen(n: int) -> Array:
-    """Which of n examples become golden inputs: at most 32, evenly spread."""
-    return np.unique(np.linspace(0, n - 1, min(n, MAX_INPUTS)).astype(int))
-
-
-def write(
-    folder: Path,
-    inputs: Array,
-    outputs: dict[str, Array],
-    files: dict[str, Path],
-    file_outputs: dict[str, Array],
-    class_names: Sequence[str],
-) -> None:
+def write(folder: Path, task: Task, proof: Any, answers: Answers) -> None:
     """Writes golden/.
 
     Args:
         folder: the bundle.
-        inputs: uint8 ``(n, height, width, 3)``.
-        outputs: ``(n, classes)`` under ``"network"`` and under every artifact's path.
-        files: the source files by name.
-        file_outputs: like ``outputs``, one row per file.
-        class_names: one name per output.
+        task: what goes in and what comes out.
+        proof: what artifacts were run on, and the network's answers.
+        answers: the artifacts'.
     """
     golden = folder / "golden"
-    (golden / "files").mkdir(parents=True)
-    np.savez_compressed(golden / "inputs.npz", image=inputs)
-    np.savez_compressed(golden / "outputs.npz", **outputs)  # type: ignore[arg-type]
-    answers = {}
-    for index, (name, source) in enumerate(files.items()):
-        shutil.copyfile(source, golden / "files" / name)
-        row = file_outputs["network"][index]
-        answers[name] = {
-            "label": class_names[int(row.argmax())],
-            "probability": float(row.max()),
-            "artifacts": {
-                path: class_names[int(rows[index].argmax())]
-                for path, rows in file_outputs.items()
-                if path != "network"
-            },
-        }
-    write_json(golden / "labels.json", answers)
+    golden.mkdir()
+    rows = task.input.golden_rows(proof.examples, proof.probes)
+    # Files stand between the examples and the probes.
+    n, files = len(proof.examples), len(proof.files)
+    rows = np.array([row if row < n else row + files for row in rows], dtype=int)
+    everything = {NETWORK: proof.reference, **answers.outputs}
+    alone = len(task.outputs) == 1
+    arrays = {
+        key if alone else f"{key}{_BETWEEN}{name}": values[rows]
+        for key, found in everything.items()
+        for name, values in found.items()
+    }
+    np.savez_compressed(golden / _OUTPUTS, **arrays)
+    labels = {key: task.decode(found) for key, found in everything.items()}
+    of_files = task.answers(proof.of("files"))
+    task.input.write_golden(
+        golden,
+        [proof.sources[row] for row in rows],
+        [{key: values[row] for key, values in labels.items()} for row in rows],
+        [
+            (file, answer, {key: values[n + i] for key, values in labels.items()})
+            for i, (file, answer) in enumerate(zip(proof.files, of_files, strict=True))
+        ],
+    )
+
+
+def read(folder: Path, task: Task) -> Golden:
+    """Reads golden/.
+
+    Raises:
+        BundleError: it is damaged.
+    """
+    golden = folder / "golden"
+    try:
+        sources, files, labels = task.input.read_golden(golden)
+        with np.load(golden / _OUTPUTS) as archive:
+            arrays = {key: archive[key] for key in archive.files}
+    except (OSError, KeyError, TypeError, ValueError, DataError, zipfile.BadZipFile) as error:
+        raise BundleError(f"{golden} cannot be read: {error}. Export it again.") from error
+    outputs: dict[str, dict[str, Array]] = {}
+    for key, values in arrays.items():
+        path, between, name = key.partition(_BETWEEN)
+        outputs.setdefault(path, {})[name if between else next(iter(task.outputs))] = values
+    if NETWORK not in outputs or any(set(x) != set(task.outputs) for x in outputs.values()):
+        raise BundleError(f"{golden}/{_OUTPUTS} lacks answers. Export it again.")
+    lengths = {len(values) for found in outputs.values() for values in found.values()}
+    if lengths != {len(sources) - files}:
+        raise BundleError(f"{golden} holds another number of answers than of sources.")
+    return Golden(sources, files, outputs, labels)

@@ -1,4 +1,4 @@
-"""Runs the export worker and turns whatever befalls it into one clear error."""
+"""Runs the export worker, and turns every way in which it can fail into one clear error."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from kerastl.errors import ExportError, MissingExtraError
+from kerastl.formats import FORMATS
 
 STDERR_LINES = 12
 _POLL_SECONDS = 0.05
@@ -69,58 +70,31 @@ def run_worker(
     return facts
 
 
-_CONVERTERS = {
-    "saved_model": ("tensorflow",),
-    "onnx": ("tensorflow", "tf2onnx", "onnx"),
-    "litert": ("tensorflow",),
-    "openvino": ("tensorflow", "openvino"),
-    "torch": ("torch",),
-}
-_RUNTIMES = {
-    "saved_model": "tensorflow",
-    "onnx": "onnxruntime",
-    "litert": "ai_edge_litert",
-    "openvino": "openvino",
-    "torch": "torch",
-}
-_EXTRAS = {
-    "saved_model": "tensorflow",
-    "onnx": "onnx",
-    "litert": "litert",
-    "openvino": "openvino",
-    "torch": "torch",
-}
-
-
-def check_installed(formats: Iterable[str], *, to_convert: bool, of_texts: bool = False) -> None:
+def check_installed(
+    formats: Iterable[str], *, to_convert: bool, packages: Mapping[str, str] | None = None
+) -> None:
     """Refuses formats whose packages are missing, before any work is done.
 
     Args:
         formats: what will be run, and where asked converted.
         to_convert: whether the converters are needed as well.
-        of_texts: whether texts are tokenised, in a SavedModel by TensorFlow.
+        packages: further modules that are needed, and the extra that brings each.
 
     Raises:
         MissingExtraError: a package is not installed; the message names the extra.
     """
-    texts = {"tokenizers": "text"} if of_texts else {}
-    for format in formats:
-        if of_texts and format == "saved_model":
-            texts["tensorflow_text"] = "text-serving"
-        needed = (_RUNTIMES[format], *(_CONVERTERS[format] if to_convert else ()))
-        for module in needed:
-            # Finding a module does not import it: TensorFlow stays out of this process.
-            if module not in sys.modules and importlib.util.find_spec(module) is None:
-                raise MissingExtraError(
-                    f"{'Exporting to' if to_convert else 'Running'} {format} needs {module!r}, "
-                    f"which is not installed. Install it with: "
-                    f"pip install 'kerastl[{_EXTRAS[format]}]'"
-                )
-    for module, extra in texts.items():
+    wanted = [
+        (module, FORMATS[name].extra, f"{'Exporting to' if to_convert else 'Running'} {name}")
+        for name in formats
+        for module in (FORMATS[name].runtime, *(FORMATS[name].converters if to_convert else ()))
+    ]
+    wanted += [(module, extra, "This bundle") for module, extra in (packages or {}).items()]
+    for module, extra, what in wanted:
+        # Finding a module does not import it: TensorFlow stays out of this process.
         if module not in sys.modules and importlib.util.find_spec(module) is None:
             raise MissingExtraError(
-                f"A bundle of texts needs {module!r}, which is not installed. Install it with: "
-                f"pip install 'kerastl[{extra}]'"
+                f"{what} needs {module!r}, which is not installed. Install it with: pip install "
+                f"'kerastl[{extra}]'"
             )
 
 

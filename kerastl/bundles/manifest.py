@@ -7,24 +7,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kerastl.bundles.bundle import (
-    FORMATS,
-    QUANTIZATIONS,
-    Artifact,
-    Bundle,
-    Gate,
-    artifact_path,
-)
+import numpy as np
+
+from kerastl.bundles.bundle import Artifact, Bundle
 from kerastl.bundles.hashing import sha256_manifest
 from kerastl.errors import BundleError, ConfigurationError
+from kerastl.formats import FORMATS, QUANTIZATIONS
+from kerastl.formats.labels import names_held
+from kerastl.inputs import input_from_manifest
+from kerastl.outputs import Gate
+from kerastl.task import Task, outputs_from_manifest
 from kerastl.text import TOKENIZER_FILE
 
+Array = np.ndarray[Any, Any]
 SCHEMA_VERSION = 1
-TASK = "image_classification"
-TEXT_CLASSIFICATION = "text_classification"
-TEXT_EMBEDDING = "text_embedding"
 CARD = "README.md"
-PREPROCESSING = "in the graph: every artifact takes RGB pixels from 0 to 255 as they are"
+LABELS = "labels.txt"
 
 _PROVENANCE = ("backbone", "licence", "weights_sha256", "data_fingerprint", "training")
 
@@ -42,51 +40,69 @@ _REQUIRED: dict[str, type | tuple[type, ...]] = {
     "versions": dict,
 }
 
-SERVE_BYTES_LIMITS = (
-    "JPEG and PNG only",
-    "orientation in XMP metadata is not read, EXIF orientation is",
-    "transparency of PNG files with fewer than 8 bits a sample is ignored",
-)
 
+def artifact_metadata(task: Task, entries: Mapping[str, Any]) -> dict[str, Any]:
+    """What every artifact that can hold metadata is given.
 
-def input_entry(
-    shape: tuple[int, int, int], vertical_may_lead: bool, any_size: bool = False
-) -> dict[str, Any]:
-    """The manifest's description of the input and of the way from a file to it."""
+    Args:
+        task: what goes in and what comes out.
+        entries: ``manifest_entries()`` of its input.
+    """
     return {
-        "name": "image",
-        "dtype": "float32",
-        "shape": [None, None, None, 3] if any_size else [None, *shape],
-        "layout": "NHWC",
-        "color_order": "RGB",
-        "value_range": [0, 255],
-        "resize": {
-            "size": [shape[0], shape[1]],
-            "in_graph": any_size,
-            "aspect_ratio": "stretch",
-            "method": "bilinear",
-            "antialias": True,
-            "library": "Pillow",
-            "rounded_to": "uint8",
-            "passes": (
-                "vertical first where rows removed > 2 x columns removed, else horizontal first"
-                if vertical_may_lead
-                else "horizontal first"
-            ),
-        },
-        "decode": {
-            "exif_orientation": "applied",
-            "transparency": "flattened onto white",
-            "greyscale": "repeated to RGB; 16 bits divided by 257",
-        },
-        "serve_bytes_limits": list(SERVE_BYTES_LIMITS),
+        "class_names": names_held(task.outputs),
+        "task": task.name,
+        "outputs": task.outputs_config(),
+        "preprocessing": task.input.preprocessing["description"],
+        **entries,
     }
 
 
+def task_entries(task: Task, reference: Mapping[str, Array]) -> dict[str, Any]:
+    """The manifest's sections on what comes out; of one output some stand at the top as well.
+
+    Args:
+        task: what comes out.
+        reference: the network's outputs for the examples, by name.
+    """
+    outputs = [
+        {
+            "name": name,
+            "dtype": "float32",
+            "shape": [None, output.width],
+            "kind": output.meaning(reference[name]),
+            "agreement_of": output.agreement_of,
+            "output": output.get_config(),
+        }
+        for name, output in task.outputs.items()
+    ]
+    alone = (
+        {}
+        if len(task.outputs) > 1
+        else {
+            "kind": task.only.kind,
+            "thresholds": task.only.get_config().get("thresholds"),
+            "agreement_of": task.only.agreement_of,
+        }
+    )
+    return {"task": task.name, "class_names": list(task.class_names), "outputs": outputs, **alone}
+
+
 def artifact_entry(
-    artifact: Artifact, gate: Gate, examples: str, facts: Mapping[str, Any]
+    artifact: Artifact,
+    gate: Gate,
+    examples: str,
+    facts: Mapping[str, Any],
+    details: tuple[Mapping[str, Any], Mapping[str, Any]] = ({}, {}),
 ) -> dict[str, Any]:
-    """The manifest's description of one artifact."""
+    """The manifest's description of one artifact.
+
+    Args:
+        artifact: what was measured.
+        gate: the thresholds that were applied.
+        examples: what it was measured on.
+        facts: what its converter says of it.
+        details: further entries of ``parity.threshold`` and of ``parity``.
+    """
     return {
         "format": artifact.format,
         "path": artifact.path,
@@ -96,9 +112,10 @@ def artifact_entry(
         "parity": {
             "max_abs_diff": artifact.max_abs_diff,
             "label_agreement": artifact.label_agreement,
-            "threshold": gate.threshold(artifact.quantization),
+            "threshold": {**gate.threshold(artifact.quantization), **details[0]},
             "n": artifact.n,
             "examples": examples,
+            **details[1],
         },
         "accuracy": artifact.accuracy,
         "seconds": artifact.seconds,
@@ -156,17 +173,13 @@ def refuse_foreign_folder(path: Path) -> None:
     Raises:
         ConfigurationError: there are files in it that no export wrote.
     """
-    artifacts = {
-        artifact_path(format, kind)
-        for format in FORMATS
-        for kind in (None, *QUANTIZATIONS)
-        if kind is None or format == "litert" or (format, kind) == ("onnx", "dynamic")
-    }
-    own = {*artifacts, "golden", "labels.txt", TOKENIZER_FILE, CARD, "manifest.json"}
+    artifacts = {path for item in FORMATS.values() for path in item.paths.values()}
+    own = {*artifacts, "golden", TOKENIZER_FILE, CARD, "manifest.json"}
     found = {item.name for item in path.iterdir()}
     if not found:
         return
-    foreign = sorted(found - own)
+    labels = {name for name in found if name.startswith("labels") and name.endswith(".txt")}
+    foreign = sorted(found - own - labels)
     if foreign or "manifest.json" not in found:
         named = ", ".join((foreign or sorted(found))[:5])
         raise ConfigurationError(
@@ -184,16 +197,15 @@ def _check_schema(file: Path, manifest: Mapping[str, Any]) -> None:
             f"{file} has schema_version {manifest['schema_version']}; this kerastl reads "
             f"{SCHEMA_VERSION}. Install the version of kerastl that wrote it."
         )
-    if manifest["task"] not in (TASK, TEXT_CLASSIFICATION, TEXT_EMBEDDING):
-        raise BundleError(
-            f"{file} is of a task that this kerastl does not know: {manifest['task']!r}."
-        )
     if not manifest["artifacts"]:
         raise BundleError(f"{file} names no artifact. Export the bundle again.")
     if set(manifest["gate"]) != set(vars(Gate())):
         raise BundleError(f"{file} has no valid 'gate'; received {manifest['gate']!r}.")
-    if manifest["task"] == TASK and not _is_resize(manifest["input"].get("resize")):
+    resize = manifest["input"].get("resize")
+    if resize is not None and not _is_resize(resize):
         raise BundleError(f"{file} has no valid 'input'; received {manifest['input']!r}.")
+    if not all(_is_output(entry) for entry in manifest["outputs"]) or not manifest["outputs"]:
+        raise BundleError(f"{file} has no valid 'outputs'; received {manifest['outputs']!r}.")
     for entry in manifest["artifacts"]:
         valid = (
             isinstance(entry, dict)
@@ -217,6 +229,30 @@ def _is_resize(value: Any) -> bool:
         return False
     size = value.get("size")
     return isinstance(size, list) and [type(side) for side in size] == [int, int]
+
+
+def _is_output(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("name"), str)
+        and isinstance(value.get("shape"), list)
+        and len(value["shape"]) == 2
+    )
+
+
+def task_of(manifest: Mapping[str, Any], folder: Path) -> Task:
+    """What goes into a bundle and what comes out of it.
+
+    Raises:
+        BundleError: it is of an input or an output that is not known here.
+    """
+    try:
+        return Task(input_from_manifest(manifest, folder), outputs_from_manifest(manifest))
+    except (ConfigurationError, KeyError, TypeError, ValueError) as error:
+        raise BundleError(
+            f"{folder} is of a task that this kerastl does not know: {manifest['task']!r} "
+            f"({error})."
+        ) from error
 
 
 def bundle_of(path: Path, manifest: dict[str, Any]) -> Bundle:

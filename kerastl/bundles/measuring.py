@@ -13,12 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from kerastl.bundles.runtimes import open_artifact
-from kerastl.data import decode_full_size
-from kerastl.files import read_json
-
-Array = np.ndarray[Any, Any]
-Answer = Callable[[Any], Array]
+from kerastl.bundles.sessions import feeds_of, run_sources
+from kerastl.formats import FORMATS, Session
+from kerastl.inputs import Input, input_from_manifest
 
 BATCHES = (1, 32)
 WARM_UP = 3
@@ -31,28 +28,27 @@ def measure(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Measures the artifact of a job.
 
     Args:
-        job: ``of`` (``"images"`` or ``"texts"``), ``format``, ``artifact`` (a path), ``threads``
-            and ``examples`` (a bool); of texts ``bundle`` and ``tokenizer`` as well.
-        folder: holds ``inputs.npy``, uint8 ``(32, height, width, 3)``, and, with examples,
-            ``images.npy``, or ``images.json``, files to be handed over at their own size; of texts
-            ``inputs.json`` and ``texts.json``, lists of strings. Gets ``outputs.npy`` for the
-            examples.
+        job: ``bundle``, ``manifest``, ``format``, ``path``, ``threads`` and ``examples`` (a bool).
+        folder: holds the sources ``inputs``, 32 of them, and, with examples, ``examples``. Gets
+            ``outputs.npz`` for the examples.
 
     Returns:
         ``load_seconds``; ``latency``, by batch size ``median_ms``, ``p95_ms`` and ``runs``;
         ``peak_memory_bytes`` and ``base_memory_bytes``, the process before it loaded anything.
     """
-    open_runner = _images if job["of"] == "images" else _texts
-    inputs, examples = _read(folder, job)
+    bundle = Path(job["bundle"])
+    input = input_from_manifest(job["manifest"], bundle)
+    sources = input.stored(folder, "inputs")
     base = peak_memory()
     start = time.perf_counter()
-    run, predict = open_runner(job)
-    run(inputs[:1])
+    session = FORMATS[job["format"]].open(bundle / job["path"], job["threads"])
+    _timed(session, input, sources[:1])()
     loaded = time.perf_counter() - start
-    latency = {str(size): _latency(run, inputs[:size]) for size in BATCHES}
+    latency = {str(size): _latency(_timed(session, input, sources[:size])) for size in BATCHES}
     peak = peak_memory()
-    if examples is not None:
-        np.save(folder / "outputs.npy", predict(examples))
+    if job["examples"]:
+        examples = input.stored(folder, "examples")
+        np.savez(folder / "outputs.npz", **run_sources(session, input, examples))  # type: ignore[arg-type]
     return {
         "load_seconds": loaded,
         "latency": latency,
@@ -61,49 +57,21 @@ def measure(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     }
 
 
-def _read(folder: Path, job: dict[str, Any]) -> tuple[Any, Any]:
-    """The inputs to time, and the examples or None."""
-    if job["of"] == "texts":
-        texts = read_json(folder / "texts.json") if job["examples"] else None
-        return read_json(folder / "inputs.json"), texts
-    inputs = np.load(folder / "inputs.npy").astype(np.float32)
-    if not job["examples"]:
-        return inputs, None
-    if (folder / "images.json").exists():
-        return inputs, read_json(folder / "images.json")
-    return inputs, np.load(folder / "images.npy", mmap_mode="r")
+def _timed(session: Session, input: Input, sources: list[Any]) -> Callable[[], Any]:
+    """One batch: from the source on, or from its array where reading is no part of an answer."""
+    if not input.timed_from_arrays:
+        return lambda: run_sources(session, input, sources)
+    feeds = [feed for _, feed in feeds_of(session, input, sources)]
+    return lambda: [session.run(feed) for feed in feeds]
 
 
-def _images(job: dict[str, Any]) -> tuple[Answer, Answer]:
-    runtime = open_artifact(job["format"], Path(job["artifact"]), threads=job["threads"])
-
-    def predict(images: Any) -> Array:
-        if isinstance(images, list):
-            return np.concatenate([runtime.predict(decode_full_size(x)[None]) for x in images])
-        return runtime.predict(images)
-
-    return runtime.run, predict
-
-
-def _texts(job: dict[str, Any]) -> tuple[Answer, Answer]:
-    from kerastl.bundles.text_runtimes import TextTokens, open_text_artifact
-
-    tokens = TextTokens(Path(job["bundle"]), job["tokenizer"])
-    runtime = open_text_artifact(job["format"], Path(job["artifact"]), job["threads"])
-
-    def answer(texts: Any) -> Array:
-        return runtime.predict(texts, tokens)
-
-    return answer, answer
-
-
-def _latency(run: Answer, inputs: Any) -> dict[str, float]:
+def _latency(run: Callable[[], Any]) -> dict[str, float]:
     for _ in range(WARM_UP):
-        run(inputs)
+        run()
     times: list[float] = []
     while len(times) < LEAST_RUNS or (len(times) < MOST_RUNS and sum(times) < MOST_SECONDS):
         start = time.perf_counter()
-        run(inputs)
+        run()
         times.append(time.perf_counter() - start)
     milliseconds = 1000 * np.array(times)
     return {

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import keras
     import numpy as np
 
+    from kerastl.task import Task
+
 _REDUCED = ("mixed_float16", "mixed_bfloat16", "float16", "bfloat16")
 
 
@@ -72,6 +74,24 @@ def check_network(
             "sigmoid output p becomes one of two classes by keras.layers.Concatenate()([1 - p, p])."
         )
     return int(shape[0]), int(shape[1]), 3
+
+
+def check_outputs(network: keras.Model, task: Task) -> None:
+    """Checks that a network has the outputs that a task says.
+
+    Raises:
+        ConfigurationError: it has others.
+    """
+    found = [tuple(tensor.shape) for tensor in network.outputs]
+    wanted = [output.width for output in task.outputs.values()]
+    if [shape[1:] for shape in found] != [(width,) for width in wanted]:
+        named = ", ".join(
+            f"{name} (n, {width})" for name, width in zip(task.outputs, wanted, strict=True)
+        )
+        raise ConfigurationError(
+            f"The network's outputs have the shapes {found}, and the task says: {named}. Class "
+            "names are one for each output, and none for a regression."
+        )
 
 
 def in_float32(network: keras.Model) -> tuple[keras.Model, str | None]:

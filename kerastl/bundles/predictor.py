@@ -3,85 +3,80 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kerastl.bundles import text_manifest
-from kerastl.bundles.bundle import FORMATS, refuse_code
+from kerastl.bundles.bundle import refuse_code
 from kerastl.bundles.hashing import sha256_path
-from kerastl.bundles.manifest import read_manifest
-from kerastl.bundles.runtimes import BATCH_SIZE, Runtime, open_artifact
-from kerastl.bundles.text_predictor import TextPredictor
-from kerastl.bundles.text_runtimes import TextTokens, open_text_artifact
-from kerastl.bundles.text_verification import decisions_of
-from kerastl.data import ImageSource, decode_full_size, decode_image, image_list
-from kerastl.errors import (
-    BundleError,
-    ConfigurationError,
-    KerastlError,
-    MissingExtraError,
-    did_you_mean,
-)
-from kerastl.outputs import Classes
-from kerastl.text import TOKENIZER_FILE
+from kerastl.bundles.manifest import read_manifest, task_of
+from kerastl.bundles.sessions import run_sources
+from kerastl.errors import BundleError, ConfigurationError, KerastlError, MissingExtraError
+from kerastl.formats import FORMATS, Session, format_named
+from kerastl.task import Task
+
+Array = np.ndarray[Any, Any]
 
 # The quickest to start and to run first.
 _PREFERENCE = ("onnx", "litert", "openvino", "saved_model", "torch")
 
 
 class Predictor:
-    """An artifact of a bundle, ready to predict from image files.
+    """An artifact of a bundle, ready to predict.
 
     Attributes:
-        class_names: one name per output.
+        task: what goes in and what comes out.
+        class_names: names of the classes of a task of one output.
         format: the artifact's format.
         path: the artifact's path inside the bundle.
     """
 
-    def __init__(
-        self,
-        runtime: Runtime,
-        class_names: Sequence[str],
-        size: tuple[int, int] | None,
-        format: str,
-        path: str,
-    ) -> None:
-        self.class_names = tuple(class_names)
+    def __init__(self, session: Session, task: Task, format: str, path: str) -> None:
+        self.task = task
+        self.class_names = task.class_names
         self.format = format
         self.path = path
-        self._runtime = runtime
-        self._size = size
+        self._session = session
 
-    def predict(self, sources: ImageSource | Iterable[ImageSource]) -> np.ndarray[Any, Any]:
-        """Predicts from image files, their bytes, or pixels.
+    def outputs(self, inputs: Any) -> dict[str, Array]:
+        """Outputs by name, float32 ``(n, width)``.
 
         Args:
-            sources: paths, bytes, Pillow images or uint8 arrays ``(height, width, 3)`` of any
-                size; one of them, or any number. An artifact that takes any size gets images as
-                they are, others as they are resized for training.
+            inputs: one example or any number of them: of images paths, encoded bytes, Pillow
+                images or uint8 arrays ``(height, width, 3)`` of any size; of texts strings.
 
-        Returns:
-            float32 ``(n, classes)``.
+        Raises:
+            DataError: one of them cannot be read.
         """
-        items = image_list(sources)
-        if self._size is None:
-            outputs = [self._runtime.predict(decode_full_size(item)[None]) for item in items]
-        else:
-            outputs = [
-                self._runtime.predict(
-                    np.stack([decode_image(x, self._size) for x in items[at : at + BATCH_SIZE]])
-                )
-                for at in range(0, len(items), BATCH_SIZE)
-            ]
-        empty = np.zeros((0, len(self.class_names)), dtype=np.float32)
-        return np.concatenate(outputs) if outputs else empty
+        sources = self.task.input.as_list(inputs)
+        if not sources:
+            return {
+                name: np.zeros((0, output.width), dtype=np.float32)
+                for name, output in self.task.outputs.items()
+            }
+        return run_sources(self._session, self.task.input, sources)
 
-    def answers(self, outputs: np.ndarray[Any, Any]) -> list[dict[str, Any]]:
-        """What ``kerastl predict`` prints of outputs."""
-        return Classes(self.class_names).answers(outputs)
+    def predict(self, inputs: Any) -> Any:
+        """Outputs float32 ``(n, width)``; of a task of several outputs a dict of them.
+
+        Args:
+            inputs: see ``outputs``.
+        """
+        found = self.outputs(inputs)
+        return next(iter(found.values())) if len(found) == 1 else found
+
+    def answers(self, outputs: Any) -> list[dict[str, Any]]:
+        """What ``kerastl predict`` prints of what ``predict`` returned."""
+        return self.task.answers(self._named(outputs))
+
+    def labels(self, outputs: Any) -> list[Any]:
+        """The label of each row of what ``predict`` returned."""
+        return self.task.decode(self._named(outputs))
+
+    def _named(self, outputs: Any) -> Mapping[str, Array]:
+        return outputs if isinstance(outputs, Mapping) else self.task.by_name(outputs)
 
 
 def load_bundle(
@@ -90,18 +85,15 @@ def load_bundle(
     quantization: str | None = None,
     *,
     trusted: bool = False,
-) -> Predictor | TextPredictor:
+) -> Predictor:
     """Opens one artifact of a bundle for prediction, after checking its hash.
 
     Args:
         path: the bundle.
-        format: ``"saved_model"``, ``"onnx"``, ``"litert"``, ``"openvino"`` or ``"torch"``; None
-            takes the first that is in the bundle and whose runtime is installed.
+        format: one of ``kerastl.formats.FORMATS``; None takes the first that is in the bundle
+            and whose runtime is installed.
         quantization: of the artifact, None for float32.
         trusted: you trust the bundle's maker, as ``"torch"`` needs: see :func:`verify`.
-
-    Returns:
-        What predicts from images, or of a bundle of texts from strings.
 
     Raises:
         BundleError: the folder is no bundle, the artifact is missing or was changed, or it can
@@ -110,12 +102,8 @@ def load_bundle(
         MissingExtraError: its runtime is not installed.
     """
     folder = Path(path)
-    if format is not None and format not in FORMATS:
-        raise ConfigurationError(
-            f"format must be one of {FORMATS}; received {format!r}.{did_you_mean(format, FORMATS)}"
-        )
+    formats: Iterable[str] = _PREFERENCE if format is None else (format_named(format).name,)
     manifest = read_manifest(folder)
-    formats = _PREFERENCE if format is None else (format,)
     entries = [
         entry
         for name in formats
@@ -130,14 +118,11 @@ def load_bundle(
         )
     missing: MissingExtraError | None = None
     for entry in entries:
-        file = folder / entry["path"]
-        if not file.exists() or sha256_path(file) != entry["sha256"]:
-            raise BundleError(f"{file} is missing or was changed. Export the bundle again.")
+        _check_unchanged(folder, manifest, entry)
         refuse_code(folder, [entry], trusted)
         try:
-            if manifest["task"] in text_manifest.TASKS:
-                return _text_predictor(folder, manifest, entry)
-            runtime = open_artifact(entry["format"], file)
+            task = task_of(manifest, folder)
+            session = FORMATS[entry["format"]].open(folder / entry["path"])
         except MissingExtraError as error:
             missing = error
             continue
@@ -146,23 +131,19 @@ def load_bundle(
         except Exception as error:
             # Each runtime has errors of its own.
             raise BundleError(
-                f"{file} cannot be read by its runtime: {error}. Export the bundle again."
+                f"{folder / entry['path']} cannot be read by its runtime: {error}. Export the "
+                "bundle again."
             ) from error
-        resize = manifest["input"]["resize"]
-        size = None if resize["in_graph"] else (resize["size"][0], resize["size"][1])
-        return Predictor(runtime, manifest["class_names"], size, entry["format"], entry["path"])
+        return Predictor(session, task, entry["format"], entry["path"])
     assert missing is not None
     raise missing
 
 
-def _text_predictor(folder: Path, manifest: dict[str, Any], entry: dict[str, Any]) -> TextPredictor:
-    file = folder / TOKENIZER_FILE
-    if not file.exists() or sha256_path(file) != manifest["tokenizer"]["sha256"]:
-        raise BundleError(f"{file} is missing or was changed. Export the bundle again.")
-    return TextPredictor(
-        open_text_artifact(entry["format"], folder / entry["path"]),
-        TextTokens(folder, manifest["tokenizer"]),
-        decisions_of(manifest),
-        entry["format"],
-        entry["path"],
-    )
+def _check_unchanged(folder: Path, manifest: Mapping[str, Any], entry: Mapping[str, Any]) -> None:
+    """The artifact, and what lies beside golden/ that its input may be made of."""
+    wanted = {entry["path"]: entry["sha256"]}
+    wanted |= {name: x for name, x in manifest["files"].items() if not name.startswith("golden/")}
+    for name, sha256 in wanted.items():
+        file = folder / name
+        if not file.exists() or sha256_path(file) != sha256:
+            raise BundleError(f"{file} is missing or was changed. Export the bundle again.")

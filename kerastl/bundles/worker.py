@@ -18,8 +18,6 @@ from typing import Any
 
 import numpy as np
 
-from kerastl.bundles.bundle import CALIBRATED, LiteRTOptions, artifact_path
-
 
 class Steps:
     """Notes the steps of a job where the parent can read them."""
@@ -43,150 +41,96 @@ class Steps:
 
 
 def convert(job: dict[str, Any], folder: Path, steps: Steps) -> dict[str, Any]:
-    """Writes every artifact of a job to the folder it names."""
-    network = _load(job, folder, steps)
-    from kerastl.bundles import saved_model
+    """Writes the artifacts of a job to the bundle that it names.
 
-    out, facts = Path(job["out"]), {}
-    with steps.step("tracing the network"):
-        traced = saved_model.trace(network, tuple(job["shape"]), resizing=job["any_size"])
-    # LiteRT converts from a SavedModel even where none was asked for.
-    saved = out / "saved_model" if "saved_model" in job["formats"] else folder / "saved_model"
-    with steps.step("writing saved_model"):
-        facts["saved_model"] = saved_model.write(
-            traced, saved, tuple(job["shape"]), job["class_names"], resizing=job["any_size"]
-        )
-    if "litert" in job["formats"]:
-        facts |= _convert_litert(job, folder, saved, steps, _names_of_layers(network))
-    if {"onnx", "openvino"} & set(job["formats"]):
-        with steps.step("turning weights into constants"):
-            frozen = saved_model.constants_of(traced)
-        inputs = {frozen.inputs[0].name: "image"}
-        outputs = {frozen.outputs[0].name: "probabilities"}
-    if "onnx" in job["formats"]:
-        with steps.step("converting to onnx"):
-            from kerastl.bundles import onnx_route
+    Returns:
+        By the artifact's path what the manifest says of it; under ``"proof"`` what was proved of
+        the input, by section of the manifest.
+    """
+    from kerastl.formats import FORMATS
+    from kerastl.formats.conversion import Conversion
+    from kerastl.inputs import input_from_manifest
+    from kerastl.outputs import Gate, output_from_config
 
-            facts["model.onnx"] = onnx_route.convert(
-                frozen,
-                out / "model.onnx",
-                job["metadata"],
-                inputs=inputs,
-                outputs=outputs,
-                axes={1: "height", 2: "width"},
-            )
-    if "openvino" in job["formats"]:
-        with steps.step("converting to openvino"):
-            from kerastl.bundles import openvino_route
-
-            name = artifact_path("openvino")
-            facts[name] = openvino_route.convert(
-                frozen, out / name, job["metadata"], inputs=inputs, outputs=outputs
-            )
-    return facts
-
-
-def convert_torch(job: dict[str, Any], folder: Path, steps: Steps) -> dict[str, Any]:
-    """Writes the one artifact that is made under Keras's torch backend."""
-    from kerastl.bundles import torch_route
-
-    network = _load(job, folder, steps)
-    path = artifact_path("torch")
-    with steps.step("converting to torch"):
-        facts = torch_route.convert(
-            network, Path(job["out"]) / path, job["metadata"], shape=tuple(job["shape"])
-        )
-    return {path: facts}
-
-
-def _load(job: dict[str, Any], folder: Path, steps: Steps) -> Any:
+    bundle = Path(job["bundle"])
     with steps.step("loading the network"):
         import keras
 
         for module in job["modules"]:
             importlib.import_module(module)
-        return keras.saving.load_model(folder / "network.keras", compile=False)
-
-
-def _convert_litert(
-    job: dict[str, Any], folder: Path, saved: Path, steps: Steps, layers: list[str]
-) -> dict[str, Any]:
-    from kerastl.bundles import litert_route, quantization
-
-    out, facts, prepared = Path(job["out"]), {}, None
+        network = keras.saving.load_model(folder / "network.keras", compile=False)
+        input = input_from_manifest(job["manifest"], bundle, folder)
+    sources = input.stored(folder, "sources")
+    facts: dict[str, Any] = {}
+    if job["prove"] and input.proof_step is not None:
+        with steps.step(input.proof_step):
+            facts["proof"] = input.prove(sources)
     calibration = folder / "calibration.npy"
-    for kind in (None, *job["quantize"]):
-        if kind in CALIBRATED and prepared is None and calibration.exists():
-            with steps.step("correcting weights on calibration images"):
-                data = (out / artifact_path("litert")).read_bytes()
-                prepared = quantization.prepare(data, np.load(calibration))
-        name = artifact_path("litert", kind)
-        with steps.step(f"converting to litert ({kind or 'float32'})"):
-            facts[name] = litert_route.convert(
-                saved,
-                out / name,
-                kind,
-                job["class_names"],
-                shape=tuple(job["shape"]),
-                options=LiteRTOptions(**job["litert"]),
-                prepared=prepared,
-                gate=job["gate"],
-                layers=layers,
-            )
+    conversion = Conversion(
+        network=input.for_export(network),
+        input=input,
+        outputs={name: output_from_config(config) for name, config in job["outputs"].items()},
+        bundle=bundle,
+        work=folder,
+        formats=job["formats"],
+        quantize=job["quantize"],
+        metadata=job["metadata"],
+        gate=Gate(**job["gate"]),
+        sources=sources,
+        calibration=np.load(calibration) if calibration.exists() else None,
+        batch_one=job["litert"]["batch"] == 1,
+        float_input=job["litert"]["float_input"],
+        step=steps.step,
+    )
+    for name in job["formats"]:
+        facts |= FORMATS[name].convert(conversion)
     return facts
-
-
-def _names_of_layers(network: Any) -> list[str]:
-    """Names of the layers that hold weights, inside nested models too."""
-    return [layer.name for layer in network._flatten_layers() if hasattr(layer, "kernel")]
 
 
 def run(job: dict[str, Any], folder: Path, steps: Steps) -> dict[str, Any]:
     """Runs every artifact of a job in its own runtime and saves what it answers."""
-    from kerastl.bundles.runtimes import SavedModelRuntime, open_artifact
+    from kerastl.bundles.sessions import run_sources
+    from kerastl.formats import FORMATS
+    from kerastl.formats.pairs import pair_of
+    from kerastl.inputs import input_from_manifest
 
     bundle, facts = Path(job["bundle"]), {}
-    images = np.load(folder / "images.npy", mmap_mode="r")
+    input = input_from_manifest(job["manifest"], bundle)
+    sources = input.stored(folder, "sources")
     for index, artifact in enumerate(job["artifacts"]):
         with steps.step(f"running {artifact['path']}"):
-            runtime = open_artifact(artifact["format"], bundle / artifact["path"])
-            np.save(folder / f"outputs_{index}.npy", runtime.predict(images))
-            if job["any_size"]:
-                with np.load(folder / "unresized.npz") as unresized:
-                    rows = [runtime.predict(unresized[name][None])[0] for name in unresized.files]
-                np.save(folder / f"unresized_{index}.npy", np.stack(rows))
-            facts[artifact["path"]] = {
-                "class_names": runtime.class_names(),
-                "batch": runtime.batch(images[:3]),
+            session = FORMATS[artifact["format"]].open(bundle / artifact["path"])
+            found = run_sources(session, input, sources)
+            np.savez(folder / f"outputs_{index}.npz", **found)  # type: ignore[arg-type]
+            fact: dict[str, Any] = {
+                "class_names": session.class_names(),
+                "outputs": sorted(session.outputs),
+                # Tried on a batch that no run before had.
+                "batch": _batch(session, input, sources[:3]),
             }
-            if isinstance(runtime, SavedModelRuntime) and job["encoded"]:
-                encoded = [(bundle / file).read_bytes() for file in job["encoded"]]
-                outputs, labels = runtime.serve_bytes(encoded)
-                np.save(folder / "serve_bytes.npy", outputs)
-                facts[artifact["path"]]["serve_bytes_labels"] = labels
+            pair = pair_of(input.kind, artifact["format"])
+            if job["strings"] and hasattr(pair, "is_held") and pair.is_held(session):
+                answered = dict(pair.run(session, list(job["strings"].values())))
+                fact["labels"] = answered.pop("label", None)
+                np.savez(folder / f"strings_{index}.npz", **answered)
+            facts[artifact["path"]] = fact
     return facts
+
+
+def _batch(session: Any, input: Any, sources: list[Any]) -> str:
+    length = input.length_in(session.inputs)
+    for _, batch in input.batches(sources, size=len(sources), length=length):
+        if session.batch == "dynamic":
+            session.run(input.feeds(batch))
+    return str(session.batch)
 
 
 def measure(job: dict[str, Any], folder: Path, steps: Steps) -> dict[str, Any]:
     """Measures the one artifact of a job."""
     from kerastl.bundles import measuring
 
-    with steps.step(f"measuring {Path(job['artifact']).name}"):
+    with steps.step(f"measuring {job['path']}"):
         return measuring.measure(job, folder)
-
-
-def convert_text(job: dict[str, Any], folder: Path, steps: Steps) -> dict[str, Any]:
-    """Writes every artifact of a text classifier to the folder that the job names."""
-    from kerastl.bundles import text_conversion
-
-    return text_conversion.convert(job, folder, steps.step)
-
-
-def run_text(job: dict[str, Any], folder: Path, steps: Steps) -> dict[str, Any]:
-    """Runs every artifact of a text bundle in its own runtime, from strings to outputs."""
-    from kerastl.bundles import text_running
-
-    return text_running.run(job, folder, steps.step)
 
 
 def main(job_path: str) -> int:
@@ -195,15 +139,11 @@ def main(job_path: str) -> int:
     job = json.loads(Path(job_path).read_text(encoding="utf-8"))
     steps = Steps(folder / "progress.jsonl")
     try:
-        kinds = {
-            "convert": convert,
-            "convert_torch": convert_torch,
-            "run": run,
-            "measure": measure,
-            "convert_text": convert_text,
-            "run_text": run_text,
-        }
-        facts = kinds[job["kind"]](job, folder, steps)
+        for module in job.get("imports", ()):
+            importlib.import_module(module)
+        facts = {"convert": convert, "run": run, "measure": measure}[job["does"]](
+            job, folder, steps
+        )
     except Exception as error:
         import traceback
 

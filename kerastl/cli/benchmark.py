@@ -40,7 +40,6 @@ def benchmark(
         from kerastl.bundles import benchmark as run
         from kerastl.bundles.benchmarking import as_markdown
         from kerastl.bundles.manifest import read_manifest
-        from kerastl.bundles.text_manifest import TASKS
         from kerastl.errors import ConfigurationError
         from kerastl.files import atomic_file
 
@@ -49,7 +48,7 @@ def benchmark(
                 f"--markdown {markdown}: there is no folder {markdown.resolve().parent}."
             )
         console = Console(stderr=True, highlight=False, soft_wrap=True)
-        of_texts = read_manifest(bundle)["task"] in TASKS
+        of_texts = read_manifest(bundle)["task"].startswith("text")
         result = run(
             bundle,
             data,

@@ -64,27 +64,13 @@ def _lines(path: Path) -> list[str]:
 
 
 def _answers(model: Path, given: Sequence[str], trusted: bool) -> list[dict[str, Any]]:
-    from kerastl.bundles import TextPredictor, load_bundle
-    from kerastl.bundles.texts import decisions_of_model
-    from kerastl.model import TokenModel
-    from kerastl.model.predictions import make_predictions
+    from kerastl.bundles import load_bundle
 
     if (model / "manifest.json").is_file():
         bundle = load_bundle(model, trusted=trusted)
-        if isinstance(bundle, TextPredictor):
-            return bundle.answers(bundle.predict(given))
-        found = make_predictions(
-            bundle.predict([Path(item) for item in given]), tuple(bundle.class_names)
-        )
-    else:
-        trained = kerastl.load(model)
-        if isinstance(trained, TokenModel):
-            return decisions_of_model(trained).answers(trained.outputs(given))
-        found = trained.predict([Path(item) for item in given])
-    return [
-        {"label": label, "probability": float(confidence)}
-        for label, confidence in zip(found.labels, found.confidences, strict=True)
-    ]
+        return bundle.answers(bundle.predict(given))
+    trained = kerastl.load(model)
+    return trained.task.answers(trained.outputs(given))
 
 
 def _line(row: dict[str, Any]) -> str:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, final
 
 import numpy as np
 
+from kerastl.files import read_json, write_json
 from kerastl.inputs.examples import ImageExamples, Readable, decode
 from kerastl.inputs.image_probes import probe_images, synthetic_images, vertical_pass_may_lead
 from kerastl.inputs.images import decode_full_size, decode_image, image_list
-from kerastl.inputs.input import BATCH, Input, Spec
+from kerastl.inputs.input import BATCH, GOLDEN_LABELS, Input, Spec
 
 Array = np.ndarray[Any, Any]
 TENSOR = "image"
@@ -27,6 +29,19 @@ SERVE_BYTES_LIMITS = (
 )
 
 
+# What an artifact's input is changed by, and what is wrong where it then answers rightly.
+_SUSPICIONS: tuple[tuple[Callable[[Array], Array], str], ...] = (
+    (lambda x: x[..., ::-1], "its colour order is BGR, not RGB"),
+    (
+        lambda x: x / 127.5 - 1,
+        "its graph lacks the network's preprocessing: it wants pixels from -1 to 1",
+    ),
+    (lambda x: x / 255, "its graph lacks the network's preprocessing: it wants pixels from 0 to 1"),
+    (lambda x: (x + 1) * 127.5, "its graph maps pixels to -1..1 twice"),
+    (lambda x: x * 255, "its graph divides pixels by 255 twice"),
+)
+
+
 @final
 @dataclasses.dataclass(frozen=True)
 class Image(Input):
@@ -37,21 +52,41 @@ class Image(Input):
     Attributes:
         size: ``(height, width)`` that the network takes.
         any_size: exported files take images as they are, and resize them in the graph.
+        as_floats: sources are float32 arrays of the network's size, of any range, as ``suspicions``
+            makes them.
     """
 
     kind: ClassVar[str] = "image"
     noun: ClassVar[str] = "image"
+    calibrates: ClassVar[bool] = True
+    timed_from_arrays: ClassVar[bool] = True
 
     size: tuple[int, int]
     any_size: bool = False
+    as_floats: bool = False
 
     @staticmethod
-    def from_manifest(manifest: Mapping[str, Any], folder: Path) -> Image:
+    def from_manifest(
+        manifest: Mapping[str, Any], folder: Path, packed: Path | None = None
+    ) -> Image:
         """The input of a bundle."""
-        del folder
+        del folder, packed
         resize = manifest["input"]["resize"]
         height, width = resize["size"]
-        return Image((height, width), bool(resize["in_graph"]))
+        floats = bool(manifest["input"].get("as_floats"))
+        return Image((height, width), bool(resize["in_graph"]), floats)
+
+    @staticmethod
+    def from_run(config: Mapping[str, Any], run: Path) -> Image:
+        """The input of a run directory."""
+        del run
+        height, width = config["size"]
+        return Image((height, width))
+
+    def save(self, run: Path) -> dict[str, Any]:
+        """The size."""
+        del run
+        return {"size": list(self.size)}
 
     def as_list(self, given: Any) -> list[Any]:
         """See ``image_list``."""
@@ -63,19 +98,37 @@ class Image(Input):
         """Pixels uint8 ``(b, height, width, 3)``; one image at a time where any size is taken."""
         del length
         if self.any_size:
-            for row, source in enumerate(sources):
-                yield np.array([row]), decode_full_size(source)[None]
+            yield from self._as_they_are(sources, size)
             return
         for start in range(0, len(sources), size):
             rows = np.arange(start, min(start + size, len(sources)))
+            if self.as_floats:
+                yield rows, np.stack([sources[int(i)] for i in rows])
+                continue
             yield rows, np.stack([decode_image(sources[int(i)], self.size) for i in rows])
+
+    @staticmethod
+    def _as_they_are(sources: Sequence[Any], size: int) -> Iterator[tuple[Array, Array]]:
+        """Images of one size one after another make a batch."""
+        rows: list[int] = []
+        images: list[Array] = []
+        for row, source in enumerate(sources):
+            image = decode_full_size(source)
+            if images and (len(images) == size or image.shape != images[0].shape):
+                yield np.array(rows), np.stack(images)
+                rows, images = [], []
+            rows.append(row)
+            images.append(image)
+        if images:
+            yield np.array(rows), np.stack(images)
 
     def examples(self, data: Readable, folder: Path) -> ImageExamples:
         """Images that were decoded once."""
         return decode(data, self.size, folder)
 
-    def specs(self) -> tuple[Spec, ...]:
+    def specs(self, *, fixed_lengths: bool = False) -> tuple[Spec, ...]:
         """float32 pixels, RGB, channels last."""
+        del fixed_lengths
         if self.any_size:
             return (Spec(TENSOR, "float32", (None, None, 3), {1: "height", 2: "width"}),)
         return (Spec(TENSOR, "float32", (*self.size, 3)),)
@@ -84,18 +137,50 @@ class Image(Input):
         """``image`` as float32."""
         return {TENSOR: np.asarray(batch, dtype=np.float32)}
 
-    def builtin(self) -> list[Any]:
+    def of_any_size(self) -> Image:
+        """The same with files that resize."""
+        return dataclasses.replace(self, any_size=True)
+
+    def in_graph(self, network: Any, tensors: Sequence[Any]) -> Any:
+        """Resizes, where any size is taken, and casts to what the network computes in."""
+        import tensorflow as tf
+
+        [image] = tensors
+        if self.any_size:
+            from kerastl.formats import any_size
+
+            image = any_size.resize(image, *self.size)
+        return tf.cast(image, network.inputs[0].dtype)
+
+    @property
+    def builtin(self) -> tuple[list[Any], str]:
         """Noise, gradients and blobs."""
-        return list(synthetic_images(SYNTHETIC, self.size))
+        return list(synthetic_images(SYNTHETIC, self.size)), "synthetic"
 
     def probes(self) -> list[Any]:
         """Images of other sizes, where files take them."""
         return list(probe_images(self.size)) if self.any_size else []
 
+    def equivalents(self, sources: Sequence[Any]) -> list[Any]:
+        """Images resized by Pillow, where files resize them in the graph."""
+        return [decode_image(source, self.size) for source in sources] if self.any_size else []
+
     @property
     def probe_difference(self) -> float | None:
         """What a level more or less in a few pixels may change."""
         return ANY_SIZE_DIFFERENCE
+
+    def suspicions(self, sources: Sequence[Any]) -> Iterator[tuple[list[Any], Input, str]]:
+        """Pixels as artifacts with wrong preprocessing would want them."""
+        if self.any_size:
+            return
+        pixels = np.concatenate([batch for _, batch in self.batches(sources)]).astype(np.float32)
+        for change, meaning in _SUSPICIONS:
+            yield (
+                list(np.ascontiguousarray(change(pixels))),
+                dataclasses.replace(self, as_floats=True),
+                meaning,
+            )
 
     def store(self, folder: Path, name: str, sources: Sequence[Any]) -> None:
         """Pixels: of one size in one file, of many in an archive."""
@@ -113,6 +198,40 @@ class Image(Input):
                 return [archive[f"arr_{index}"] for index in range(len(archive.files))]
         return list(np.load(folder / f"{name}.npy", mmap_mode="r"))
 
+    def write_golden(
+        self,
+        folder: Path,
+        sources: Sequence[Any],
+        labels: Sequence[Mapping[str, Any]],
+        files: Sequence[tuple[Path, Mapping[str, Any], Mapping[str, Any]]],
+    ) -> None:
+        """Pixels at the network's size, and files with the labels that they must get."""
+        del labels
+        fixed = dataclasses.replace(self, any_size=False)
+        pixels = np.concatenate([batch for _, batch in fixed.batches(sources)])
+        np.savez_compressed(folder / "inputs.npz", image=pixels)
+        (folder / "files").mkdir()
+        answers: dict[str, Any] = {}
+        for path, answer, given in files:
+            name = _free_name(path.name, answers)
+            shutil.copyfile(path, folder / "files" / name)
+            artifacts = {key: label for key, label in given.items() if key != "network"}
+            answers[name] = {**answer, "artifacts": artifacts}
+        write_json(folder / GOLDEN_LABELS, answers)
+
+    def read_golden(self, folder: Path) -> tuple[list[Any], int, dict[int, dict[str, Any]]]:
+        """Pixels, then files."""
+        with np.load(folder / "inputs.npz") as archive:
+            pixels = list(archive["image"])
+        answers = read_json(folder / GOLDEN_LABELS)
+        if not isinstance(answers, dict):
+            raise ValueError(f"{GOLDEN_LABELS} holds no JSON object")
+        labels = {
+            len(pixels) + index: {"network": answer["label"], **answer["artifacts"]}
+            for index, answer in enumerate(answers.values())
+        }
+        return [*pixels, *(folder / "files" / name for name in answers)], len(answers), labels
+
     def shown(self, source: Any) -> str:
         """A path, or what else it is."""
         return str(source) if isinstance(source, str | Path) else "an image"
@@ -127,6 +246,8 @@ class Image(Input):
         height, width = self.size
         return {
             "input": {
+                "kind": self.kind,
+                **({"as_floats": True} if self.as_floats else {}),
                 "name": TENSOR,
                 "dtype": "float32",
                 "shape": [None, *self.specs()[0].shape],
@@ -156,3 +277,42 @@ class Image(Input):
                 "serve_bytes_limits": list(SERVE_BYTES_LIMITS),
             }
         }
+
+    runner_packages: ClassVar[tuple[str, ...]] = ("pillow", "numpy")
+    runner_example: ClassVar[str] = "photo.jpg"
+
+    def how_to_feed(self, manifest: Mapping[str, Any], outputs: Sequence[str]) -> str:
+        """Decoding and resizing."""
+        height, width = self.size
+        named = " and ".join(f"`{name}`" for name in outputs)
+        return (
+            f"The input `{TENSOR}` is float32 `(batch, {height}, {width}, 3)`: RGB, 0 to 255, no "
+            "other preprocessing. A file is decoded with its EXIF orientation applied and "
+            f"transparency on white, then stretched to {width} x {height} pixels (Pillow's "
+            f"antialiased bilinear filter). The artifacts answer with {named}; class names are in "
+            "`labels.txt`, in the order of the columns. The runner scripts do all of this and need "
+            "neither Keras nor kerastl:"
+        )
+
+    def notes_on(self, entry: Mapping[str, Any]) -> list[str]:
+        """Encoded files."""
+        if "serve_bytes" not in entry.get("signatures", ()):
+            return []
+        return [
+            "The SavedModel's signature `serve_bytes` takes encoded JPEG or PNG strings as "
+            "`image_bytes`."
+        ]
+
+    def caveats(self, manifest: Mapping[str, Any]) -> list[str]:
+        """What decoding in the graph leaves out."""
+        if not any(self.notes_on(entry) for entry in manifest["artifacts"]):
+            return []
+        return [f"`serve_bytes`: {'; '.join(SERVE_BYTES_LIMITS)}."]
+
+
+def _free_name(name: str, taken: Iterable[str]) -> str:
+    again, free = 1, name
+    while free in taken:
+        again += 1
+        free = f"{again}_{name}"
+    return free

@@ -18,10 +18,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from kerastl.errors import ConfigurationError
+from kerastl.files import read_json, write_json
 from kerastl.inputs.examples import Examples, Readable
 
 Array = np.ndarray[Any, Any]
 BATCH = 32
+GOLDEN_EXAMPLES = 32
+GOLDEN_LABELS = "labels.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,8 +91,42 @@ class Input(abc.ABC):
     # Arrays of exported files.
 
     @abc.abstractmethod
-    def specs(self) -> tuple[Spec, ...]:
-        """The tensors that an exported file takes."""
+    def specs(self, *, fixed_lengths: bool = False) -> tuple[Spec, ...]:
+        """The tensors that an exported file takes.
+
+        Args:
+            fixed_lengths: of sequences, all of the greatest length, as some formats ask for.
+        """
+
+    def of_any_size(self) -> Input:
+        """The input of files that take examples as they are, and resize them in the graph.
+
+        Raises:
+            ConfigurationError: examples have no size.
+        """
+        raise ConfigurationError(
+            f"any_size is for images, which have a size; {self.nouns} have none. Leave it out."
+        )
+
+    def length_in(self, shapes: Mapping[str, tuple[int | None, ...]]) -> int | None:
+        """The length of sequences in a file that takes tensors of these shapes; None is any."""
+        del shapes
+        return None
+
+    def for_export(self, network: Any) -> Any:
+        """The network as it takes the tensors of ``specs``, in their order."""
+        return network
+
+    def in_graph(self, network: Any, tensors: Sequence[Any]) -> Any:
+        """What the network is given of TensorFlow's tensors of ``specs``, inside the graph."""
+        del network
+        return list(tensors) if len(tensors) > 1 else tensors[0]
+
+    def one_by_one(self, feeds: Mapping[str, Array]) -> Iterator[dict[str, Array]]:
+        """The examples of a batch of ``feeds``, each as a batch of one."""
+        count = len(next(iter(feeds.values())))
+        for row in range(count):
+            yield {name: values[row : row + 1] for name, values in feeds.items()}
 
     @abc.abstractmethod
     def feeds(self, batch: Array) -> dict[str, Array]:
@@ -96,12 +134,32 @@ class Input(abc.ABC):
 
     # Proof.
 
+    proof_step: ClassVar[str | None] = None
+    """What ``prove`` is called where progress is told; None where there is nothing to prove."""
+
+    timed_from_arrays: ClassVar[bool] = False
+    """Whether latency is measured from the array on, and not from the source."""
+
+    calibrates: ClassVar[bool] = False
+    """Whether quantised files measure value ranges on training examples."""
+
+    def quantized_formats(self, quantization: str) -> tuple[str, ...]:
+        """Formats that make a quantised file where no format is named."""
+        del quantization
+        return ("litert",)
+
+    @property
     @abc.abstractmethod
-    def builtin(self) -> list[Any]:
-        """Sources that an export is proved on where a model has no samples."""
+    def builtin(self) -> tuple[list[Any], str]:
+        """Sources that an export is proved on where a model has no samples, and what they are."""
 
     def probes(self) -> list[Any]:
         """Sources that no data set holds, and that every float file must answer as the model."""
+        return []
+
+    def equivalents(self, sources: Sequence[Any]) -> list[Any]:
+        """The same examples as training would make them, where files take them otherwise."""
+        del sources
         return []
 
     @property
@@ -117,9 +175,73 @@ class Input(abc.ABC):
     def stored(self, folder: Path, name: str) -> list[Any]:
         """Reads what ``store`` wrote."""
 
+    def suspicions(self, sources: Sequence[Any]) -> Iterator[tuple[list[Any], Input, str]]:
+        """Changes of sources that make an artifact with a usual fault answer rightly.
+
+        Yields:
+            Changed sources, the input that takes them as they are, and what is then wrong with
+            the artifact.
+        """
+        del sources
+        yield from ()
+
+    def pack(self, folder: Path) -> None:
+        """Writes what another process needs besides a bundle to convert this input."""
+        del folder
+
+    def prove(self, sources: Sequence[Any]) -> dict[str, Any]:
+        """Proves the way from sources to arrays against the network's own, in the worker.
+
+        Returns:
+            What the manifest's sections say of it, by section.
+        """
+        del sources
+        return {}
+
     def shown(self, source: Any) -> str:
         """A source in messages."""
         return repr(source)[:40]
+
+    # Golden examples: those that travel with a bundle, so that it can be proved again.
+
+    def golden_rows(self, examples: Sequence[Any], probes: Sequence[Any]) -> Array:
+        """Which of the examples, followed by the probes, become golden: int64, ascending."""
+        del probes
+        count = len(examples)
+        return np.unique(np.linspace(0, count - 1, min(count, GOLDEN_EXAMPLES)).astype(int))
+
+    def write_golden(
+        self,
+        folder: Path,
+        sources: Sequence[Any],
+        labels: Sequence[Mapping[str, Any]],
+        files: Sequence[tuple[Path, Mapping[str, Any], Mapping[str, Any]]],
+    ) -> None:
+        """Writes golden sources.
+
+        Args:
+            folder: golden/ of a bundle.
+            sources: examples and probes.
+            labels: of each of them the network's label under ``"network"``, and an artifact's
+                under its path.
+            files: source files that are kept whole: path, the network's answer, and labels.
+        """
+        del files
+        self.store(folder, "inputs", sources)
+        write_json(folder / GOLDEN_LABELS, list(labels))
+
+    def read_golden(self, folder: Path) -> tuple[list[Any], int, dict[int, dict[str, Any]]]:
+        """Reads what ``write_golden`` wrote.
+
+        Returns:
+            The sources, files last; how many of them are files; and labels by position.
+        """
+        sources = self.stored(folder, "inputs")
+        return sources, 0, dict(enumerate(read_json(folder / GOLDEN_LABELS)))
+
+    def check_golden(self, folder: Path, manifest: Mapping[str, Any]) -> None:
+        """Proves that sources still become the arrays of the export; raises BundleError."""
+        del folder, manifest
 
     # Bundles.
 
@@ -150,3 +272,31 @@ class Input(abc.ABC):
     def nouns(self) -> str:
         """Several examples, in messages."""
         return f"{self.noun}s"
+
+    # Runs.
+
+    @abc.abstractmethod
+    def save(self, run: Path) -> dict[str, Any]:
+        """Writes what a run directory must hold; returns JSON data for its task.json."""
+
+    # Card.
+
+    runner_packages: ClassVar[tuple[str, ...]] = ("numpy",)
+    """What a script that runs an artifact needs besides its runtime."""
+
+    runner_example: ClassVar[str] = "INPUT"
+    """What such a script is given."""
+
+    @abc.abstractmethod
+    def how_to_feed(self, manifest: Mapping[str, Any], outputs: Sequence[str]) -> str:
+        """How a source becomes what an artifact takes, and what it answers with."""
+
+    def notes_on(self, entry: Mapping[str, Any]) -> list[str]:
+        """Sentences on an artifact: ``entry`` is its part of the manifest."""
+        del entry
+        return []
+
+    def caveats(self, manifest: Mapping[str, Any]) -> list[str]:
+        """Sentences on what was not proved."""
+        del manifest
+        return []

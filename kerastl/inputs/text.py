@@ -10,18 +10,20 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 
-from kerastl.errors import DataWarning
-from kerastl.files import read_json, write_json
+from kerastl.errors import ConfigurationError, DataWarning
+from kerastl.files import atomic_file, read_json, write_json
+from kerastl.inputs import text_golden
 from kerastl.inputs.examples import Readable
 from kerastl.inputs.input import BATCH, Input, Spec
 from kerastl.inputs.text_probes import PROBES, SENTENCES
 from kerastl.inputs.token_examples import TokenExamples, sort_tokens
-from kerastl.text import TOKENIZER_FILE, Tokenizer
+from kerastl.text import TOKENIZER_FILE, SentencePieceSource, Tokenizer, check_equal, to_hub
 from kerastl.text.strings import check_text, text_list
 
 Array = np.ndarray[Any, Any]
 TOKEN_IDS = "token_ids"
 PADDING_MASK = "padding_mask"
+_SENTENCE_PIECE, _SENTENCE_PIECE_CLASS = "sentencepiece.model", "sentencepiece.json"
 PREPROCESSING = (
     "outside of the graph, by tokenizer.json; a SavedModel whose signatures include "
     "serving_default takes strings"
@@ -44,17 +46,71 @@ class Text(Input):
 
     kind: ClassVar[str] = "text"
     noun: ClassVar[str] = "text"
+    proof_step: ClassVar[str | None] = "comparing tokenizers"
 
     tokenizer: Tokenizer
     max_length: int
     fixed_length: int | None = None
 
     @staticmethod
-    def from_manifest(manifest: Mapping[str, Any], folder: Path) -> Text:
-        """The input of a bundle, with the tokenizer that lies in it."""
+    def from_manifest(
+        manifest: Mapping[str, Any], folder: Path, packed: Path | None = None
+    ) -> Text:
+        """The input of a bundle, with the tokenizer that lies in it.
+
+        Args:
+            manifest: of the bundle.
+            folder: the bundle.
+            packed: where ``pack`` wrote, in the process that converts.
+        """
         settings = manifest["tokenizer"]
-        tokenizer = Tokenizer.from_file(folder / TOKENIZER_FILE, pad_id=settings["pad_id"])
+        options: dict[str, Any] = {}
+        if packed is not None:
+            options = {"lowercase": settings["lowercase"], "rule": settings["rule"]}
+            if (packed / _SENTENCE_PIECE_CLASS).exists():
+                options["sentence_piece"] = SentencePieceSource(
+                    (packed / _SENTENCE_PIECE).read_bytes(),
+                    read_json(packed / _SENTENCE_PIECE_CLASS),
+                )
+        tokenizer = Tokenizer.from_file(
+            folder / TOKENIZER_FILE, pad_id=settings["pad_id"], **options
+        )
         return Text(tokenizer, int(settings["max_length"]))
+
+    @staticmethod
+    def from_run(config: Mapping[str, Any], run: Path) -> Text:
+        """The input of a run directory, with its tokenizer."""
+        known = config["tokenizer"]
+        source = None
+        if config["sentence_piece"] is not None:
+            source = SentencePieceSource(
+                (run / _SENTENCE_PIECE).read_bytes(), config["sentence_piece"]
+            )
+        tokenizer = Tokenizer.from_file(
+            run / TOKENIZER_FILE,
+            pad_id=known["pad_id"],
+            max_length=known["max_length"],
+            lowercase=known["lowercase"],
+            rule=known["rule"],
+            sentence_piece=source,
+        )
+        if tokenizer.sha256 != known["sha256"]:
+            raise ValueError(f"{TOKENIZER_FILE} was changed")
+        return Text(tokenizer, config["max_length"], config["fixed_length"])
+
+    def save(self, run: Path) -> dict[str, Any]:
+        """Writes the tokenizer."""
+        self.tokenizer.save(run / TOKENIZER_FILE)
+        source = self.tokenizer.sentence_piece
+        if source is not None:
+            with atomic_file(run / _SENTENCE_PIECE) as temporary:
+                temporary.write_bytes(source.proto)
+        return {
+            "max_length": self.max_length,
+            "fixed_length": self.fixed_length,
+            "tokenizer": self.tokenizer.settings,
+            "sentence_piece": None if source is None else source.tokenizer,
+        }
 
     def as_list(self, given: Any) -> list[Any]:
         """See ``text_list``."""
@@ -94,20 +150,45 @@ class Text(Input):
             encoded.ids, data.labels, pad_id=self.tokenizer.pad_id, length=self.fixed_length
         )
 
-    def specs(self) -> tuple[Spec, ...]:
-        """Token ids and which of them are no padding, int32 of any length."""
-        return tuple(
-            Spec(name, "int32", (None,), {1: "length"}) for name in (TOKEN_IDS, PADDING_MASK)
-        )
+    def specs(self, *, fixed_lengths: bool = False) -> tuple[Spec, ...]:
+        """Token ids and which of them are no padding, int32."""
+        names = (TOKEN_IDS, PADDING_MASK)
+        if fixed_lengths:
+            return tuple(Spec(name, "int32", (self.max_length,)) for name in names)
+        return tuple(Spec(name, "int32", (None,), {1: "length"}) for name in names)
+
+    def length_in(self, shapes: Mapping[str, tuple[int | None, ...]]) -> int | None:
+        """That of the token ids."""
+        return shapes[TOKEN_IDS][0]
+
+    def for_export(self, network: Any) -> Any:
+        """The network with its padding mask as a second input."""
+        from kerastl.backbones import MASK_LAYER
+        from kerastl.graph import with_input
+
+        return with_input(network, MASK_LAYER, name=PADDING_MASK)
+
+    def one_by_one(self, feeds: Mapping[str, Array]) -> Iterator[dict[str, Array]]:
+        """Each text without padding: its answer may depend on it."""
+        for ids, mask in zip(feeds[TOKEN_IDS], feeds[PADDING_MASK], strict=True):
+            # Padding is on the right: up to the last token that counts.
+            end = int(np.flatnonzero(mask)[-1]) + 1 if mask.any() else 1
+            yield {TOKEN_IDS: ids[None, :end], PADDING_MASK: mask[None, :end]}
 
     def feeds(self, batch: Array) -> dict[str, Array]:
         """``token_ids`` and ``padding_mask``, 1 where a token is no padding."""
         mask = (batch != self.tokenizer.pad_id).astype(np.int32)
         return {TOKEN_IDS: batch, PADDING_MASK: mask}
 
-    def builtin(self) -> list[Any]:
+    def quantized_formats(self, quantization: str) -> tuple[str, ...]:
+        """ONNX too: of images its quantised convolutions lose too many labels."""
+        del quantization
+        return ("onnx", "litert")
+
+    @property
+    def builtin(self) -> tuple[list[Any], str]:
         """Sentences of several lengths and tones."""
-        return list(SENTENCES)
+        return list(SENTENCES), "built-in"
 
     def probes(self) -> list[Any]:
         """What texts may hold that no data set does."""
@@ -122,6 +203,55 @@ class Text(Input):
         found: list[Any] = read_json(folder / f"{name}.json")
         return found
 
+    def pack(self, folder: Path) -> None:
+        """Writes what a unigram tokenizer was made of."""
+        source = self.tokenizer.sentence_piece
+        if source is not None:
+            (folder / _SENTENCE_PIECE).write_bytes(source.proto)
+            write_json(folder / _SENTENCE_PIECE_CLASS, source.tokenizer)
+
+    def prove(self, sources: Sequence[Any]) -> dict[str, Any]:
+        """Compares the ids with those of KerasHub's own tokenizer.
+
+        Raises:
+            TokenizerError: they differ.
+        """
+        try:
+            hub = to_hub(self.tokenizer)
+        except ConfigurationError as error:
+            return {"tokenizer": {"equality": {"checked": False, "reason": str(error)}}}
+        found = check_equal(self.tokenizer, hub, sources)
+        equality = {"checked": True, "texts": found.texts, "ties": found.ties}
+        return {"tokenizer": {"equality": equality}}
+
+    def golden_rows(self, examples: Sequence[Any], probes: Sequence[Any]) -> Array:
+        """Some of the examples, with a long one and one in capitals; probes that are not long."""
+        return text_golden.chosen(examples, probes)
+
+    def write_golden(
+        self,
+        folder: Path,
+        sources: Sequence[Any],
+        labels: Sequence[Mapping[str, Any]],
+        files: Sequence[tuple[Path, Mapping[str, Any], Mapping[str, Any]]],
+    ) -> None:
+        """Texts with their token ids and labels."""
+        del files
+        text_golden.write(folder, sources, labels, self.encode(sources), self.tokenizer)
+
+    def read_golden(self, folder: Path) -> tuple[list[Any], int, dict[int, dict[str, Any]]]:
+        """The texts."""
+        entries = read_json(folder / text_golden.TEXTS)
+        labels = {
+            index: {"network": entry["label"], **entry["artifacts"]}
+            for index, entry in enumerate(entries)
+        }
+        return [check_text(entry["text"]) for entry in entries], 0, labels
+
+    def check_golden(self, folder: Path, manifest: Mapping[str, Any]) -> None:
+        """Compares the token ids with those of the export."""
+        text_golden.check(folder, self.tokenizer, self.encode, manifest["tokenizer"])
+
     def shown(self, source: Any) -> str:
         """The beginning of a text."""
         return ascii(source[:40])
@@ -135,6 +265,7 @@ class Text(Input):
         """``input`` and ``tokenizer``; ``max_length`` is the length at which texts are cut."""
         return {
             "input": {
+                "kind": self.kind,
                 "name": "text",
                 "encoding": "UTF-8; a lone surrogate is refused",
                 TOKEN_IDS: {"dtype": "int32", "shape": [None, None]},
@@ -160,3 +291,48 @@ class Text(Input):
     def packages(self) -> Mapping[str, str]:
         """The tokenizers package."""
         return {"tokenizers": "text"}
+
+    runner_packages: ClassVar[tuple[str, ...]] = ("tokenizers", "numpy")
+    runner_example: ClassVar[str] = '"a text"'
+
+    def how_to_feed(self, manifest: Mapping[str, Any], outputs: Sequence[str]) -> str:
+        """Tokens."""
+        settings = manifest["tokenizer"]
+        named = " and ".join(f"`{name}`" for name in outputs)
+        return (
+            "A text is divided into tokens by `tokenizer.json` (package `tokenizers`), cut to "
+            f"{settings['max_length']} tokens with the start tokens {settings['start_ids']} and "
+            f"the end tokens {settings['end_ids']}, and filled up on the right with "
+            f"{settings['pad_id']}. The artifacts take `{TOKEN_IDS}` and `{PADDING_MASK}` (1 where "
+            f"a token is no filling), int32 `(batch, length)` each, and answer with {named}. The "
+            "runner scripts do all of this and need neither Keras nor kerastl:"
+        )
+
+    def notes_on(self, entry: Mapping[str, Any]) -> list[str]:
+        """Strings, and texts of one length."""
+        if "length" in entry and entry["quantization"] is None:
+            return [f"LiteRT files take texts of exactly {entry['length']} tokens, filled up."]
+        if "takes_strings" not in entry:
+            return []
+        if not entry["takes_strings"]:
+            return [
+                "The SavedModel's one signature, `serve_tokens`, takes tokens. It takes no "
+                f"strings: {entry['no_strings_because']}"
+            ]
+        return [
+            "The SavedModel takes strings: `serving_default` takes `text`, a vector of UTF-8 "
+            "strings; `serve_tokens` takes tokens. `import tensorflow_text` before you load it: "
+            "its tokenizer's operators come from there."
+        ]
+
+    def caveats(self, manifest: Mapping[str, Any]) -> list[str]:
+        """What is cut, and what was not compared."""
+        settings = manifest["tokenizer"]
+        lines = [
+            f"What is longer than {settings['max_length']} tokens is cut: the end of a long text "
+            "is not seen."
+        ]
+        equality = settings["equality"]
+        if not equality["checked"]:
+            lines.append(f"The tokenizer was not compared with KerasHub's: {equality['reason']}")
+        return lines

@@ -1,23 +1,31 @@
 """The run directory: what of a run is kept on disk.
 
-Layout: ``recipe.json``, ``model.keras``, ``class_names.json``, ``history.json``,
+Layout: ``recipe.json``, ``task.json``, ``model.keras``, ``class_names.json``, ``history.json``,
 ``metrics.json``, ``provenance.json``, ``samples/``, and ``checkpoints/`` while the run trains.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 
 from kerastl.backbones import mend_saving
 from kerastl.errors import RunError
 from kerastl.files import atomic_file, read_json, write_json
-from kerastl.model.samples import FOLDER as SAMPLES
+from kerastl.inputs import input_from_run
+from kerastl.model import first_version
+from kerastl.outputs import output_from_config
+from kerastl.samples import FOLDER as SAMPLES
+from kerastl.samples import Samples
+from kerastl.task import Task
 
+if TYPE_CHECKING:
+    from kerastl.model.trained import TrainedModel
+
+TASK = "task.json"
 MODEL = "model.keras"
 CHECKPOINTS = "checkpoints"
 DOCUMENTS = ("recipe", "class_names", "history", "metrics", "provenance")
@@ -30,31 +38,28 @@ def is_complete(path: Path) -> bool:
     return (path / LAST).is_file()
 
 
-def write(
-    network: keras.Model,
-    save_extras: Callable[[Path], None],
-    documents: Mapping[str, Any],
-    path: Path,
-) -> None:
+def write(model: TrainedModel, path: Path) -> None:
     """Writes a run directory; each file is replaced as a whole.
 
     Args:
-        network: the trained network.
-        save_extras: writes what else belongs to the run, below the directory that it is given.
-        documents: contents of the JSON files, by name.
+        model: what was trained.
         path: the directory.
 
     Raises:
         RunError: ``path`` is a file, or cannot be written.
     """
+    documents = {name: getattr(model, name) for name in DOCUMENTS}
     try:
         path.mkdir(parents=True, exist_ok=True)
         # Without its last file a run is incomplete: a kill cannot leave a mixture of two runs.
         (path / LAST).unlink(missing_ok=True)
         with atomic_file(path / MODEL) as temporary:
-            network.save(temporary)
+            model.network.save(temporary)
         shutil.rmtree(path / SAMPLES, ignore_errors=True)
-        save_extras(path)
+        input = {"kind": model.task.input.kind, **model.task.input.save(path)}
+        write_json(path / TASK, {"input": input, "outputs": model.task.outputs_config()})
+        if model.samples is not None:
+            model.samples.save(path, model.task.input)
         for name in DOCUMENTS:
             write_json(path / f"{name}.json", documents[name])
         shutil.rmtree(path / CHECKPOINTS, ignore_errors=True)
@@ -63,7 +68,7 @@ def write(
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Reads a run directory into the attributes that every ``TrainedModel`` has.
+    """Reads a run directory into the attributes of a ``TrainedModel``.
 
     Raises:
         RunError: it is missing, incomplete or damaged.
@@ -79,10 +84,11 @@ def read(path: Path) -> dict[str, Any]:
         raise RunError(f"{path} is not a complete run directory: {LAST} is missing.{hint}")
     try:
         values = {name: read_json(path / f"{name}.json") for name in DOCUMENTS}
-        values["class_names"] = tuple(values["class_names"])
         # Safe mode refuses Lambda layers and all else that would run code out of the file.
         network = keras.saving.load_model(path / MODEL, compile=False, safe_mode=True)
         mend_saving(network)
+        names = tuple(values.pop("class_names"))
+        task = _task(path, network, names)
     except RunError:
         raise
     except Exception as error:
@@ -91,20 +97,24 @@ def read(path: Path) -> dict[str, Any]:
         raise RunError(
             f"The run directory {path} is damaged: {reason[0] if reason else error!r}"
         ) from error
-    return {"network": network, **values}
+    _check_outputs(path, network, task, names)
+    samples = Samples.load(path, task.input, next(iter(task.outputs)))
+    return {"network": network, "task": task, "samples": samples, **values}
 
 
-def check_classes(path: Path, content: Mapping[str, Any]) -> None:
-    """Raises RunError where a network does not give one output for each class name.
+def _task(path: Path, network: keras.Model, names: tuple[str, ...]) -> Task:
+    if not (path / TASK).exists():
+        return first_version.read_task(path, network, names)
+    content = read_json(path / TASK)
+    outputs = {name: output_from_config(config) for name, config in content["outputs"].items()}
+    return Task(input_from_run(content["input"], path), outputs)
 
-    Args:
-        path: the run directory.
-        content: what ``read`` found there.
-    """
-    outputs, names = content["network"].output_shape[-1], content["class_names"]
-    # A regression has one output and no classes.
-    if outputs != (len(names) or 1):
+
+def _check_outputs(path: Path, network: keras.Model, task: Task, names: tuple[str, ...]) -> None:
+    widths = [int(tensor.shape[-1]) for tensor in network.outputs]
+    wanted = [output.width for output in task.outputs.values()]
+    if widths != wanted or names != task.class_names:
         raise RunError(
-            f"The run directory {path} is damaged: the network has {outputs} outputs, and "
-            f"class_names.json has {len(names)} names."
+            f"The run directory {path} is damaged: the network has outputs of {widths} numbers, "
+            f"its task {wanted}, and class_names.json has {len(names)} names."
         )

@@ -31,6 +31,7 @@ class Classes(Output):
     kind: ClassVar[str] = "single_label"
     score: ClassVar[str] = "accuracy"
     metric: ClassVar[str] = "accuracy"
+    names_one_class: ClassVar[bool] = True
 
     @property
     def width(self) -> int:
@@ -221,6 +222,10 @@ class Classes(Output):
         if not rows.any():
             return None
         return float((outputs[rows].argmax(axis=1) == labels[rows]).mean())
+
+    def groups(self, outputs: Array) -> Array:
+        """By the most probable class."""
+        return np.asarray(outputs.argmax(axis=1))
 
     # Proof.
 

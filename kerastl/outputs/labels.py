@@ -246,6 +246,11 @@ class Labels(Output):
             return None
         return float(((outputs[rows] >= self.limits) == (labels[rows] > 0)).mean())
 
+    def groups(self, outputs: Array) -> Array:
+        """By all decisions together."""
+        decided = outputs >= self.limits
+        return np.unique(decided, axis=0, return_inverse=True)[1].reshape(-1)
+
     def tuned(self, labels: Array, outputs: Array) -> Self:
         """With the thresholds at which each class's F1 is best."""
         rows = self.present(labels)

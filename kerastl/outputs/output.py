@@ -90,6 +90,12 @@ class Output(abc.ABC):
     several_columns: ClassVar[bool] = False
     """Whether labels may stand in several columns of a table."""
 
+    names_one_class: ClassVar[bool] = False
+    """Whether the answer to an example is one of the classes."""
+
+    gives_vectors: ClassVar[bool] = False
+    """Whether the numbers are a vector that others are compared with."""
+
     begins_trained: ClassVar[bool] = False
     """Whether what a network says before any training could be what it ends with."""
 
@@ -230,6 +236,10 @@ class Output(abc.ABC):
         """This output with what is chosen on validation data after training."""
         return self
 
+    def groups(self, outputs: Array) -> Array:
+        """Which rows decide alike, int64 ``(n,)``: what examples are drawn and divided by."""
+        return np.zeros(len(outputs), dtype=np.int64)
+
     def shown(self, output: Array) -> str:
         """What a message says of one row ``(width,)``."""
         return repr(self.decode(output[None])[0])
@@ -294,6 +304,10 @@ class Output(abc.ABC):
         return f"column {index}"
 
     # Card.
+
+    def hub_tags(self, input_kind: str) -> tuple[str, ...]:
+        """Tags of the Hugging Face hub, the pipeline's first."""
+        return (f"{input_kind}-{self.family}",)
 
     @abc.abstractmethod
     def title(self, noun: str) -> str:

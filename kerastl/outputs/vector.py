@@ -51,6 +51,7 @@ class Vector(Output):
     tensor: ClassVar[str] = "embedding"
     score: ClassVar[str] = "precision_at_1"
     metric: ClassVar[str] = "precision_at_1"
+    gives_vectors: ClassVar[bool] = True
     # The vectors of a pretrained encoder are of use before any training.
     begins_trained: ClassVar[bool] = True
 
@@ -247,6 +248,12 @@ class Vector(Output):
         return f"dimension {index}"
 
     # Card.
+
+    def hub_tags(self, input_kind: str) -> tuple[str, ...]:
+        """The hub's names for vectors."""
+        if input_kind == "text":
+            return ("sentence-similarity", "feature-extraction")
+        return (f"{input_kind}-feature-extraction", "feature-extraction")
 
     def title(self, noun: str) -> str:
         """An embedding."""

@@ -1,0 +1,170 @@
+"""SavedModels of texts: strings, divided into tokens in the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from kerastl.errors import ConfigurationError, TokenizerError
+from kerastl.text import check_equal, to_hub
+from kerastl.text.strings import check_text
+
+Array = np.ndarray[Any, Any]
+SIGNATURE, TENSOR = "serving_default", "text"
+_AT_ONCE = 32
+_NO_STRINGS = "KerasHub's byte pairs give other ids in a graph than outside"
+
+
+class Strings:
+    """The signature ``serving_default`` of strings, beside ``serve_tokens``.
+
+    Attributes:
+        tensors: what the signature of tensors is called beside it.
+    """
+
+    tensors: ClassVar[str] = "serve_tokens"
+    signature: ClassVar[str] = SIGNATURE
+    noun: ClassVar[str] = "string"
+
+    def signatures(
+        self, conversion: Any, module: Any, infer: Any
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """``serving_default``, where the tokenizer gives the same ids in a graph."""
+        import tensorflow as tf
+
+        from kerastl.formats.pairs.naming import label_of
+
+        tokenizer, why = graph_tokenizer(conversion.input, conversion.sources)
+        facts = {"takes_strings": tokenizer is not None, "no_strings_because": why}
+        if tokenizer is None:
+            return {}, facts
+
+        def serving_default(text: Any) -> dict[str, Any]:
+            outputs = infer(*tokenizer(text))
+            return {**outputs, **label_of(conversion.outputs, outputs)}
+
+        module.tokenizer = tokenizer.resource
+        module.serve_strings = tf.function(
+            serving_default, input_signature=[tf.TensorSpec((None,), tf.string, name=TENSOR)]
+        )
+        return {SIGNATURE: module.serve_strings}, facts
+
+    def items(self, sources: Sequence[Any]) -> dict[int, Any]:
+        """All of the sources."""
+        return {index: check_text(text) for index, text in enumerate(sources)}
+
+    def is_held(self, session: Any) -> bool:
+        """Whether a SavedModel has the signature."""
+        return SIGNATURE in session.signatures
+
+    def run(self, session: Any, items: Sequence[str]) -> Mapping[str, Any]:
+        """Outputs of strings."""
+        parts = [
+            session.call(SIGNATURE, TENSOR, list(items[start : start + _AT_ONCE]))
+            for start in range(0, len(items), _AT_ONCE)
+        ]
+        return {
+            key: [name for part in parts for name in part[key]]
+            if isinstance(parts[0][key], list)
+            else np.concatenate([part[key] for part in parts])
+            for key in parts[0]
+        }
+
+
+def graph_tokenizer(input: Any, texts: Sequence[str]) -> tuple[GraphTokenizer | None, str | None]:
+    """A tokenizer for the graph, proved on texts; or None, and why there is none.
+
+    Raises:
+        TokenizerError: a WordPiece tokenizer gives other ids in the graph.
+    """
+    tokenizer = input.tokenizer
+    try:
+        hub = to_hub(tokenizer)
+    except ConfigurationError as error:
+        return None, str(error)
+    if tokenizer.kind == "byte_pair":
+        return None, _NO_STRINGS
+    in_graph = GraphTokenizer(
+        hub,
+        start_ids=tokenizer.start_ids,
+        end_ids=tokenizer.end_ids,
+        pad_id=tokenizer.pad_id,
+        max_length=input.max_length,
+    )
+    try:
+        check_equal(tokenizer, in_graph.ids_of, texts, allow_ties=False)
+    except TokenizerError as error:
+        if tokenizer.kind == "word_piece":
+            raise
+        # Of two ways to divide a text that are as likely, rounding chooses.
+        return None, f"TensorFlow's own tokenizer gives other ids. {error}"
+    return in_graph, None
+
+
+class GraphTokenizer:
+    """A tokenizer of KerasHub that TensorFlow runs in the graph, with ends, cut and filled up.
+
+    Args:
+        tokenizer: of KerasHub, without start and end tokens.
+        start_ids: before every text.
+        end_ids: after every text.
+        pad_id: fills texts up on the right.
+        max_length: the most tokens a text, start and end tokens included.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        *,
+        start_ids: Sequence[int],
+        end_ids: Sequence[int],
+        pad_id: int,
+        max_length: int,
+    ) -> None:
+        self._tokenizer = tokenizer
+        self._start, self._end = list(start_ids), list(end_ids)
+        self._pad_id = pad_id
+        self._traced: Any = None
+        # KerasHub reads a SentencePiece model when it is first needed: too late for a graph.
+        getattr(tokenizer, "_maybe_initialized_tf", lambda: None)()
+        # It is a resource, which a SavedModel keeps where it finds it.
+        self.resource = getattr(tokenizer, "_sentence_piece", None)
+        self._room = max_length - len(self._start) - len(self._end)
+
+    def bare(self, text: Any) -> Any:
+        """Strings ``(n,)`` to ragged ids ``(n, None)``, neither cut nor with ends."""
+        import tensorflow as tf
+
+        # What is no UTF-8 is refused, as everywhere else; TensorFlow would read it as U+FFFD.
+        valid = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="strict")
+        if self.resource is None:
+            # WordPiece's operations end a text at a NUL, which elsewhere is a blank as others are.
+            valid = tf.strings.regex_replace(valid, "\\x00", " ")
+        return self._tokenizer(valid)
+
+    def __call__(self, text: Any) -> tuple[Any, Any]:
+        """Strings ``(n,)`` to token ids and padding mask, int32 ``(n, length)``."""
+        import tensorflow as tf
+
+        rows = tf.shape(text)[0]
+
+        def ends(ids: list[int]) -> Any:
+            return tf.tile(tf.constant([ids], dtype=tf.int32), [rows, 1])
+
+        whole = [tf.cast(self.bare(text)[:, : self._room], tf.int32)]
+        # An empty piece would be a ragged row of its own kind.
+        whole = [*([ends(self._start)] if self._start else []), *whole]
+        whole += [ends(self._end)] if self._end else []
+        ids = tf.concat(whole, axis=1).to_tensor(self._pad_id)
+        return ids, tf.cast(tf.not_equal(ids, self._pad_id), tf.int32)
+
+    def ids_of(self, texts: Sequence[str]) -> Any:
+        """Ragged ids as the graph gives them, for ``kerastl.text.check_equal``."""
+        import tensorflow as tf
+
+        if self._traced is None:
+            signature = [tf.TensorSpec((None,), tf.string)]
+            self._traced = tf.function(self.bare, input_signature=signature)
+        return self._traced(tf.constant(list(texts), dtype=tf.string))

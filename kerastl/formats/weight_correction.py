@@ -1,0 +1,166 @@
+"""A float LiteRT file whose weights lie on the int8 grid already, rounded with the data in view.
+
+Every quantised format starts from it: whoever rounds it again finds nothing to round.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from kerastl.formats import rounding
+from kerastl.formats.litert_graph import Graph, Weighted, values
+
+Array = np.ndarray[Any, Any]
+
+# Rounding with compensation factors a matrix of this order; beyond, the nearest step is taken
+# and the bias alone corrected.
+MAX_INPUTS = 2304
+# Positions of a feature map that are drawn from one batch of images.
+MAX_POSITIONS = 4096
+BATCH = 16
+
+
+@dataclass
+class Moments:
+    """Sums over a layer's inputs: of ``x`` and, where wanted, of ``x x^T``."""
+
+    count: int
+    total: Array
+    products: Array | None
+
+
+def correct(data: bytes, images: Array) -> tuple[bytes, dict[str, int]]:
+    """Rounds the weights of convolutions and dense layers, and corrects the biases.
+
+    Args:
+        data: the bytes of a float32 LiteRT file.
+        images: calibration images, uint8 ``(n, height, width, 3)``.
+
+    Returns:
+        The bytes of the corrected file, still float32, and how many layers were rounded with
+        compensation, rounded to the nearest step, and left alone.
+    """
+    graph = Graph(data)
+    layers = [layer for layer in graph.weighted() if _is_plain(graph, layer)]
+    moments = _moments(data, graph, layers, images)
+    counts = {"compensated": 0, "nearest": 0, "untouched": 0}
+    for layer in layers:
+        way = _correct_layer(graph, layer, moments[layer.index])
+        counts[way] += 1
+    counts["untouched"] = sum(1 for _ in graph.weighted()) - len(layers)
+    graph.drop_unused_buffers()
+    return graph.pack(), counts
+
+
+def _is_plain(graph: Graph, layer: Weighted) -> bool:
+    """Whether a layer's inputs are the patches that :func:`_inputs` cuts out."""
+    weights = graph.constant(layer.operator.inputs[1])
+    if weights is None or len(layer.operator.inputs) < 3:
+        return False
+    if graph.constant(layer.operator.inputs[2]) is None:
+        return False
+    if layer.kind == "FULLY_CONNECTED":
+        return True
+    options = layer.operator.builtinOptions
+    channels = graph.tensor(layer.operator.inputs[0]).shape[3]
+    if options.dilationHFactor != 1 or options.dilationWFactor != 1:
+        return False
+    # Neither groups nor depth multipliers.
+    return int(weights.shape[3]) == int(channels)
+
+
+def _moments(
+    data: bytes, graph: Graph, layers: list[Weighted], images: Array
+) -> dict[int, Moments]:
+    found: dict[int, Moments] = {}
+    generator = np.random.default_rng(0)
+    for value in values(data, images, BATCH):
+        for layer in layers:
+            rows = _inputs(graph, layer, value(layer.operator.inputs[0]), generator)
+            products = None
+            if rows.shape[-1] <= MAX_INPUTS:
+                by_channel = rows.ndim == 3
+                products = (
+                    np.einsum("nci,ncj->cij", rows, rows, optimize=True)
+                    if by_channel
+                    else rows.T @ rows
+                ).astype(np.float64)
+            total = rows.sum(axis=0, dtype=np.float64)
+            if layer.index not in found:
+                found[layer.index] = Moments(len(rows), total, products)
+                continue
+            known = found[layer.index]
+            known.count += len(rows)
+            known.total += total
+            if known.products is not None and products is not None:
+                known.products += products
+    return found
+
+
+def _inputs(graph: Graph, layer: Weighted, source: Array, generator: np.random.Generator) -> Array:
+    """What a layer's weights are multiplied with: ``(rows, inputs)``.
+
+    Of a depthwise convolution ``(rows, channels, inputs)``, since each channel has its own.
+    """
+    weights = graph.constant(layer.operator.inputs[1])
+    assert weights is not None
+    if layer.kind == "FULLY_CONNECTED":
+        return source.reshape(-1, weights.shape[1])
+    options = layer.operator.builtinOptions
+    _, height, width, _ = weights.shape
+    strides = options.strideH, options.strideW
+    if options.padding == schema.Padding.SAME:
+        source = _padded(source, (height, width), strides)
+    windows = np.lib.stride_tricks.sliding_window_view(source, (height, width), axis=(1, 2))
+    windows = windows[:, :: strides[0], :: strides[1]]
+    n, rows, columns = windows.shape[:3]
+    places = n * rows * columns
+    if places > MAX_POSITIONS:
+        chosen = np.sort(generator.choice(places, MAX_POSITIONS, replace=False))
+    else:
+        chosen = np.arange(places)
+    taken = windows[np.unravel_index(chosen, (n, rows, columns))]  # (rows, channels, kh, kw)
+    if layer.kind == "DEPTHWISE_CONV_2D":
+        return taken.reshape(len(taken), taken.shape[1], height * width)
+    return taken.transpose(0, 2, 3, 1).reshape(len(taken), -1)
+
+
+def _padded(source: Array, kernel: tuple[int, int], strides: tuple[int, int]) -> Array:
+    """A feature map with the zeros that SAME padding puts around it."""
+    widths = []
+    for length, size, stride in zip(source.shape[1:3], kernel, strides, strict=True):
+        total = max((-(-length // stride) - 1) * stride + size - length, 0)
+        widths.append((total // 2, total - total // 2))
+    return np.pad(source, ((0, 0), *widths, (0, 0)))
+
+
+def _correct_layer(graph: Graph, layer: Weighted, moments: Moments) -> str:
+    kernel_at, bias_at = layer.operator.inputs[1], layer.operator.inputs[2]
+    kernel, bias = graph.constant(kernel_at), graph.constant(bias_at)
+    assert kernel is not None
+    assert bias is not None
+    mean = moments.total / moments.count
+    depthwise = layer.kind == "DEPTHWISE_CONV_2D"
+    rows = np.moveaxis(kernel, layer.axis, 0).reshape(kernel.shape[layer.axis], -1)
+    if moments.products is None:
+        way, rounded = "nearest", rounding.to_nearest(rows)
+    elif depthwise:
+        way = "compensated"
+        rounded = np.concatenate(
+            [
+                rounding.with_compensation(rows[channel : channel + 1], product / moments.count)
+                for channel, product in enumerate(moments.products)
+            ]
+        )
+    else:
+        way = "compensated"
+        rounded = rounding.with_compensation(rows, moments.products / moments.count)
+    change = rounding.shift(rows, rounded, mean)
+    shape = np.moveaxis(kernel, layer.axis, 0).shape
+    graph.set_constant(kernel_at, np.moveaxis(rounded.reshape(shape), 0, layer.axis))
+    graph.set_constant(bias_at, (bias - change).astype(np.float32))
+    return way

@@ -1,0 +1,130 @@
+"""A few examples that travel with a run, so that it can be exported without its data."""
+
+from __future__ import annotations
+
+import dataclasses
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kerastl.errors import RunError
+from kerastl.files import atomic_folder, read_json
+from kerastl.inputs import Input
+
+Array = np.ndarray[Any, Any]
+FOLDER = "samples"
+VALIDATION_EXAMPLES = 256
+CALIBRATION_EXAMPLES = 128
+SOURCE_FILES = 4
+_SOURCES, _LABELS, _CALIBRATION = "validation", "labels.npz", "calibration"
+
+
+@dataclasses.dataclass(frozen=True)
+class Samples:
+    """Examples for proving, calibrating and showing an export.
+
+    Attributes:
+        sources: of the validation data, up to 256, as the task's input takes them; empty where
+            there are none.
+        labels: theirs, by output name; None where they are not known.
+        calibration: sources of the training data, up to 128.
+        files: a few source files of the validation data as (name, bytes).
+    """
+
+    sources: Sequence[Any] = ()
+    labels: Mapping[str, Array] | None = None
+    calibration: Sequence[Any] = ()
+    files: tuple[tuple[str, bytes], ...] = ()
+
+    def save(self, run: Path, input: Input) -> None:
+        """Writes the samples below a run directory."""
+        with atomic_folder(run / FOLDER, overwrite=True) as temporary:
+            input.store(temporary, _SOURCES, self.sources)
+            input.store(temporary, _CALIBRATION, self.calibration)
+            if self.labels is not None:
+                np.savez_compressed(temporary / _LABELS, **self.labels)  # type: ignore[arg-type]
+            (temporary / "files").mkdir()
+            for name, content in self.files:
+                (temporary / "files" / name).write_bytes(content)
+
+    @staticmethod
+    def load(run: Path, input: Input, output: str) -> Samples | None:
+        """Reads the samples of a run directory; None where it has none.
+
+        Args:
+            run: the directory.
+            input: of the run's task.
+            output: name of the only output of runs of version 0.1.0.
+
+        Raises:
+            RunError: they are damaged.
+        """
+        folder = run / FOLDER
+        if not folder.is_dir():
+            return None
+        try:
+            old = _of_first_version(folder, output)
+            if old is not None:
+                return Samples(**old)
+            labels = None
+            if (folder / _LABELS).exists():
+                # Opened here, since np.load leaves a damaged file open.
+                with (folder / _LABELS).open("rb") as handle, np.load(handle) as archive:
+                    labels = {name: archive[name] for name in archive.files}
+            return Samples(
+                input.stored(folder, _SOURCES),
+                labels,
+                input.stored(folder, _CALIBRATION),
+                _files(folder),
+            )
+        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+            raise RunError(f"The samples in {folder} are damaged: {error}.") from error
+
+
+def _files(folder: Path) -> tuple[tuple[str, bytes], ...]:
+    return tuple((path.name, path.read_bytes()) for path in sorted((folder / "files").iterdir()))
+
+
+def _of_first_version(folder: Path, output: str) -> dict[str, Any] | None:
+    """The arguments of ``Samples``, as version 0.1.0 wrote them; None of later versions.
+
+    Args:
+        folder: samples/ of a run.
+        output: name of the only output.
+
+    Raises:
+        OSError: a file is missing.
+        ValueError: a file is damaged.
+    """
+    if (folder / "texts.json").exists():
+        content = read_json(folder / "texts.json")
+        labels = content["labels"]
+        if labels is not None:
+            labels = {output: np.array(labels, dtype=content["dtype"])}
+        return {
+            "sources": tuple(content["texts"]),
+            "labels": labels,
+            "calibration": tuple(content["calibration"]),
+        }
+    if not (folder / "validation.npz").exists():
+        return None
+    images, labels = _arrays(folder / "validation.npz", "images", "labels")
+    [calibration] = _arrays(folder / "calibration.npz", "images")
+    return {
+        "sources": list(images),
+        "labels": {output: labels},
+        "calibration": list(calibration),
+        "files": _files(folder),
+    }
+
+
+def _arrays(path: Path, *names: str) -> list[Any]:
+    try:
+        # Opened here, since np.load leaves a damaged file open.
+        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
+            return [file[name] for name in names]
+    except (EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise ValueError(str(error)) from error
