@@ -16,7 +16,7 @@ from kerastl.bundles.hashing import sha256_path, size_of
 from kerastl.bundles.jobs import check_installed, run_worker
 from kerastl.bundles.manifest import TASK, read_manifest
 from kerastl.bundles.text_benchmarking import TextSubject
-from kerastl.data import ImageDataset, load
+from kerastl.data import ExampleDataset, load
 from kerastl.errors import BundleError, ConfigurationError, DataError
 from kerastl.files import write_json
 from kerastl.metrics import classification_metrics
@@ -163,7 +163,7 @@ class ImageSubject:
 
 def _paths(dataset: Any) -> list[str]:
     """The files of the images that could be read; empty where some are none."""
-    if not isinstance(dataset, ImageDataset):
+    if not isinstance(dataset, ExampleDataset):
         return []
     named = zip(dataset.sources, dataset.names, strict=True)
     sources = [source for source, name in named if name not in dataset.unreadable]

@@ -69,7 +69,7 @@ class TextSubject:
         )
         if not len(dataset):
             raise DataError("There is not a single text.")
-        write_json(work / "texts.json", list(dataset.texts))
+        write_json(work / "texts.json", list(dataset.sources))
         return np.asarray(dataset.labels)
 
     def score(self, labels: Array, outputs: Array) -> dict[str, float]:

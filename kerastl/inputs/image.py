@@ -11,8 +11,10 @@ import numpy as np
 
 from kerastl.inputs.examples import ImageExamples, Readable, decode
 from kerastl.inputs.image_probes import probe_images, synthetic_images, vertical_pass_may_lead
+from kerastl.inputs.image_reading import IMAGES
 from kerastl.inputs.images import decode_full_size, decode_image, image_list
 from kerastl.inputs.input import BATCH, Input, Spec
+from kerastl.inputs.reading import Reader
 
 Array = np.ndarray[Any, Any]
 TENSOR = "image"
@@ -41,6 +43,7 @@ class Image(Input):
 
     kind: ClassVar[str] = "image"
     noun: ClassVar[str] = "image"
+    reader: ClassVar[Reader] = IMAGES
 
     size: tuple[int, int]
     any_size: bool = False

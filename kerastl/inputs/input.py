@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from kerastl.inputs.examples import Examples, Readable
+from kerastl.inputs.reading import Reader
 
 Array = np.ndarray[Any, Any]
 BATCH = 32
@@ -49,6 +50,9 @@ class Input(abc.ABC):
 
     noun: ClassVar[str]
     """One example, in messages."""
+
+    reader: ClassVar[Reader]
+    """How data sets are read."""
 
     # Reading.
 

@@ -14,7 +14,9 @@ from kerastl.errors import DataWarning
 from kerastl.files import read_json, write_json
 from kerastl.inputs.examples import Readable
 from kerastl.inputs.input import BATCH, Input, Spec
+from kerastl.inputs.reading import Reader
 from kerastl.inputs.text_probes import PROBES, SENTENCES
+from kerastl.inputs.text_reading import TEXTS
 from kerastl.inputs.token_examples import TokenExamples, sort_tokens
 from kerastl.text import TOKENIZER_FILE, Tokenizer
 from kerastl.text.strings import check_text, text_list
@@ -44,6 +46,7 @@ class Text(Input):
 
     kind: ClassVar[str] = "text"
     noun: ClassVar[str] = "text"
+    reader: ClassVar[Reader] = TEXTS
 
     tokenizer: Tokenizer
     max_length: int

@@ -112,7 +112,7 @@ class EmbeddingModel(TokenModel):
         dataset = load_texts(data, **options)
         if not len(dataset):
             raise DataError("There is not a single text.")
-        return embedding_metrics(dataset.labels, self.outputs(dataset.texts))
+        return embedding_metrics(dataset.labels, self.outputs(dataset.sources))
 
     def settings(self) -> dict[str, Any]:
         """The kind."""

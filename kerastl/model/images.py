@@ -88,7 +88,7 @@ class ImageModel(TrainedModel):
         labels: list[Array] = []
         outputs: list[Array] = []
         for images, classes in dataset.batches(self.image_size, BATCH):
-            labels.append(classes)
+            labels.append(np.asarray(classes))
             outputs.append(self._probabilities(images))
         if not labels:
             raise DataError("Not a single image could be read.")

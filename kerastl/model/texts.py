@@ -74,7 +74,7 @@ class TextModel(TokenModel):
         dataset = load_texts(data, class_names=self.class_names or None, kind=self.kind, **options)
         if not len(dataset):
             raise DataError("There is not a single text.")
-        return measure(dataset.labels, self.outputs(dataset.texts), self.kind, self.thresholds)
+        return measure(dataset.labels, self.outputs(dataset.sources), self.kind, self.thresholds)
 
     def _thresholds(self) -> Array:
         return np.array(self.thresholds or [_THRESHOLD] * len(self.class_names))
