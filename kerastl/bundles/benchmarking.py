@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import tempfile
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ from kerastl.bundles.bundle import refuse_code
 from kerastl.bundles.hashing import sha256_path, size_of
 from kerastl.bundles.jobs import check_installed, run_worker
 from kerastl.bundles.manifest import read_manifest, task_of
-from kerastl.data import load_for
-from kerastl.errors import BundleError, ConfigurationError
+from kerastl.data import Dataset, ExampleDataset, load_for
+from kerastl.errors import BundleError, ConfigurationError, DataError, DataWarning
+from kerastl.inputs import Input
 from kerastl.task import Task
 
 Array = np.ndarray[Any, Any]
@@ -87,9 +89,7 @@ def benchmark(
         task.input.store(work, "inputs", [kept[i % len(kept)] for i in range(BATCH)])
         labels = None
         if data is not None:
-            dataset = load_for(task, data, **options)
-            labels = dataset.targets
-            task.input.store(work, "examples", list(dataset.sources))
+            labels = _stored_examples(task, load_for(task, data, **options), work)
         job = {"bundle": str(folder.resolve()), "manifest": manifest, "threads": threads or cores}
         artifacts = []
         for entry in manifest["artifacts"]:
@@ -107,6 +107,31 @@ def benchmark(
         "examples": None if labels is None else len(next(iter(labels.values()))),
         "artifacts": artifacts,
     }
+
+
+def _stored_examples(task: Task, data: Dataset, work: Path) -> dict[str, Array]:
+    """Writes the examples of the data and returns their labels; skips what cannot be read."""
+    if not isinstance(data, ExampleDataset):
+        raise DataError("A stream has no length: give its examples as arrays (x, y).")
+    rows = [i for i in range(len(data)) if _can_read(task.input, data.sources[i])]
+    if not rows:
+        raise DataError(f"There is not a single {task.input.noun} that can be read.")
+    if len(rows) < len(data):
+        warnings.warn(
+            f"{len(data) - len(rows)} of {len(data)} {task.input.nouns} cannot be read and are "
+            "left out.",
+            DataWarning,
+            stacklevel=3,
+        )
+    task.input.store(work, "examples", [data.sources[i] for i in rows])
+    return {name: labels[rows] for name, labels in data.targets.items()}
+
+
+def _can_read(input: Input, source: Any) -> bool:
+    try:
+        return bool(list(input.batches([source])))
+    except DataError:
+        return False
 
 
 def _measured(

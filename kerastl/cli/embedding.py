@@ -60,7 +60,9 @@ def fit_embedding(
         str | None,
         typer.Option(help="Validation data, or the fraction held back; default: val/, or 0.2."),
     ] = None,
-    encoding: Annotated[str, typer.Option(help="Of the files.")] = "utf-8",
+    encoding: Annotated[
+        str | None, typer.Option(help="Of the files; default: found.", show_default=False)
+    ] = None,
     cache: Annotated[
         str,
         typer.Option(

@@ -206,7 +206,9 @@ def fit_text(
     ] = None,
     hidden: Annotated[int | None, typer.Option(help="Units of a hidden layer in the head.")] = None,
     dropout: Annotated[float, typer.Option(help="Dropout of the head.")] = 0.1,
-    encoding: Annotated[str, typer.Option(help="Of the files.")] = "utf-8",
+    encoding: Annotated[
+        str | None, typer.Option(help="Of the files; default: found.", show_default=False)
+    ] = None,
     cache: Annotated[
         str,
         typer.Option(

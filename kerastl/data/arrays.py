@@ -1,86 +1,155 @@
-"""Data sets from arrays ``(x, y)``."""
+"""Data sets of what is in memory: pairs ``(x, y)``, and examples with labels in their own form."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, TypeAlias
 
-import numpy as np
 import numpy.typing as npt
 
-from kerastl.data.dataset import Groups, ImageDataset
+from kerastl.data.dataset import ExampleDataset
+from kerastl.data.request import Request
+from kerastl.data.splits import Groups
 from kerastl.data.unreadable import OnError
-from kerastl.errors import DataError
-from kerastl.inputs.pixels import PixelArray, check_array
-from kerastl.outputs.encoding import class_indices, encode_names
-from kerastl.outputs.names import (
-    check_class_count,
-    given_class_names,
-)
+from kerastl.errors import ConfigurationError, DataError
+from kerastl.inputs import IMAGES, TEXTS
+from kerastl.inputs.images import ImageSource
+from kerastl.outputs import Classes, output_named
+from kerastl.outputs.names import listed
 
-_WHERE = "The arrays (x, y)"
+TextKind: TypeAlias = Literal["single_label", "multi_label", "regression"]
+"""One class per text, any number of classes per text, or a number."""
+
+_WHERE = "The pair (x, y)"
 
 
-def from_arrays(
-    x: npt.ArrayLike,
-    y: npt.ArrayLike,
-    *,
-    class_names: Iterable[str] | None = None,
-    groups: Groups | None = None,
-    on_error: OnError = "warn",
-    allow_missing_classes: bool = False,
-) -> ImageDataset:
-    """A data set from images and labels in memory, or in a memory map.
+def from_arrays(x: Any, y: Any, request: Request) -> ExampleDataset:
+    """A data set of examples and labels in memory, or in a memory map.
 
     Args:
-        x: pixel values from 0 to 255, ``(n, h, w, 3)``, ``(n, h, w, 1)``, ``(n, h, w, 4)`` or
-            ``(n, h, w)``; integers, or floats, which are rounded.
-        y: class indices ``(n,)`` or ``(n, 1)``, one-hot ``(n, classes)``, or strings ``(n,)``.
-        class_names: names of the classes, in the order of the indices. Strings can do without:
-            then the names are the distinct strings, sorted.
-        groups: the group of each example, for splits.
-        on_error: kept for data that can be unreadable; arrays are checked here.
-        allow_missing_classes: accept a single class, and classes without examples.
+        x: examples, as the reader's ``from_array`` takes them.
+        y: labels, as the output's ``read_array`` takes them; of several outputs a mapping of
+            such labels by name.
+        request: how to read them.
 
     Raises:
         DataError: shapes, dtypes, ranges, lengths or labels that cannot be.
+        ConfigurationError: groups that are not one for each example.
     """
-    images = np.asarray(x)
-    if images.dtype == object:
+    if callable(request.groups):
+        raise ConfigurationError("For a pair (x, y), groups must be the group of each example.")
+    sources = request.reader.from_array(x)
+    labels = (
+        y
+        if isinstance(y, Mapping) or len(request.outputs) > 1
+        else {next(iter(request.outputs)): y}
+    )
+    if not isinstance(labels, Mapping) or set(labels) != set(request.outputs):
         raise DataError(
-            "x must be one array of numbers. Received an array of objects: are the images of "
-            "different sizes? Give them as files, or resize them first."
+            f"y must be a mapping with the labels of the outputs {listed(request.outputs)}. "
+            f"Received: {listed(y) if isinstance(y, Mapping) else type(y).__name__}."
         )
-    shapes = ("(n, h, w, 3)", "(n, h, w, 1)", "(n, h, w, 4)", "(n, h, w)")
-    check_array(images, what="x", shapes=shapes, batched=True)
-    targets = np.asarray(y)
-    if targets.ndim == 0 or len(targets) != len(images):
-        received = "a single value" if targets.ndim == 0 else str(len(targets))
-        raise DataError(f"x holds {len(images)} images but y holds {received} labels.")
-    if len(images) == 0:
-        raise DataError(f"{_WHERE} hold no examples.")
-    names, labels = _labels(targets, class_names, allow_missing=allow_missing_classes)
-    check_class_count(labels, names, where=_WHERE, allow_missing=allow_missing_classes)
-    return ImageDataset(PixelArray(images), labels, names, groups=groups, on_error=on_error)
-
-
-def _labels(
-    y: npt.NDArray[Any], class_names: Iterable[str] | None, *, allow_missing: bool
-) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
-    if y.dtype.kind in "UTO":
-        values: list[Any] = y.ravel().tolist() if y.ndim == 1 or y.shape[1:] == (1,) else [None]
-        bad = [i for i, v in enumerate(values) if not isinstance(v, str) or not v.strip()]
-        if bad:
+    for given in labels.values():
+        count = _count(given)
+        if count != len(sources):
             raise DataError(
-                f"y must hold one name of a class for each image; {len(bad)} "
-                f"{'is' if len(bad) == 1 else 'are'} missing or no string, the first at position "
-                f"{bad[0]}. Received an array of shape {y.shape}."
+                f"x holds {len(sources)} {request.reader.nouns} but y holds "
+                f"{'a single value' if count is None else f'{count} labels'}."
             )
-        return encode_names(values, class_names, where=_WHERE, allow_missing=allow_missing)
-    if class_names is None:
-        raise DataError(
-            "Labels that are numbers need class_names=[...], one name a class in the order of the "
-            "numbers; they are never guessed."
-        )
-    names = given_class_names(class_names)
-    return names, class_indices(y, len(names), what="y")
+    if not len(sources):
+        raise DataError(f"{_WHERE} holds no examples.")
+    found = {
+        name: output.read_array(labels[name], request.source(_WHERE, name))
+        for name, output in request.outputs.items()
+    }
+    return request.dataset(_WHERE, sources, found, groups=request.groups)
+
+
+def _count(labels: Any) -> int | None:
+    """How many labels there are; None where it is no list of them."""
+    if isinstance(labels, str):
+        return None
+    try:
+        return len(labels)
+    except TypeError:
+        return None
+
+
+def ImageDataset(  # noqa: N802 - as a class of its own was called
+    sources: Sequence[ImageSource],
+    labels: npt.ArrayLike,
+    class_names: Iterable[str],
+    *,
+    names: Iterable[str] | None = None,
+    groups: Groups | None = None,
+    on_error: OnError = "warn",
+    unreadable: Iterable[str] = (),
+) -> ExampleDataset:
+    """Images with one class each.
+
+    Args:
+        sources: paths, encoded bytes, Pillow images or arrays; see ``decode_image``.
+        labels: class indices ``(n,)``, integers.
+        class_names: names of the classes, in the order of the indices.
+        names: see ``ExampleDataset``.
+        groups: see ``ExampleDataset``.
+        on_error: see ``ExampleDataset``.
+        unreadable: see ``ExampleDataset``.
+
+    Raises:
+        DataError: see ``ExampleDataset``.
+    """
+    output = Classes(tuple(class_names))
+    return ExampleDataset(
+        IMAGES,
+        sources,
+        {output.tensor: output},
+        {output.tensor: labels},
+        names=names,
+        groups=groups,
+        on_error=on_error,
+        unreadable=unreadable,
+    )
+
+
+def TextDataset(  # noqa: N802 - as a class of its own was called
+    texts: Sequence[str],
+    labels: npt.ArrayLike,
+    class_names: Iterable[str],
+    *,
+    kind: TextKind = "single_label",
+    names: Iterable[str] | None = None,
+    groups: Groups | None = None,
+) -> ExampleDataset:
+    """Texts with labels of one kind.
+
+    Args:
+        texts: strings.
+        labels: for ``"single_label"`` class indices ``(n,)``, integers; for ``"multi_label"``
+            zeros and ones ``(n, classes)``; for ``"regression"`` finite numbers ``(n,)``.
+        class_names: names of the classes, in the order of the indices; ``()`` for regression.
+        kind: what the labels are.
+        names: see ``ExampleDataset``.
+        groups: see ``ExampleDataset``.
+
+    Raises:
+        TextError: a text is no string, or cannot be written as UTF-8.
+        DataError: see ``ExampleDataset``.
+        ConfigurationError: there is no such kind.
+
+    Example:
+        >>> data = TextDataset(["good", "bad", "fine", "poor"], [1, 0, 1, 0], ["no", "yes"])
+        >>> len(data), data.class_counts()
+        (4, {'no': 2, 'yes': 2})
+    """
+    output, classes = output_named(kind)(), tuple(class_names)
+    if classes:
+        output = output.with_classes(classes)
+    return ExampleDataset(
+        TEXTS,
+        texts,
+        {output.tensor: output},
+        {output.tensor: labels},
+        names=names,
+        groups=groups,
+    )

@@ -1,49 +1,77 @@
-"""What training consumes: a data set with class names and a fingerprint of its content."""
+"""What training consumes: examples with their labels, and a fingerprint of their content."""
 
 from __future__ import annotations
 
 import abc
+import copy
 import hashlib
 import json
-import os
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeAlias, final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Self, TypeAlias, final
 
 import numpy as np
 import numpy.typing as npt
 
-from kerastl.data.splits import stratified_split
+from kerastl.data.passes import Selection, all_at_once, check_batch_size, one_by_one, select
+from kerastl.data.splits import Groups, split_positions
 from kerastl.data.unreadable import OnError, check_on_error, report
-from kerastl.errors import ConfigurationError, DataError, ImageError
-from kerastl.inputs.images import ImageSource, check_image_size, decode_full_size, decode_image
-from kerastl.inputs.pixels import PixelArray, round_to_uint8
+from kerastl.errors import ConfigurationError, DataError
+from kerastl.inputs import Reader
+from kerastl.inputs.images import check_image_size
+from kerastl.outputs import Output
+from kerastl.outputs.encoding import array_of
 from kerastl.outputs.names import listed
-from kerastl.provenance import sha256_arrays, sha256_file
 
-Batch: TypeAlias = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]
-"""Images ``(b, height, width, 3)`` from 0 to 255 and their class indices ``(b,)``."""
+Array: TypeAlias = npt.NDArray[Any]
+Rows: TypeAlias = Sequence[int] | npt.NDArray[np.integer[Any]]
 
-Groups: TypeAlias = Sequence[Hashable] | npt.NDArray[Any]
-"""The group of each example, such as a person or a scene."""
+BatchLabels: TypeAlias = Array | dict[str, Array]
+"""Labels ``(b, ...)`` of a data set of one output; of several outputs those of each, by name."""
 
-_MAX_THREADS = 16
-_FINGERPRINT_VERSION = 1
+Batch: TypeAlias = tuple[npt.NDArray[np.uint8], BatchLabels]
+"""Images ``(b, height, width, 3)`` from 0 to 255 and their labels."""
 
 
 class Dataset(abc.ABC):
-    """Labelled images in a fixed set of classes.
+    """Labelled examples.
 
     Attributes:
-        class_names: names of the classes, in the order of the class indices.
+        reader: what the examples are, and how they are read.
+        outputs: what the labels are, by name, with the classes that the data have.
     """
 
-    class_names: tuple[str, ...]
+    reader: Reader
+    outputs: Mapping[str, Output]
+
+    @property
+    def output(self) -> Output:
+        """The only output.
+
+        Raises:
+            ConfigurationError: there are several.
+        """
+        if len(self.outputs) > 1:
+            raise ConfigurationError(
+                f"The data set has labels for several outputs: {listed(self.outputs)}. Ask for "
+                "outputs and targets, by name."
+            )
+        return next(iter(self.outputs.values()))
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes in the order of the indices; ``()`` of numbers and many outputs."""
+        return self.output.labelling.class_names if len(self.outputs) == 1 else ()
 
     @property
     def num_classes(self) -> int:
         """How many classes there are."""
         return len(self.class_names)
+
+    def with_outputs(self, outputs: Mapping[str, Output]) -> Self:
+        """The same data for other outputs, whose labels are of the same form and classes."""
+        found = copy.copy(self)
+        found.outputs = dict(outputs)
+        return found
 
     @property
     @abc.abstractmethod
@@ -54,20 +82,21 @@ class Dataset(abc.ABC):
     def batches(self, image_size: tuple[int, int], batch_size: int) -> Iterator[Batch]:
         """Yields one pass over the examples, resized by ``RESIZE_RULE``.
 
-        Labels must be taken from the same pass as their images: only an ``ImageDataset`` is sure
-        to keep its order from pass to pass.
+        Labels must be taken from the same pass as their images: only an ``ExampleDataset`` is
+        sure to keep its order from pass to pass.
 
         Args:
             image_size: ``(height, width)`` in pixels.
-            batch_size: examples a batch; the last one may be smaller.
+            batch_size: examples in a batch; the last one may be smaller.
 
         Yields:
-            Images ``(b, height, width, 3)``, uint8 from 0 to 255, and class indices ``(b,)``,
-            int64.
+            Images ``(b, height, width, 3)``, uint8 from 0 to 255, and their labels, see
+            ``BatchLabels``.
 
         Raises:
             ImageError: an image cannot be decoded and ``on_error`` is ``"raise"``.
             DataError: examples that cannot be trained on.
+            ConfigurationError: a size cannot be, or the examples are no images.
         """
 
     @abc.abstractmethod
@@ -76,52 +105,74 @@ class Dataset(abc.ABC):
 
 
 @final
-class ImageDataset(Dataset):
-    """Labelled images with random access, in a fixed order.
+class ExampleDataset(Dataset):
+    """Labelled examples with random access, in a fixed order.
 
     Args:
-        sources: paths, encoded bytes, Pillow images or arrays; see ``decode_image``.
-        labels: class indices ``(n,)``, integers.
-        class_names: names of the classes, in the order of the indices.
+        reader: what the examples are.
+        sources: the examples, as the reader takes them.
+        outputs: what the labels are, by name.
+        targets: labels ``(n, ...)`` by the outputs' names. Where there are several outputs an
+            example may lack a label, in the form that ``Output.missing`` gives.
         names: a readable name of each example, such as its relative path; positions without it.
         groups: the group of each example, for splits.
-        on_error: ``"warn"`` leaves out images that turn out unreadable in a pass and warns of
-            them at its end; ``"raise"`` raises an ImageError.
+        on_error: ``"warn"`` leaves out examples that turn out unreadable in a pass and warns of
+            them at its end; ``"raise"`` raises the reader's error.
         unreadable: names of the examples that were left out before.
 
     Raises:
-        DataError: ``labels``, ``names`` or ``groups`` do not match ``sources`` in length, or a
-            label lies outside the classes.
+        DataError: labels, ``names`` or ``groups`` do not match ``sources`` in length, or a label
+            or a source cannot be one.
     """
 
     def __init__(
         self,
-        sources: Sequence[ImageSource],
-        labels: npt.ArrayLike,
-        class_names: Iterable[str],
+        reader: Reader,
+        sources: Sequence[Any],
+        outputs: Mapping[str, Output],
+        targets: Mapping[str, Any],
         *,
         names: Iterable[str] | None = None,
         groups: Groups | None = None,
         on_error: OnError = "warn",
         unreadable: Iterable[str] = (),
     ) -> None:
-        self.sources = sources
-        self.labels: npt.NDArray[np.int64] = np.array(labels, dtype=np.int64)
-        self.labels.flags.writeable = False
-        self.class_names = tuple(class_names)
+        self.reader = reader
+        self.outputs = dict(outputs)
         self.names = tuple(map(str, range(len(sources)))) if names is None else tuple(names)
         self.groups = groups
         self.on_error = check_on_error(on_error)
         self._unreadable = tuple(unreadable)
         self._broken: set[int] = set()
         self._digests: dict[int, str] = {}
-        self._check()
+        labels = {name: array_of(targets[name], "Labels") for name in self.outputs}
+        self._check_sizes(len(sources), labels)
+        self.sources = reader.checked(sources, self.names)
+        several = len(self.outputs) > 1
+        self.targets: dict[str, Array] = {
+            name: _read_only(output.checked(labels[name], optional=several))
+            for name, output in self.outputs.items()
+        }
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.names)
 
     def __repr__(self) -> str:
-        return f"ImageDataset({len(self)} images, {self.num_classes} classes)"
+        found = [
+            f"{name}: {output.kind}, {len(output.labelling.class_names)} classes"
+            for name, output in self.outputs.items()
+        ]
+        return f"ExampleDataset({len(self)} {self.reader.nouns}; {'; '.join(found)})"
+
+    @property
+    def labels(self) -> Array:
+        """The labels of the only output, ``(n, ...)``.
+
+        Raises:
+            ConfigurationError: there are several outputs; ``targets`` holds the labels of each.
+        """
+        _ = self.output
+        return next(iter(self.targets.values()))
 
     @property
     def unreadable(self) -> tuple[str, ...]:
@@ -130,96 +181,82 @@ class ImageDataset(Dataset):
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of class names, and of each example's name, label and bytes, in order.
+        """SHA-256 of class names, and of each example's label and content, in order.
 
-        It does not change with times of files or with the place of a folder.
+        Of images it is one of their names too. It does not change with times of files or with the
+        place of a folder.
         """
-        digest = hashlib.sha256(f"{_FINGERPRINT_VERSION}".encode())
-        digest.update(json.dumps(self.class_names).encode())
-        for name, label, content in zip(self.names, self.labels, self.digests(), strict=True):
-            digest.update(json.dumps([name, int(label), content]).encode())
+        one = len(self.outputs) == 1
+        kinds = " ".join(output.labelling.kind for output in self.outputs.values())
+        classes = {name: output.labelling.class_names for name, output in self.outputs.items()}
+        labels = {name: target.tolist() for name, target in self.targets.items()}
+        digest = hashlib.sha256(self.reader.fingerprint_header(kinds).encode())
+        digest.update(json.dumps(self.class_names if one else classes).encode())
+        for i, content in enumerate(self.digests()):
+            label = {name: rows[i] for name, rows in labels.items()}
+            row = self.reader.fingerprint_row(
+                self.names[i],
+                self.sources[i],
+                content,
+                next(iter(label.values())) if one else label,
+            )
+            digest.update(json.dumps(row).encode())
         return digest.hexdigest()
 
     def digests(self) -> tuple[str, ...]:
         """A SHA-256 of each example's content, as hexadecimal digits; computed once."""
         missing = [i for i in range(len(self)) if i not in self._digests]
-        if missing:
-            with ThreadPoolExecutor(_threads()) as pool:
-                found = pool.map(lambda i: _digest(self.sources[i]), missing)
-                self._digests.update(zip(missing, found, strict=True))
+        self._digests.update(
+            all_at_once(
+                lambda i: self.reader.digest(self.sources[i]),
+                missing,
+                threads=self.reader.hashes_in_threads,
+            )
+        )
         return tuple(self._digests[i] for i in range(len(self)))
 
     def size_hint(self) -> int:
-        """The number of examples, those included that turn out unreadable."""
+        """The number of examples, including those that turn out unreadable."""
         return len(self)
 
     def class_counts(self) -> dict[str, int]:
-        """The number of examples by class name, zeros included."""
-        counts = np.bincount(self.labels, minlength=self.num_classes)
-        return dict(zip(self.class_names, counts.tolist(), strict=True))
+        """The number of examples by class name, zeros included; empty of numbers.
 
-    def image(self, i: int, image_size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-        """Decodes one example to ``(height, width, 3)``, uint8 from 0 to 255.
+        With several labels per example they may add up to more or less than there are examples.
 
         Raises:
-            ImageError: it cannot be decoded.
+            ConfigurationError: there are several outputs.
         """
-        return decode_image(self.sources[i], image_size)
+        return self.output.counts(self.labels)
 
-    def batches(
-        self,
-        image_size: tuple[int, int],
-        batch_size: int,
-        *,
-        order: Sequence[int] | npt.NDArray[np.integer[Any]] | None = None,
-    ) -> Iterator[Batch]:
-        """Yields one pass over the examples; see ``Dataset.batches``.
+    def with_outputs(self, outputs: Mapping[str, Output]) -> Self:
+        """The same examples for other outputs, whose labels are of the same form and classes."""
+        found = super().with_outputs(outputs)
+        found.targets = dict(zip(outputs, self.targets.values(), strict=True))
+        return found
 
-        Images that turn out unreadable are left out with their labels, and one warning at the
-        end of the pass counts and names those that are new; later passes do not try them again.
-
-        Args:
-            image_size: ``(height, width)`` in pixels.
-            batch_size: examples a batch; the last one may be smaller.
-            order: positions to visit instead of ``0 .. n - 1``, such as a permutation.
-
-        Raises:
-            ImageError: an image cannot be decoded and ``on_error`` is ``"raise"``.
-            DataError: every image of a class turned out unreadable.
-            ConfigurationError: a size cannot be.
-        """
-        size = check_image_size(image_size)
-        check_batch_size(batch_size)
-        rows = np.arange(len(self)) if order is None else np.asarray(order, dtype=np.int64)
-        return self._pass([int(i) for i in rows], size, int(batch_size))
-
-    def subset(self, indices: Sequence[int] | npt.NDArray[np.integer[Any]]) -> ImageDataset:
-        """The examples at ``indices``, in that order, with the same class names."""
+    def subset(self, indices: Rows) -> ExampleDataset:
+        """The examples at ``indices``, in that order, with the same classes."""
         rows = np.asarray(indices, dtype=np.int64)
-        groups = None if self.groups is None else [self.groups[i] for i in rows]
-        chosen = ImageDataset(
-            _Selection(self.sources, rows),
-            self.labels[rows],
-            self.class_names,
-            names=[self.names[i] for i in rows],
-            groups=groups,
-            on_error=self.on_error,
-            unreadable=self._unreadable,
-        )
-        for new, old in enumerate(rows.tolist()):
-            if old in self._digests:
-                chosen._digests[new] = self._digests[old]
-            if old in self._broken:
-                chosen._broken.add(new)
+        places = rows.tolist()
+        chosen = copy.copy(self)
+        chosen.names = tuple(self.names[i] for i in places)
+        chosen.groups = None if self.groups is None else [self.groups[i] for i in places]
+        chosen.sources = select(self.sources, rows)
+        chosen.targets = {name: _read_only(label[rows]) for name, label in self.targets.items()}
+        chosen._broken = {new for new, old in enumerate(places) if old in self._broken}
+        chosen._digests = {
+            new: self._digests[old] for new, old in enumerate(places) if old in self._digests
+        }
         return chosen
 
     def split(
         self, fraction: float, *, seed: int, groups: Groups | None = None
-    ) -> tuple[ImageDataset, ImageDataset]:
+    ) -> tuple[ExampleDataset, ExampleDataset]:
         """Splits into training and validation, every class on both sides.
 
         Groups are those given here, or else those of the data set. Without any, copies of one
-        image in a class are kept on one side, so that none leaks into validation.
+        example are kept on one side, so that none leaks into validation.
 
         Args:
             fraction: share of the validation side, between 0 and 1.
@@ -230,150 +267,114 @@ class ImageDataset(Dataset):
             DataError: a class has a single example, or the groups cannot be divided.
             ConfigurationError: ``fraction`` or ``seed`` cannot be.
         """
-        by = groups if groups is not None else self.groups
-        if by is None:
-            by = self._copies()
-        train, validation = stratified_split(
-            self.labels, fraction, seed=seed, groups=by, class_names=self.class_names
+        train, validation = split_positions(
+            self.reader,
+            self.outputs,
+            self.targets,
+            fraction,
+            seed=seed,
+            groups=groups if groups is not None else self.groups,
+            digests=self.digests,
         )
         return self.subset(train), self.subset(validation)
 
-    def _copies(self) -> list[Hashable] | None:
-        pairs = list(zip(self.labels.tolist(), self.digests(), strict=True))
-        distinct = set(pairs)
-        if len(distinct) == len(pairs):
-            return None
-        variety = np.bincount([label for label, _ in distinct], minlength=self.num_classes)
-        # A class that is copies of one image throughout cannot be kept on one side.
-        return [pair if variety[pair[0]] > 1 else i for i, pair in enumerate(pairs)]
+    def batches(
+        self, image_size: tuple[int, int], batch_size: int, *, order: Rows | None = None
+    ) -> Iterator[Batch]:
+        """Yields one pass over the examples; see ``Dataset.batches``.
+
+        Examples that turn out unreadable are left out with their labels, and one warning at the
+        end of the pass counts and names those that are new; later passes do not try them again.
+
+        Args:
+            image_size: ``(height, width)`` in pixels.
+            batch_size: examples in a batch; the last one may be smaller.
+            order: positions to visit instead of ``0 .. n - 1``, such as a permutation.
+
+        Raises:
+            ImageError: an image cannot be decoded and ``on_error`` is ``"raise"``.
+            DataError: every image of a class turned out unreadable.
+            ConfigurationError: a size cannot be, or the examples are no images.
+        """
+        size = check_image_size(image_size)
+        check_batch_size(batch_size)
+        rows = np.arange(len(self)) if order is None else np.asarray(order, dtype=np.int64)
+        return self._pass([int(i) for i in rows], size, int(batch_size))
 
     def _pass(self, rows: list[int], size: tuple[int, int], batch_size: int) -> Iterator[Batch]:
-        todo = [i for i in rows if i not in self._broken]
-        failures: dict[int, ImageError] = {}
-        images: list[npt.NDArray[np.uint8]] = []
-        labels: list[int] = []
-        whole = self.sources.sources if isinstance(self.sources, _Selection) else self.sources
-        # Handing over small arrays between threads costs more than resizing them.
-        run = _in_turn if isinstance(whole, PixelArray) else _in_threads
-        for i, decoded in run(lambda i: self._attempt(i, size), todo, 2 * batch_size):
-            if isinstance(decoded, ImageError):
+        failures: dict[int, DataError] = {}
+        arrays: list[Array] = []
+        places: list[int] = []
+        whole = self.sources.sources if isinstance(self.sources, Selection) else self.sources
+        results = one_by_one(
+            lambda i: self._attempt(i, size),
+            [i for i in rows if i not in self._broken],
+            ahead=2 * batch_size,
+            threads=self.reader.in_threads(whole),
+        )
+        for i, decoded in results:
+            if isinstance(decoded, DataError):
                 if self.on_error == "raise":
                     raise decoded
                 failures[i] = decoded
                 continue
-            images.append(decoded)
-            labels.append(int(self.labels[i]))
-            if len(images) == batch_size:
-                yield np.stack(images), np.array(labels, dtype=np.int64)
-                images, labels = [], []
-        if images:
-            yield np.stack(images), np.array(labels, dtype=np.int64)
+            arrays.append(decoded)
+            places.append(i)
+            if len(arrays) == batch_size:
+                yield np.stack(arrays), self._labels_at(places)
+                arrays, places = [], []
+        if arrays:
+            yield np.stack(arrays), self._labels_at(places)
         if failures:
             self._broken.update(failures)
-            pairs = [(self._title(i), error) for i, error in sorted(failures.items())]
-            report(pairs, on_error="warn", stacklevel=2)
+            named = [
+                (self.reader.name_in_messages(self.sources[i], self.names[i]), error)
+                for i, error in sorted(failures.items())
+            ]
+            report(named, self.reader, on_error="warn")
         self._check_classes_left()
 
-    def _attempt(
-        self, i: int, size: tuple[int, int]
-    ) -> tuple[int, npt.NDArray[np.uint8] | ImageError]:
+    def _attempt(self, i: int, size: tuple[int, int]) -> tuple[int, Array | DataError]:
         try:
-            return i, self.image(i, size)
-        except ImageError as error:
+            return i, self.reader.decode(self.sources[i], size)
+        except self.reader.error as error:
             return i, error
 
-    def _title(self, i: int) -> str:
-        source = self.sources[i]
-        return str(source) if isinstance(source, (str, os.PathLike)) else self.names[i]
+    def _labels_at(self, places: list[int]) -> BatchLabels:
+        labels = {name: target[places] for name, target in self.targets.items()}
+        return next(iter(labels.values())) if len(labels) == 1 else labels
 
     def _check_classes_left(self) -> None:
         if not self._broken:
             return
         left = np.ones(len(self), dtype=bool)
         left[list(self._broken)] = False
-        lost = np.setdiff1d(self.labels, self.labels[left])
-        if len(lost):
+        lost = [
+            name
+            for output, labels in zip(self.outputs.values(), self.targets.values(), strict=True)
+            for name, count in output.counts(labels[left]).items()
+            if count == 0 and output.counts(labels)[name] > 0
+        ]
+        if lost:
             raise DataError(
-                "Every image turned out unreadable of: "
-                f"{listed(self.class_names[k] for k in lost)}. Mend the files, or take the class "
-                "out."
+                f"Every {self.reader.noun} turned out unreadable of: {listed(lost)}. Mend the "
+                "files, or take the class out."
             )
 
-    def _check(self) -> None:
-        n = len(self.sources)
-        for what, values in (("labels", self.labels), ("names", self.names)):
-            if len(values) != n:
-                raise DataError(f"There are {n} images but {len(values)} {what}. They must match.")
-        if self.groups is not None and len(self.groups) != n:
-            raise DataError(f"There are {n} images but {len(self.groups)} groups. They must match.")
-        if n and not (self.labels.min() >= 0 and self.labels.max() < self.num_classes):
-            raise DataError(
-                f"Labels must be from 0 to {self.num_classes - 1}, one of {self.num_classes} class "
-                f"names each. Received labels from {self.labels.min()} to {self.labels.max()}."
-            )
+    def _check_sizes(self, count: int, labels: Mapping[str, Array]) -> None:
+        sizes: dict[str, tuple[int, ...]] = {"names": (len(self.names),)}
+        if self.groups is not None:
+            sizes["groups"] = (len(self.groups),)
+        for name, values in labels.items():
+            sizes[f"labels of {name!r}" if len(labels) > 1 else "labels"] = values.shape[:1]
+        for what, size in sizes.items():
+            if size != (count,):
+                raise DataError(
+                    f"There are {count} {self.reader.nouns} but {size[0] if size else 'no list of'}"
+                    f" {what}. They must match."
+                )
 
 
-def check_batch_size(batch_size: int) -> None:
-    """Checks a batch size.
-
-    Raises:
-        ConfigurationError: it is no positive integer.
-    """
-    if (
-        isinstance(batch_size, bool)
-        or not isinstance(batch_size, (int, np.integer))
-        or batch_size < 1
-    ):
-        raise ConfigurationError(f"batch_size must be a positive integer. Received: {batch_size!r}")
-
-
-class _Selection(Sequence[Any]):
-    """Some elements of a sequence, fetched only when they are asked for."""
-
-    def __init__(self, sources: Any, rows: npt.NDArray[np.int64]) -> None:
-        nested = isinstance(sources, _Selection)
-        self.sources: Sequence[Any] = sources.sources if nested else sources
-        self._rows: npt.NDArray[np.int64] = sources._rows[rows] if nested else rows
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, i: Any) -> Any:
-        return self.sources[int(self._rows[i])]
-
-
-def _in_turn(function: Callable[[int], Any], items: list[int], buffer: int) -> Iterator[Any]:
-    del buffer
-    return map(function, items)
-
-
-def _in_threads(function: Callable[[int], Any], items: list[int], buffer: int) -> Iterator[Any]:
-    import grain  # Slow to import, and needed only here.
-
-    if not items:
-        return
-    options = grain.ReadOptions(
-        num_threads=_threads(), prefetch_buffer_size=max(_threads(), min(buffer, 256))
-    )
-    iterator = iter(grain.MapDataset.source(items).map(function).to_iter_dataset(options))
-    try:
-        yield from iterator
-    finally:
-        iterator.close()
-
-
-def _threads() -> int:
-    return max(2, min(_MAX_THREADS, os.cpu_count() or 1))
-
-
-def _digest(source: ImageSource) -> str:
-    if isinstance(source, (str, os.PathLike)):
-        try:
-            return sha256_file(source)
-        except OSError as error:
-            raise ImageError(f"{source} cannot be read: {error.strerror or error}.") from error
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        return hashlib.sha256(source).hexdigest()
-    if hasattr(source, "getexif"):
-        return sha256_arrays([decode_full_size(source)])
-    return sha256_arrays([round_to_uint8(np.asarray(source))])
+def _read_only(labels: Array) -> Array:
+    labels.flags.writeable = False
+    return labels

@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import warnings
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from kerastl.data.dataset import ImageDataset
-from kerastl.data.unreadable import OnError, check_on_error, readable
+from kerastl.data.dataset import ExampleDataset
+from kerastl.data.request import Request
 from kerastl.errors import DataError
-from kerastl.inputs.images import IMAGE_SUFFIXES
-from kerastl.outputs.encoding import encode_names
-from kerastl.outputs.names import check_class_count, found_class_names, listed, normal
+from kerastl.inputs import Reader
+from kerastl.outputs.names import found_class_names, listed, normal
 
 Split: TypeAlias = Literal["train", "validation", "test"]
 """The parts that data may be divided into."""
@@ -26,20 +24,15 @@ SPLIT_FOLDERS: dict[Split, frozenset[str]] = {
 }
 """Names, in lower case, of the folders that hold the parts."""
 
-_LAYOUT = (
-    "A data folder holds one folder of images for each class, as in photos/cat/1.jpg and "
-    "photos/dog/1.jpg, or train/ and val/ folders that do."
-)
-
 
 class IgnoredFilesWarning(UserWarning):
     """Files or folders were left out because they belong to no class."""
 
 
-def split_folders(root: Path) -> dict[Split, Path]:
+def split_folders(root: Path, reader: Reader) -> dict[Split, Path]:
     """The train, validation and test folders in ``root``; empty where it is not divided so.
 
-    Only folders that hold folders, and no images of their own, count: a class may well be named
+    Only folders that hold folders, and no examples of their own, count: a class may well be named
     ``train``.
 
     Raises:
@@ -51,7 +44,7 @@ def split_folders(root: Path) -> dict[Split, Path]:
         for split, names in SPLIT_FOLDERS.items():
             if folder.name.lower() not in names:
                 continue
-            if not _holds_folders_only(folder):
+            if not _holds_folders_only(folder, reader):
                 return {}
             if split in found:
                 raise DataError(
@@ -74,94 +67,81 @@ def warn_of_ignored(root: Path, parts: dict[Split, Path]) -> None:
             f"{root} is divided into {listed(path.name for path in parts.values())}; other folders "
             f"there are ignored: {listed(others)}.",
             IgnoredFilesWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
 
 
-def from_folder(
-    root: str | os.PathLike[str],
-    *,
-    class_names: Iterable[str] | None = None,
-    groups: Callable[[str], Hashable] | None = None,
-    on_error: OnError = "warn",
-    allow_missing_classes: bool = False,
-) -> ImageDataset:
-    """A data set from a folder of class folders.
+def from_folder(root: Path, request: Request) -> ExampleDataset:
+    """A data set from a folder of class folders, each file of which is one example.
 
-    Classes are the folders, sorted by name. Images may lie deeper; hidden files and folders and
-    files that are no images are passed over; links are followed, never in circles. Files are
+    Classes are the folders, sorted by name. Files may lie deeper; hidden files and folders and
+    files with other suffixes are passed over; links are followed, never in circles. Files are
     ordered by class and relative path.
 
     Args:
         root: the folder.
-        class_names: the classes expected, in the order of the indices; without it the names of
-            the folders, sorted.
-        groups: gives the group of an example from its relative path, for splits.
-        on_error: ``"warn"`` skips unreadable images with a warning, ``"raise"`` raises.
-        allow_missing_classes: accept a single class, and classes without images.
+        request: how to read it; groups are given by relative paths.
 
     Raises:
-        DataError: no class folder, a single one, one without images, names that clash, or
-            classes other than ``class_names``.
-        ImageError: an image is unreadable and ``on_error`` is ``"raise"``.
+        DataError: no class folder, a single one, one without examples, names that clash, or
+            classes other than those expected; or, of the reader's own kind, a file cannot be read
+            and ``on_error`` is ``"raise"``.
+        ConfigurationError: labels other than one class per example.
     """
-    base, check = Path(root), check_on_error(on_error)
-    folders = [Path(entry.path) for entry in entries_of(base) if is_folder(entry)]
-    strays = [e.name for e in entries_of(base) if not is_folder(e) and _is_image(e.name)]
-    where = str(base)
+    reader, where = request.reader, str(root)
+    name, output = request.one_class("A folder of class folders")
+    group_of = request.group_function("a folder")
+    entries = entries_of(root)
+    folders = [Path(entry.path) for entry in entries if is_folder(entry)]
+    strays = [e.name for e in entries if not is_folder(e) and _has_suffix(e.name, reader.suffixes)]
     if not folders:
-        held = f"{len(strays)} images but no folders" if strays else "no folders of images"
-        raise DataError(f"{base} holds {held}. {_LAYOUT}")
-    if class_names is None:
-        # Checked on its own, because a class can clash by name and hold no image.
+        held = f"{len(strays)} {reader.nouns} but no folders" if strays else "no folders"
+        raise DataError(f"{root} holds {held} of {reader.nouns}. {_layout(reader)}")
+    if not output.labelling.class_names:
+        # Checked on its own, because a class can clash by name and hold no example.
         found_class_names([folder.name for folder in folders], where=where)
-    barred = {os.path.realpath(folder) for folder in [base, *folders]}
+    barred = {os.path.realpath(folder) for folder in [root, *folders]}
     paths: list[Path] = []
-    labels: list[str] = []
+    classes: list[str] = []
     for folder in folders:
-        images, others = files_below(folder, barred)
-        if not images and not allow_missing_classes:
-            hint = f" It holds {_counted(others)} that are not read as images." if others else ""
+        found, others = files_below(folder, barred, reader.suffixes)
+        if not found and not request.allow_missing:
+            hint = f" It holds {_counted(others)} that are not read." if others else ""
             raise DataError(
-                f"The class {folder.name!r} has no images: {folder} holds none.{hint} Add some, or "
-                f"remove the folder. {_LAYOUT}"
+                f"The class {folder.name!r} has no {reader.nouns}: {folder} holds none.{hint} Add "
+                f"some, or remove the folder. {_layout(reader)}"
             )
-        paths += images
-        labels += [folder.name] * len(images)
-    if strays:
+        paths += found
+        classes += [folder.name] * len(found)
+    if strays and reader.stray_files_are_examples:
+        one = len(strays) == 1
         warnings.warn(
-            f"{base} holds {len(strays)} image{'s' if len(strays) > 1 else ''} outside any class "
-            f"folder, which {'are' if len(strays) > 1 else 'is'} ignored: {listed(strays)}.",
+            f"{root} holds {len(strays)} {reader.noun if one else reader.nouns} outside any class "
+            f"folder, which {'is' if one else 'are'} ignored: {listed(strays)}.",
             IgnoredFilesWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
-    names, indices = encode_names(
-        labels, class_names, where=where, allow_missing=allow_missing_classes
-    )
-    good, bad = readable(paths, on_error=check)
-    relative = [normal(path.relative_to(base).as_posix()) for path in paths]
-    kept = indices[good]
-    check_class_count(kept, names, where=where, allow_missing=allow_missing_classes)
-    return ImageDataset(
-        [paths[i] for i in good],
-        kept,
-        names,
-        names=[relative[i] for i in good],
-        groups=None if groups is None else [groups(relative[i]) for i in good],
-        on_error=check,
-        unreadable=[relative[i] for i in bad],
+    labels = output.read_array(classes, request.source(where, name))
+    names = [normal(path.relative_to(root).as_posix()) for path in paths]
+    return request.dataset(
+        where,
+        reader.from_files(paths, request.encoding),
+        {name: labels},
+        names=names,
+        groups=None if group_of is None else [group_of(each) for each in names],
+        screen=True,
     )
 
 
 def files_below(
-    folder: Path, barred: set[str], suffixes: frozenset[str] = IMAGE_SUFFIXES
+    folder: Path, barred: set[str], suffixes: frozenset[str]
 ) -> tuple[list[Path], Counter[str]]:
     """Files of a kind at any depth, sorted by path, and the suffixes of what was passed over.
 
     Args:
         folder: where to look.
         barred: real paths of folders that links must not lead into.
-        suffixes: in lower case; images without it.
+        suffixes: of that kind, in lower case.
 
     Raises:
         DataError: a folder cannot be read.
@@ -199,10 +179,12 @@ def entries_of(folder: Path) -> list[os.DirEntry[str]]:
     return sorted(visible, key=lambda entry: normal(entry.name))
 
 
-def _holds_folders_only(folder: Path) -> bool:
+def _holds_folders_only(folder: Path, reader: Reader) -> bool:
     entries = entries_of(folder)
     return any(is_folder(entry) for entry in entries) and not any(
-        _is_image(entry.name) for entry in entries if not is_folder(entry)
+        reader.stray_files_are_examples and _has_suffix(entry.name, reader.suffixes)
+        for entry in entries
+        if not is_folder(entry)
     )
 
 
@@ -215,13 +197,16 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _is_image(name: str) -> bool:
-    return _has_suffix(name, IMAGE_SUFFIXES)
-
-
 def _has_suffix(name: str, suffixes: frozenset[str]) -> bool:
     return os.path.splitext(name)[1].lower() in suffixes  # noqa: PTH122
 
 
 def _counted(others: Counter[str]) -> str:
     return ", ".join(f"{count} of {suffix}" for suffix, count in others.most_common(3))
+
+
+def _layout(reader: Reader) -> str:
+    return (
+        f"A data folder holds one folder of {reader.nouns} for each class, as in {reader.layout}, "
+        "or train/ and val/ folders that do."
+    )

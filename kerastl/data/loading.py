@@ -3,128 +3,143 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Hashable, Iterable
+import warnings
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 
-from kerastl.data.arrays import from_arrays
-from kerastl.data.dataset import Dataset, Groups, ImageDataset
+from kerastl.data.arrays import TextKind, from_arrays
+from kerastl.data.dataset import Dataset, ExampleDataset
+from kerastl.data.delimited import Column
 from kerastl.data.folders import Split, from_folder, split_folders, warn_of_ignored
-from kerastl.data.splits import check_fraction, check_seed
+from kerastl.data.request import Request, expected_outputs
+from kerastl.data.rows import TABLE_SUFFIXES
+from kerastl.data.splits import Groups, check_fraction, check_seed
 from kerastl.data.streams import StreamDataset, stream_kind
-from kerastl.data.tables import IMAGE_COLUMN, LABEL_COLUMN, TABLE_SUFFIXES, from_table
+from kerastl.data.tables import LabelColumns, from_table, named_columns
 from kerastl.data.tfds import TFDS_PREFIX, builder_of, builder_splits, from_builder, is_builder
-from kerastl.data.unreadable import OnError, check_on_error
-from kerastl.errors import ConfigurationError, DataError, did_you_mean
-from kerastl.outputs.names import given_class_names, listed
+from kerastl.data.unreadable import OnError, check_on_error, some
+from kerastl.errors import ConfigurationError, DataError, DataWarning, did_you_mean
+from kerastl.inputs import IMAGES, TEXTS, Reader
+from kerastl.outputs import Output, output_named
+from kerastl.outputs.names import listed
+from kerastl.task import Task
 
 VALIDATION_FRACTION = 0.2
 """Share of the examples that validates where no validation data are given."""
 
 _ACCEPTED = (
-    "Data can be: a folder of class folders, or one holding train/, val/ and test/; a CSV or TSV "
-    "table of image paths and labels; arrays as a tuple (x, y); 'tfds:NAME' or a TFDS builder; a "
-    "tf.data.Dataset, keras PyDataset or grain dataset; a kerastl.data.Dataset."
+    "Data can be: a folder of class folders, or one holding train/, val/ and test/; a table "
+    f"({', '.join(sorted(TABLE_SUFFIXES))}); a pair (x, y) of arrays or lists; 'tfds:NAME' or a "
+    "TFDS builder; of images a tf.data.Dataset, keras PyDataset or grain dataset; a "
+    "kerastl.data.Dataset."
 )
 
 
 def load(
     data: Any,
     *,
+    reader: Reader = IMAGES,
+    outputs: Output | Mapping[str, Output] | None = None,
     class_names: Iterable[str] | None = None,
     split: Split | None = None,
-    image_column: str = IMAGE_COLUMN,
-    label_column: str = LABEL_COLUMN,
-    group_column: str | None = None,
+    label_column: LabelColumns | Mapping[str, LabelColumns] | None = None,
+    group_column: Column | None = None,
+    label_separator: str = ",",
     groups: Groups | Callable[[str], Hashable] | None = None,
+    encoding: str | None = None,
     on_error: OnError = "warn",
     allow_missing_classes: bool = False,
+    **example_column: Column,
 ) -> Dataset:
-    """Loads labelled images of any kind.
+    """Loads labelled examples of any kind.
 
     Args:
-        data: a folder of class folders, or one holding ``train/``, ``val/`` and ``test/``; a CSV
-            or TSV table; arrays ``(x, y)``; ``"tfds:NAME"`` or a TFDS builder; a
-            ``tf.data.Dataset``, keras ``PyDataset`` or grain dataset; or a ``Dataset``, which is
-            returned as it is.
-        class_names: names of the classes in the order of the indices. Streams and numeric labels
-            need them; elsewhere they are what the data must hold.
+        data: a folder of class folders, or one holding ``train/``, ``val/`` and ``test/``; a
+            ``.csv``, ``.tsv``, ``.txt``, ``.jsonl`` or ``.parquet`` table; a pair ``(x, y)`` of
+            arrays or lists; ``"tfds:NAME"`` or a TFDS builder; of images a ``tf.data.Dataset``,
+            keras ``PyDataset`` or grain dataset; or a ``Dataset``, which is returned as it is.
+        reader: what the examples are, as ``kerastl.inputs.IMAGES``.
+        outputs: what the labels are: one output, or several by name; None is one class per
+            example. Where there are several, an example may lack some of its labels.
+        class_names: names of the classes in the order of the indices, for one output. Streams and
+            labels that are numbers need them; elsewhere they are what the data must hold.
         split: which part of a divided folder or TFDS data set; such data need it named.
-        image_column: the column of a table that holds paths.
-        label_column: the column of a table that holds class names.
+        label_column: the column of a table that holds the labels, or several columns of 0 and 1
+            for several labels per example; of several outputs such columns by name. None is
+            ``"label"``, and of several outputs columns of their names.
         group_column: the column of a table that holds groups, for splits.
-        groups: for arrays the group of each example; for folders and tables a function that
-            gives the group from an example's relative path.
-        on_error: ``"warn"`` skips unreadable images with a warning that counts and names them,
+        label_separator: what divides the names in a single column of several labels; an empty
+            field there means none of the classes, or of several outputs a label that is missing.
+        groups: for pairs the group of each example; for folders and tables a function that gives
+            the group from an example's name, such as its relative path.
+        encoding: of tables and files of text, as Python names it; None finds it.
+        on_error: ``"warn"`` skips unreadable examples with a warning that counts and names them,
             ``"raise"`` raises.
         allow_missing_classes: accept a single class, and classes without examples, as data for
             anomaly detection or a partial test set may have.
+        **example_column: the column of a table that holds the examples, under the reader's own
+            name: ``image_column=`` or ``text_column=``. Numbers from 0 name the columns of a
+            table of text without heading.
 
     Returns:
-        A ``StreamDataset`` for streams, an ``ImageDataset`` for everything else.
+        A ``StreamDataset`` for streams, an ``ExampleDataset`` for everything else.
 
     Raises:
-        DataError: data that cannot be trained on; the message says what to do.
-        ImageError: an image is unreadable and ``on_error`` is ``"raise"``.
+        DataError: data that cannot be trained on; the message says what to do. An ImageError
+            where an image is unreadable and ``on_error`` is ``"raise"``, a TextError where a text
+            cannot be written as UTF-8.
         ConfigurationError: an argument that cannot be, or does not go with this kind of data.
-        MissingExtraError: TFDS is needed and not installed.
+        MissingExtraError: TFDS or pyarrow is needed and not installed.
     """
-    check_on_error(on_error)
     if split is not None and split not in get_args(Split):
         raise ConfigurationError(
             f"split must be one of {listed(get_args(Split))}, or None. Received: {split!r}."
             f"{did_you_mean(str(split), get_args(Split))}"
         )
-    common: dict[str, Any] = {
-        "class_names": None if class_names is None else tuple(given_class_names(class_names)),
-        "on_error": on_error,
-        "allow_missing_classes": allow_missing_classes,
-    }
-    if isinstance(data, str) and data.startswith(TFDS_PREFIX):
-        data = builder_of(data)
+    request = Request(
+        reader,
+        expected_outputs(outputs, class_names),
+        groups=groups,
+        encoding=encoding,
+        on_error=check_on_error(on_error),
+        allow_missing=allow_missing_classes,
+    )
+    columns = named_columns(
+        reader,
+        request.outputs,
+        examples=example_column,
+        labels=label_column,
+        group=group_column,
+        separator=label_separator,
+    )
+    data = _builder_or_data(data)
     if is_builder(data):
-        part = named_part(split, builder_splits(data), "The TFDS data set")
-        return from_builder(data, split=part, **common)
-    if isinstance(data, (str, os.PathLike)):
-        path = existing_path(data)
+        part = _named_part(split, builder_splits(data), "The TFDS data set")
+        return from_builder(data, part, request)
+    if isinstance(data, str | os.PathLike):
+        path = _existing_path(data)
         if path.is_dir():
-            return _from_folder(path, split, _function_or_none(groups, "a folder"), common)
-        no_parts(split, "a table")
+            return from_folder(_part_of_folder(path, split, reader), request)
+        _no_parts(split, "a table")
         if path.suffix.lower() not in TABLE_SUFFIXES:
-            raise DataError(f"{path} is no folder and no table ending in .csv or .tsv. {_ACCEPTED}")
-        return from_table(
-            path,
-            image_column=image_column,
-            label_column=label_column,
-            group_column=group_column,
-            groups=_function_or_none(groups, "a table"),
-            **common,
-        )
+            raise DataError(f"{path} is not a folder, and not a table that is read. {_ACCEPTED}")
+        return from_table(path, request, columns)
     if isinstance(data, Dataset):
-        no_parts(split, "a Dataset")
-        if common["class_names"] not in (None, data.class_names):
-            raise DataError(
-                f"The data set has the classes {listed(data.class_names)}, in this order. "
-                f"Expected: {listed(common['class_names'])}."
-            )
-        return data
-    if stream_kind(data) is not None:
-        no_parts(split, "a stream")
-        if class_names is None:
-            raise DataError(
-                f"A {stream_kind(data)} does not name its classes: give class_names=[...], one "
-                "name a class in the order of the labels."
-            )
-        return StreamDataset(data, common["class_names"])
+        _no_parts(split, "a Dataset")
+        return _as_requested(data, request)
+    if reader.streams and stream_kind(data) is not None:
+        _no_parts(split, "a stream")
+        return _stream(data, request)
     if isinstance(data, tuple) and len(data) == 2:
-        no_parts(split, "arrays")
-        if callable(groups):
-            raise ConfigurationError("For arrays, groups must be the group of each example.")
-        return from_arrays(data[0], data[1], groups=groups, **common)
+        _no_parts(split, "a pair (x, y)")
+        return from_arrays(data[0], data[1], request)
     received = f"a tuple of {len(data)}" if isinstance(data, tuple) else type(data).__name__
-    raise DataError(f"Data of this kind cannot be loaded: {received}. {_ACCEPTED}")
+    raise DataError(
+        f"{reader.nouns.capitalize()} cannot be loaded from this: {received}. {_ACCEPTED}"
+    )
 
 
 def load_pair(
@@ -133,10 +148,15 @@ def load_pair(
     *,
     validation_fraction: float = VALIDATION_FRACTION,
     seed: int = 0,
+    reader: Reader = IMAGES,
+    outputs: Output | Mapping[str, Output] | None = None,
     class_names: Iterable[str] | None = None,
     **options: Any,
 ) -> tuple[Dataset, Dataset | None]:
     """Loads training and validation data with the same classes.
+
+    Examples that are in both are counted in a ``DataWarning``, since what validation says of them
+    it says of training.
 
     Args:
         data: training data of any kind that ``load`` takes; of divided data the training part.
@@ -145,8 +165,10 @@ def load_pair(
             ``validation_fraction``, except from a stream, which then has no validation data.
         validation_fraction: share of the split that None makes.
         seed: seed of the split.
+        reader: see ``load``.
+        outputs: see ``load``.
         class_names: see ``load``.
-        **options: further options of ``load`` but ``split``, for both.
+        **options: further options of ``load`` except ``split``, for both.
 
     Returns:
         The training data, and the validation data or None.
@@ -154,27 +176,31 @@ def load_pair(
     Raises:
         DataError: the classes differ, a class is too small to be split, or a stream is to be
             split; and as ``load``.
-        ImageError: an image is unreadable and ``on_error`` is ``"raise"``.
         ConfigurationError: an argument cannot be.
     """
     check_fraction(validation_fraction)
     check_seed(seed)
     if validation is True:
         raise ConfigurationError("validation must be data, a fraction, False or None, not True.")
-    if isinstance(data, str) and data.startswith(TFDS_PREFIX):
-        data = builder_of(data)
-    parts = parts_of(data)
-    train = load(data, class_names=class_names, split="train" if parts else None, **options)
+    data = _builder_or_data(data)
+    parts = _parts_of(data, reader)
+    named: Split | None = "train" if parts else None
+    train = load(
+        data, reader=reader, outputs=outputs, class_names=class_names, split=named, **options
+    )
     if validation is False:
         return train, None
     if validation is None and "validation" in parts:
-        names = train.class_names
-        return train, load(data, class_names=names, split="validation", **options)
+        held_out = load(data, reader=reader, outputs=train.outputs, split="validation", **options)
+        _warn_of_shared(train, held_out, "remove them from one side.")
+        return train, held_out
     if validation is None or isinstance(validation, (float, int, np.number)):
         fraction = validation_fraction if validation is None else float(validation)
         check_fraction(fraction)
-        if isinstance(train, ImageDataset):
-            return train.split(fraction, seed=seed)
+        if isinstance(train, ExampleDataset):
+            train, held_out = train.split(fraction, seed=seed)
+            _warn_of_shared(train, held_out, "remove copies, or give them one class and group.")
+            return train, held_out
         if validation is None:
             return train, None
         raise DataError(
@@ -183,16 +209,117 @@ def load_pair(
         )
     # Groups given one by one belong to the training examples.
     own = {k: v for k, v in options.items() if k != "groups" or callable(v)}
-    split: Split | None = None
-    if isinstance(validation, str) and validation.startswith(TFDS_PREFIX):
-        validation = builder_of(validation)
-    validation_parts = parts_of(validation)
-    if validation_parts:
-        split = "validation" if "validation" in validation_parts else "test"
-    return train, load(validation, class_names=train.class_names, split=split, **own)
+    validation = _builder_or_data(validation)
+    others = _parts_of(validation, reader)
+    part: Split | None = None
+    if others:
+        part = "validation" if "validation" in others else "test"
+    held_out = load(validation, reader=reader, outputs=train.outputs, split=part, **own)
+    _warn_of_shared(
+        train,
+        held_out,
+        "remove them from one side, or let kerastl make the split, which keeps copies together.",
+    )
+    return train, held_out
 
 
-def existing_path(path: str | os.PathLike[str]) -> Path:
+def load_texts(data: Any, *, kind: TextKind = "single_label", **options: Any) -> ExampleDataset:
+    """Loads labelled texts: ``load`` with the reader of texts.
+
+    Args:
+        data: see ``load``.
+        kind: ``"single_label"``, ``"multi_label"`` or ``"regression"``.
+        **options: of ``load``.
+
+    Raises:
+        DataError: see ``load``.
+        ConfigurationError: see ``load``.
+    """
+    found = load(data, reader=TEXTS, outputs=output_named(kind)(), **options)
+    assert isinstance(found, ExampleDataset)
+    return found
+
+
+def load_text_pair(
+    data: Any, validation: Any = None, *, kind: TextKind = "single_label", **options: Any
+) -> tuple[ExampleDataset, ExampleDataset | None]:
+    """Loads training and validation texts: ``load_pair`` with the reader of texts.
+
+    Args:
+        data: see ``load_pair``.
+        validation: see ``load_pair``.
+        kind: ``"single_label"``, ``"multi_label"`` or ``"regression"``.
+        **options: of ``load_pair``.
+
+    Raises:
+        DataError: see ``load_pair``.
+        ConfigurationError: see ``load_pair``.
+    """
+    train, held_out = load_pair(
+        data, validation, reader=TEXTS, outputs=output_named(kind)(), **options
+    )
+    assert isinstance(train, ExampleDataset)
+    assert held_out is None or isinstance(held_out, ExampleDataset)
+    return train, held_out
+
+
+def _as_requested(data: Dataset, request: Request) -> Dataset:
+    """A data set as it is, with its labels read as those of the outputs that were asked for."""
+    if data.reader != request.reader:
+        raise ConfigurationError(
+            f"The data set holds {data.reader.nouns}, and {request.reader.nouns} are wanted."
+        )
+    held = [output.labelling.kind for output in data.outputs.values()]
+    wanted = [output.labelling.kind for output in request.outputs.values()]
+    if held != wanted or (len(held) > 1 and list(data.outputs) != list(request.outputs)):
+        raise ConfigurationError(
+            f"The data set holds labels of the kind {listed(held)} for {listed(data.outputs)}. "
+            f"Asked for were {listed(wanted)} for {listed(request.outputs)}."
+        )
+    outputs: dict[str, Output] = {}
+    for output, (name, asked) in zip(data.outputs.values(), request.outputs.items(), strict=True):
+        names, expected = output.labelling.class_names, asked.labelling.class_names
+        if expected not in ((), names):
+            raise DataError(
+                f"The data set has the classes {listed(names)}, in this order. Expected: "
+                f"{listed(expected)}."
+            )
+        same = type(output) is type(asked)
+        outputs[name] = output if same else asked.with_classes(names)
+    return data if outputs == data.outputs else data.with_outputs(outputs)
+
+
+def _stream(data: Any, request: Request) -> StreamDataset:
+    if len(request.outputs) > 1:
+        raise ConfigurationError("A stream has labels for one output. Give a table or a pair.")
+    [output] = request.outputs.values()
+    return StreamDataset(data, (), output=output)
+
+
+def _warn_of_shared(train: Dataset, validation: Dataset, advice: str) -> None:
+    """Warns of examples in both; their digests are kept, so that nothing is hashed twice."""
+    if not isinstance(train, ExampleDataset) or not isinstance(validation, ExampleDataset):
+        return
+    seen = set(train.digests())
+    shared = [
+        name
+        for name, digest in zip(validation.names, validation.digests(), strict=True)
+        if digest in seen
+    ]
+    if shared:
+        warnings.warn(
+            f"{len(shared)} of {len(validation)} validation {train.reader.nouns} are in the "
+            f"training data too: {some(shared)}. Metrics on them are flattering: {advice}",
+            DataWarning,
+            stacklevel=3,
+        )
+
+
+def _builder_or_data(data: Any) -> Any:
+    return builder_of(data) if isinstance(data, str) and data.startswith(TFDS_PREFIX) else data
+
+
+def _existing_path(path: str | os.PathLike[str]) -> Path:
     """Returns a path that exists.
 
     Raises:
@@ -216,32 +343,26 @@ def existing_path(path: str | os.PathLike[str]) -> Path:
     raise DataError(f"There is no file or folder {str(path)!r}.{where}{near}")
 
 
-def _from_folder(
-    path: Path,
-    split: Split | None,
-    groups: Callable[[str], Hashable] | None,
-    common: dict[str, Any],
-) -> ImageDataset:
-    parts = split_folders(path)
+def _part_of_folder(path: Path, split: Split | None, reader: Reader) -> Path:
+    parts = split_folders(path, reader)
     if parts:
         warn_of_ignored(path, parts)
-        path = parts[named_part(split, {k: v.name for k, v in parts.items()}, str(path))]
-    else:
-        no_parts(split, f"a folder that is not divided into train/ and val/, as {path} is")
-    return from_folder(path, groups=groups, **common)
+        return parts[_named_part(split, {k: v.name for k, v in parts.items()}, str(path))]
+    _no_parts(split, f"a folder that is not divided into train/ and val/, as {path} is")
+    return path
 
 
-def parts_of(data: Any) -> set[Split]:
+def _parts_of(data: Any, reader: Reader) -> set[Split]:
     """The parts into which a folder or a TFDS builder is divided; none of other data."""
     if is_builder(data):
         return set(builder_splits(data))
     if isinstance(data, (str, os.PathLike)):
-        path = existing_path(data)
-        return set(split_folders(path)) if path.is_dir() else set()
+        path = _existing_path(data)
+        return set(split_folders(path, reader)) if path.is_dir() else set()
     return set()
 
 
-def named_part(split: Split | None, parts: dict[Split, str], where: str) -> Split:
+def _named_part(split: Split | None, parts: dict[Split, str], where: str) -> Split:
     """The part of divided data that is meant.
 
     Raises:
@@ -259,7 +380,7 @@ def named_part(split: Split | None, parts: dict[Split, str], where: str) -> Spli
     return split
 
 
-def no_parts(split: Split | None, kind: str) -> None:
+def _no_parts(split: Split | None, kind: str) -> None:
     """Raises ConfigurationError where a part of data that are not divided is asked for."""
     if split is not None:
         raise ConfigurationError(
@@ -268,12 +389,16 @@ def no_parts(split: Split | None, kind: str) -> None:
         )
 
 
-def _function_or_none(
-    groups: Groups | Callable[[str], Hashable] | None, kind: str
-) -> Callable[[str], Hashable] | None:
-    if groups is None or callable(groups):
-        return groups
-    raise ConfigurationError(
-        f"For {kind}, groups must be a function that gives the group from an example's relative "
-        f"path. Received: {type(groups).__name__}"
-    )
+def load_for(task: Task, data: Any, **options: Any) -> Dataset:
+    """Loads labelled examples for a model that is trained.
+
+    Args:
+        task: what goes in and what comes out; its classes are what the data must hold.
+        data: any kind of data that ``load`` takes.
+        **options: of ``load``, as ``split="test"`` or ``label_column="topic"``.
+
+    Raises:
+        DataError: as of ``load``.
+    """
+    outputs = {name: output.for_other_data() for name, output in task.outputs.items()}
+    return load(data, reader=task.input.reader, outputs=outputs, **options)

@@ -2,15 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from kerastl.errors import ConfigurationError, DataError
+from kerastl.inputs import Reader
+from kerastl.outputs import Output
 from kerastl.outputs.names import listed
 
 _ATTEMPTS = 50
+_DRAWS = 50
+
+Groups: TypeAlias = Sequence[Hashable] | npt.NDArray[Any]
+"""The group of each example, such as a person or a scene."""
+
+Positions: TypeAlias = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
+"""Of the training and of the validation examples, ascending."""
+
+
+def split_positions(
+    reader: Reader,
+    outputs: Mapping[str, Output],
+    targets: Mapping[str, npt.NDArray[Any]],
+    fraction: float,
+    *,
+    seed: int,
+    groups: Groups | None,
+    digests: Callable[[], Sequence[str]],
+) -> Positions:
+    """Splits the examples of a data set in two; without groups copies of one stay together.
+
+    With one class per example, each class gives ``fraction`` of its examples. Otherwise 50 random
+    divisions are drawn, and the one is taken whose shares of each of the outputs' strata (the
+    classes, or tenths of the numbers) are nearest to ``fraction``.
+
+    Args:
+        reader: of the examples.
+        outputs: what the labels are, by name.
+        targets: the labels, by the outputs' names.
+        fraction: share of the second side, between 0 and 1, both excluded.
+        seed: seed of the choice.
+        groups: the group of each example; a group is never on both sides.
+        digests: gives a hash of each example's content; called without groups only.
+
+    Raises:
+        DataError: there is no such division with every class on both sides.
+        ConfigurationError: ``fraction`` or ``seed`` cannot be, or ``groups`` differ in length.
+    """
+    check_fraction(fraction)
+    rng = np.random.default_rng(check_seed(seed))
+    if groups is not None:
+        _check_groups(groups, len(next(iter(targets.values()))))
+    only = next(iter(outputs)) if len(outputs) == 1 else None
+    classes = None if only is None else outputs[only].classes_of(targets[only])
+    if only is None or classes is None:
+        of = _numbered(digests() if groups is None else groups)
+        return _best_draw(of, *_strata(outputs, targets), fraction, rng, reader.noun)
+    names = outputs[only].labelling.class_names
+    if groups is None and not reader.counts_copies:
+        return _distinct_split(digests(), classes, fraction, seed, names)
+    together = groups if groups is not None else _copies(digests(), classes)
+    return stratified_split(classes, fraction, seed=seed, groups=together, class_names=names)
 
 
 def stratified_split(
@@ -18,9 +73,9 @@ def stratified_split(
     fraction: float,
     *,
     seed: int,
-    groups: Sequence[Hashable] | npt.NDArray[np.generic] | None = None,
+    groups: Groups | None = None,
     class_names: Sequence[str] | None = None,
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+) -> Positions:
     """Splits examples in two, with every class on both sides in like proportion.
 
     The same labels, groups, fraction and seed always give the same split. Without groups each
@@ -70,7 +125,7 @@ def stratified_split(
                 f"All examples of a class lie in one group, which cannot be on both sides: "
                 f"{names(stuck)}. Use finer groups, or give validation data of its own."
             )
-        chosen = choose_groups(table, targets, rng)[group_index]
+        chosen = _choose_groups(table, targets, rng)[group_index]
     return np.flatnonzero(~chosen), np.flatnonzero(chosen)
 
 
@@ -99,27 +154,32 @@ def check_seed(seed: int) -> int:
     return int(seed)
 
 
+def _check_groups(groups: Groups, count: int) -> None:
+    if len(groups) != count:
+        raise ConfigurationError(
+            f"groups must name the group of each of the {count} examples. Received: {len(groups)}"
+        )
+
+
 def _group_table(
-    y_index: npt.NDArray[np.int64],
-    groups: Sequence[Hashable] | npt.NDArray[np.generic],
-    num_classes: int,
+    y_index: npt.NDArray[np.int64], groups: Groups, num_classes: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Counts of examples, ``(groups, classes)``, and each example's row in it."""
-    if len(groups) != len(y_index):
-        raise ConfigurationError(
-            f"groups must name the group of each of the {len(y_index)} examples. "
-            f"Received: {len(groups)}"
-        )
-    rows: dict[Hashable, int] = {}
-    # Groups are numbered as they appear, so that their names do not sway the choice.
-    values = groups.tolist() if isinstance(groups, np.ndarray) else groups
-    group_index = np.array([rows.setdefault(g, len(rows)) for g in values], dtype=np.int64)
-    table = np.zeros((len(rows), num_classes), dtype=np.int64)
+    _check_groups(groups, len(y_index))
+    group_index = _numbered(groups)
+    table = np.zeros((int(group_index.max()) + 1, num_classes), dtype=np.int64)
     np.add.at(table, (group_index, y_index), 1)
     return table, group_index
 
 
-def choose_groups(
+def _numbered(values: Groups) -> npt.NDArray[np.int64]:
+    """Each value's number in the order in which they appear, so that names do not sway a choice."""
+    rows: dict[Hashable, int] = {}
+    plain = values.tolist() if isinstance(values, np.ndarray) else values
+    return np.array([rows.setdefault(value, len(rows)) for value in plain], dtype=np.int64)
+
+
+def _choose_groups(
     table: npt.NDArray[np.int64], targets: npt.NDArray[np.int64], rng: np.random.Generator
 ) -> npt.NDArray[np.bool_]:
     """Takes whole groups until each class is as near to its target as they allow.
@@ -169,6 +229,104 @@ def _choose_greedily(
             taken += table[row]
             left -= table[row]
     return chosen
+
+
+# Two ways to keep copies together where each example has one class. They differ in what a share is
+# one of, and both stay: a split must be the same from version to version.
+
+
+def _copies(digests: Sequence[str], classes: npt.NDArray[np.int64]) -> Groups | None:
+    """Groups of the copies within a class, so that shares are of all examples; None without any."""
+    pairs = list(zip(classes.tolist(), digests, strict=True))
+    distinct = set(pairs)
+    if len(distinct) == len(pairs):
+        return None
+    variety = np.bincount([label for label, _ in distinct])
+    # A class that is copies of one example throughout cannot be kept on one side.
+    return [pair if variety[pair[0]] > 1 else i for i, pair in enumerate(pairs)]
+
+
+def _distinct_split(
+    digests: Sequence[str],
+    classes: npt.NDArray[np.int64],
+    fraction: float,
+    seed: int,
+    class_names: Sequence[str],
+) -> Positions:
+    """Splits the distinct examples, so that shares are of these; copies follow the first one."""
+    of = _numbered(digests)
+    _, first = np.unique(of, return_index=True)
+    if len(first) == len(of):
+        return stratified_split(classes, fraction, seed=seed, class_names=class_names)
+    variety = np.bincount(classes[first], minlength=len(class_names))
+    if (variety[np.unique(classes)] < 2).any():
+        # A class of one example throughout cannot be kept on one side: its copies are divided.
+        lone = np.flatnonzero(variety[classes] < 2)
+        of[lone] = of.max() + 1 + np.arange(len(lone))
+        _, first, of = np.unique(of, return_index=True, return_inverse=True)
+    _, chosen = stratified_split(classes[first], fraction, seed=seed, class_names=class_names)
+    in_validation = np.isin(of, chosen)
+    return np.flatnonzero(~in_validation), np.flatnonzero(in_validation)
+
+
+def _strata(
+    outputs: Mapping[str, Output], targets: Mapping[str, npt.NDArray[Any]]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """What to divide alike, ``(n, strata)``, and which strata must be on both sides.
+
+    The first stratum is all examples; those of the outputs follow side by side.
+    """
+    strata = [output.strata(targets[name]) for name, output in outputs.items()]
+    needed = [
+        np.full(part.shape[1], output.strata_on_both_sides)
+        for part, output in zip(strata, outputs.values(), strict=True)
+    ]
+    everything = np.ones((len(strata[0]), 1))
+    return np.concatenate([everything, *strata], axis=1), np.concatenate([[True], *needed])
+
+
+def _best_draw(
+    of: npt.NDArray[np.int64],
+    strata: npt.NDArray[np.float64],
+    needed: npt.NDArray[np.bool_],
+    fraction: float,
+    rng: np.random.Generator,
+    noun: str,
+) -> Positions:
+    count = int(of.max()) + 1 if len(of) else 0
+    if count < 2:
+        raise DataError(
+            f"There {'is' if count else 'are'} {count} distinct {noun}{'' if count == 1 else 's'} "
+            "or groups, which cannot be divided into training and validation. Add examples, or "
+            "give validation data of its own."
+        )
+    table = np.zeros((count, strata.shape[1]))
+    np.add.at(table, of, strata)
+    total = table.sum(axis=0)
+    wanted = fraction * total
+    held = total > 0
+    best: tuple[float, npt.NDArray[np.int64]] | None = None
+    for _ in range(_DRAWS):
+        order = rng.permutation(count)
+        sizes = np.cumsum(table[order, 0])
+        # Groups are taken whole, up to the number of examples nearest to the share.
+        take = int(np.clip(np.argmin(np.abs(sizes - wanted[0])) + 1, 1, count - 1))
+        taken = table[order[:take]].sum(axis=0)
+        if ((taken == 0) | (taken == total))[held & needed].any():
+            continue
+        off = float((np.abs(taken - wanted)[held] / total[held]).max())
+        if best is None or off < best[0]:
+            best = off, order[:take]
+    if best is None:
+        # A class is rare: groups are chosen for the rarest classes first.
+        rare = held & needed
+        targets = np.clip(np.round(wanted), 1, np.maximum(total - 1, 1)).astype(np.int64)
+        best = (
+            0.0,
+            np.flatnonzero(_choose_groups(table[:, rare].astype(np.int64), targets[rare], rng)),
+        )
+    chosen = np.isin(of, best[1])
+    return np.flatnonzero(~chosen), np.flatnonzero(chosen)
 
 
 class _Names:

@@ -12,11 +12,13 @@ from typing import Any, final
 import numpy as np
 import numpy.typing as npt
 
-from kerastl.data.dataset import Batch, Dataset, check_batch_size
+from kerastl.data.dataset import Array, Batch, Dataset
+from kerastl.data.passes import check_batch_size
 from kerastl.errors import DataError
+from kerastl.inputs import IMAGES
 from kerastl.inputs.images import check_image_size, decode_image
 from kerastl.inputs.pixels import CHANNELS, check_range, check_shape, round_to_uint8
-from kerastl.outputs.encoding import class_indices
+from kerastl.outputs import Classes, Output, Source
 from kerastl.outputs.names import given_class_names
 
 _KINDS = {
@@ -56,22 +58,30 @@ class StreamDataset(Dataset):
     Args:
         stream: a ``tf.data.Dataset``, a keras ``PyDataset``, or a grain ``MapDataset``,
             ``IterDataset`` or ``DataLoader``.
-        class_names: names of the classes, in the order of the indices; a stream has none.
+        class_names: names of the classes, in the order of the indices; a stream has none. ``()``
+            where the output has none either.
+        output: what the labels are; None is one class per image.
 
     Raises:
         DataError: ``stream`` is of no such kind, or is known to be infinite.
     """
 
-    def __init__(self, stream: Any, class_names: Iterable[str]) -> None:
+    def __init__(
+        self, stream: Any, class_names: Iterable[str], *, output: Output | None = None
+    ) -> None:
         kind = stream_kind(stream)
         if kind is None:
             raise DataError(
                 f"A stream must be one of: {', '.join(_KINDS.values())}. "
                 f"Received: {type(stream).__name__}"
             )
+        self.reader = IMAGES
         self.stream = stream
         self.kind = kind
-        self.class_names = given_class_names(class_names)
+        named = Classes() if output is None else output
+        if class_names != ():
+            named = named.with_classes(given_class_names(class_names))
+        self.outputs = {named.tensor: named}
         self._contents: tuple[str, int] | None = None
         self._check_finite()
 
@@ -108,23 +118,23 @@ class StreamDataset(Dataset):
 
     def _pass(self, size: tuple[int, int], batch_size: int) -> Iterator[Batch]:
         images: list[npt.NDArray[np.uint8]] = []
-        labels: list[int] = []
+        labels: list[Any] = []
         for image, label in self._examples():
             # Decoding also turns greyscale and alpha into RGB.
             keep = image.shape == (*size, 3)
             images.append(image if keep else decode_image(image, size))
             labels.append(label)
             if len(images) == batch_size:
-                yield np.stack(images), np.array(labels, dtype=np.int64)
+                yield np.stack(images), np.stack(labels)
                 images, labels = [], []
         if images:
-            yield np.stack(images), np.array(labels, dtype=np.int64)
+            yield np.stack(images), np.stack(labels)
 
-    def _examples(self) -> Iterator[tuple[npt.NDArray[np.uint8], int]]:
+    def _examples(self) -> Iterator[tuple[npt.NDArray[np.uint8], Any]]:
         digests: list[bytes] = []
         for images, labels in self._elements():
-            for image, label in zip(images, labels.tolist(), strict=True):
-                digest = hashlib.sha256(f"{image.shape}{label}".encode())
+            for image, label in zip(images, labels, strict=True):
+                digest = hashlib.sha256(f"{image.shape}{label.tolist()}".encode())
                 digest.update(image.tobytes())
                 digests.append(digest.digest())
                 yield image, label
@@ -146,7 +156,8 @@ class StreamDataset(Dataset):
                 stacklevel=2,
             )
 
-    def _elements(self) -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]]:
+    def _elements(self) -> Iterator[tuple[npt.NDArray[np.uint8], Array]]:
+        source = Source(f"The {self.kind}", allow_missing=True)
         dark_is_known = False
         for element in self._raw():
             if not isinstance(element, (tuple, list)) or len(element) != 2:
@@ -166,12 +177,12 @@ class StreamDataset(Dataset):
             )
             check_range(images, what=what, allow_dark=dark_is_known)
             dark_is_known = dark_is_known or bool(images.size and images.max() > 1)
-            indices = class_indices(labels, self.num_classes, what=f"The labels of the {self.kind}")
-            if len(indices) != len(images):
+            _, read = self.output.read_array(labels, source)
+            if len(read) != len(images):
                 raise DataError(
-                    f"The {self.kind} gave {len(images)} images with {len(indices)} labels."
+                    f"The {self.kind} gave {len(images)} images with {len(read)} labels."
                 )
-            yield round_to_uint8(images), indices
+            yield round_to_uint8(images), read
 
     def _raw(self) -> Iterator[Any]:
         if self.kind in ("keras PyDataset", "grain MapDataset"):

@@ -1,155 +1,161 @@
-"""Data sets from CSV and TSV tables of image paths and labels."""
+"""Data sets from tables: a column of examples, columns of labels for each output, groups."""
 
 from __future__ import annotations
 
-import csv
-import os
-from collections.abc import Callable, Hashable, Iterable
+import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeAlias
 
-from kerastl.data.dataset import Groups, ImageDataset
-from kerastl.data.unreadable import OnError, check_on_error, readable
-from kerastl.errors import DataError, did_you_mean
-from kerastl.outputs.encoding import encode_names
-from kerastl.outputs.names import check_class_count, listed, normal
+from kerastl.data.dataset import ExampleDataset
+from kerastl.data.delimited import Column
+from kerastl.data.request import Request
+from kerastl.data.rows import Rows, read_rows
+from kerastl.data.splits import Groups
+from kerastl.errors import ConfigurationError, DataError, did_you_mean
+from kerastl.inputs import Reader
+from kerastl.outputs import Output
+from kerastl.outputs.encoding import lines_of
+from kerastl.outputs.names import listed
 
-TABLE_SUFFIXES: Final = frozenset({".csv", ".tsv", ".txt"})
-"""Suffixes, in lower case, of the files that are read as tables."""
-
-IMAGE_COLUMN: Final = "image"
 LABEL_COLUMN: Final = "label"
 
-_MOST_LINES = 10
+LabelColumns: TypeAlias = Column | tuple[Column, ...]
+"""The column of an output's labels, or several, one for each class."""
 
 
-def from_table(
-    path: str | os.PathLike[str],
+@dataclasses.dataclass(frozen=True)
+class Columns:
+    """What stands where in a table.
+
+    Attributes:
+        examples: the column of the examples.
+        labels: the label columns of each output, by name.
+        group: the column that names the group of each example, or None.
+        separator: divides the names in a single column of several labels.
+    """
+
+    examples: Column
+    labels: Mapping[str, tuple[Column, ...]]
+    group: Column | None = None
+    separator: str = ","
+
+    @property
+    def all(self) -> list[Column]:
+        """Every column, the examples first, the group last."""
+        labels = [column for columns in self.labels.values() for column in columns]
+        return [self.examples, *labels, *([] if self.group is None else [self.group])]
+
+
+def named_columns(
+    reader: Reader,
+    outputs: Mapping[str, Output],
     *,
-    image_column: str = IMAGE_COLUMN,
-    label_column: str = LABEL_COLUMN,
-    group_column: str | None = None,
-    class_names: Iterable[str] | None = None,
-    groups: Callable[[str], Hashable] | None = None,
-    on_error: OnError = "warn",
-    allow_missing_classes: bool = False,
-) -> ImageDataset:
-    """A data set from a table with a heading, in UTF-8.
-
-    ``.csv`` is divided by commas, ``.tsv`` by tabs, ``.txt`` by whichever its heading holds.
+    examples: Mapping[str, Column],
+    labels: LabelColumns | Mapping[str, LabelColumns] | None,
+    group: Column | None,
+    separator: str,
+) -> Columns:
+    """Columns as the user names them.
 
     Args:
-        path: the table.
-        image_column: the column of image paths; relative ones start at the table's folder.
-        label_column: the column of class names, which are strings even where they look like
-            numbers.
-        group_column: a column that names the group of each example, for splits.
-        class_names: the classes expected, in the order of the indices; without it the distinct
-            labels, sorted as text.
-        groups: gives the group of an example from its path as the table has it.
-        on_error: ``"warn"`` skips unreadable and missing images with a warning, ``"raise"``
-            raises.
-        allow_missing_classes: accept a single class, and classes without images.
+        reader: of the examples.
+        outputs: what the labels are.
+        examples: of the reader's own column ``image`` at most ``{"image_column": ...}``.
+        labels: a column, several for one output, or of each output by name; None is ``"label"``
+            for one output, and the names of several.
+        group: see ``Columns``.
+        separator: see ``Columns``.
 
     Raises:
-        DataError: a column, a label or a path is missing, or classes cannot be as they are.
-        ImageError: an image is unreadable and ``on_error`` is ``"raise"``.
+        ConfigurationError: an option that does not exist, or columns that do not go with the
+            outputs.
     """
-    table, check = Path(path), check_on_error(on_error)
-    columns = [image_column, label_column, *([] if group_column is None else [group_column])]
-    lines, rows = read_columns(table, columns)
-    for position, column in enumerate(columns):
-        blank = [line for line, row in zip(lines, rows, strict=True) if not row[position]]
-        if blank:
-            raise DataError(
-                f"{table} has no value in column {column!r} on {_lines(blank)}. Fill it in, or "
-                "remove the row."
+    own = f"{reader.column}_column"
+    for option in examples:
+        if option != own:
+            raise ConfigurationError(
+                f"There is no option {option!r}.{did_you_mean(option, [own, 'label_column'])} The "
+                f"column of {reader.nouns} is named by {own}=."
             )
-    where = str(table)
-    names, labels = encode_names(
-        [row[1] for row in rows], class_names, where=where, allow_missing=allow_missing_classes
-    )
-    written = [normal(row[0]) for row in rows]
-    paths = [table.parent / row[0] for row in rows]
-    good, bad = readable(paths, on_error=check)
-    check_class_count(labels[good], names, where=where, allow_missing=allow_missing_classes)
-    by: Groups | None = None
-    if group_column is not None:
-        by = [rows[i][2] for i in good]
-    elif groups is not None:
-        by = [groups(written[i]) for i in good]
-    return ImageDataset(
-        [paths[i] for i in good],
-        labels[good],
-        names,
-        names=[written[i] for i in good],
-        groups=by,
-        on_error=check,
-        unreadable=[written[i] for i in bad],
-    )
+    if not isinstance(separator, str) or not separator:
+        raise ConfigurationError(f"label_separator must be a string. Received: {separator!r}")
+    if labels is None:
+        labels = LABEL_COLUMN if len(outputs) == 1 else {name: name for name in outputs}
+    if not isinstance(labels, Mapping) and len(outputs) == 1:
+        labels = dict.fromkeys(outputs, labels)
+    if not isinstance(labels, Mapping) or set(labels) != set(outputs):
+        raise ConfigurationError(
+            f"label_column must name the columns of the outputs {listed(outputs)}, as in "
+            f"label_column={{{next(iter(outputs))!r}: 'column', ...}}. Received: {labels!r}"
+        )
+    columns = {name: _columns_of(name, output, labels[name]) for name, output in outputs.items()}
+    return Columns(examples.get(own, reader.column), columns, group, separator)
 
 
-def read_columns(table: Path, columns: list[str]) -> tuple[list[int], list[list[str]]]:
-    """Reads some columns of a table, stripped of surrounding blanks; empty rows are passed over.
+def from_table(table: Path, request: Request, columns: Columns) -> ExampleDataset:
+    """A data set from a table.
 
-    Returns:
-        The line number of each row, from 1 as editors count, and its values in the order of
-        ``columns``; a value is ``""`` where the row is too short.
+    Args:
+        table: a file that ``read_rows`` reads.
+        request: how to read it.
+        columns: what stands where. Class names are strings, even where they look like numbers.
 
     Raises:
-        DataError: the table cannot be read, is empty, or lacks a column.
+        DataError: a column, a label or an example is missing, or classes cannot be as they are;
+            or, of the reader's own kind, an example cannot be read and ``on_error`` is
+            ``"raise"``.
+        ConfigurationError: see ``read_rows``.
     """
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as handle:
-            heading = handle.readline()
-            handle.seek(0)
-            reader = csv.reader(handle, delimiter=_delimiter(table, heading), strict=True)
-            header = [name.strip() for name in next(reader, [])]
-            places = [_place(table, header, column) for column in columns]
-            lines: list[int] = []
-            rows: list[list[str]] = []
-            for row in reader:
-                if not any(value.strip() for value in row):
-                    continue
-                lines.append(reader.line_num)
-                rows.append([row[at].strip() if at < len(row) else "" for at in places])
-    except OSError as error:
-        raise DataError(f"{table} cannot be read: {error.strerror or error}.") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{table} is not text in UTF-8. Save it in that encoding.") from error
-    except csv.Error as error:
-        raise DataError(
-            f"{table} is no well-formed table: line {reader.line_num}: {error}."
-        ) from error
-    if not rows:
-        raise DataError(f"{table} has no rows below its heading.")
-    return lines, rows
-
-
-def _delimiter(table: Path, heading: str) -> str:
-    suffix = table.suffix.lower()
-    if suffix == ".tsv" or (suffix != ".csv" and "\t" in heading):
-        return "\t"
-    return ","
-
-
-def _place(table: Path, header: list[str], column: str) -> int:
-    if not header or header == [""]:
-        raise DataError(f"{table} is empty. Its first line must name the columns.")
-    if header.count(column) > 1:
-        raise DataError(f"{table} has several columns named {column!r}. Rename all but one.")
-    if column not in header:
-        raise DataError(
-            f"{table} has no column {column!r}. It has: {listed(header)}."
-            f"{did_you_mean(column, header)} Name the columns with image_column= and "
-            "label_column=."
+    group_of = request.group_function("a table")
+    rows = read_rows(table, columns.all, request.encoding)
+    examples = _filled(table, rows, 0, columns.examples, blank=request.reader.blank_cells)
+    found = {}
+    at = 1
+    for name, output in request.outputs.items():
+        own = columns.labels[name]
+        source = request.source(
+            str(table), name, lines=rows.lines, columns=own, separator=columns.separator
         )
-    return header.index(column)
+        found[name] = output.read_columns([row[at : at + len(own)] for row in rows.values], source)
+        at += len(own)
+    names = [
+        request.reader.name_in_table(value, table, line)
+        for value, line in zip(examples, rows.lines, strict=True)
+    ]
+    groups: Groups | None = None
+    if columns.group is not None:
+        written = _filled(table, rows, at, columns.group, blank=False)
+        groups = [value.strip() for value in written]
+    elif group_of is not None:
+        groups = [group_of(name) for name in names]
+    sources = [request.reader.from_cell(value, table.parent) for value in examples]
+    return request.dataset(str(table), sources, found, names=names, groups=groups, screen=True)
 
 
-def _lines(numbers: list[int]) -> str:
-    text = ", ".join(map(str, numbers[:_MOST_LINES]))
-    more = len(numbers) - _MOST_LINES
-    return f"line{'s' if len(numbers) > 1 else ''} {text}" + (
-        f" and {more} more" if more > 0 else ""
-    )
+def _columns_of(name: str, output: Output, given: Any) -> tuple[Column, ...]:
+    columns = given if isinstance(given, tuple) else (given,)
+    if not columns:
+        raise ConfigurationError("label_column=() names no column. Give one or more.")
+    if len(columns) > 1 and not output.several_columns:
+        raise ConfigurationError(
+            f"label_column={columns!r} names several columns, and labels of the kind "
+            f"{output.kind!r} stand in one. Give one column, or kind='multi_label'."
+        )
+    return columns
+
+
+def _filled(table: Path, rows: Rows, at: int, column: Column, *, blank: bool) -> Sequence[str]:
+    """A column in which every field must hold a text, which may be blank where that is allowed."""
+    cells = [row[at] for row in rows.values]
+    bad = [
+        line
+        for line, cell in zip(rows.lines, cells, strict=True)
+        if not isinstance(cell, str) or not (blank or cell.strip())
+    ]
+    if bad:
+        raise DataError(
+            f"{table} has no value in column {column!r} on {lines_of(bad)}. Fill it in, or remove "
+            "the row."
+        )
+    return [cell for cell in cells if isinstance(cell, str)]

@@ -1,25 +1,23 @@
-"""Images that cannot be read: skipped with one warning that counts and names them, or refused."""
+"""Examples that cannot be read: skipped with one warning that counts and names them, or refused."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
-from kerastl.errors import ConfigurationError, ImageError, did_you_mean
-from kerastl.inputs.images import check_header
+from kerastl.errors import ConfigurationError, DataError, did_you_mean
+from kerastl.inputs import Reader
 
 OnError: TypeAlias = Literal["warn", "raise"]
-"""Skip unreadable images with a warning, or raise an ImageError."""
+"""Skip examples that cannot be read with a warning, or raise the error."""
 
-_MOST_NAMED = 5
-_THREADS = 4
+MOST_NAMED = 5
+"""How many examples a message names."""
 
 
-class UnreadableImageWarning(UserWarning):
-    """Images were left out because they cannot be read."""
+class UnreadableWarning(UserWarning):
+    """Examples were left out because they cannot be read."""
 
 
 def check_on_error(on_error: str) -> OnError:
@@ -36,58 +34,27 @@ def check_on_error(on_error: str) -> OnError:
     return "raise" if on_error == "raise" else "warn"
 
 
-def readable(paths: Sequence[Path], *, on_error: OnError) -> tuple[list[int], list[int]]:
-    """Checks the headers of image files, which finds all but damage inside them.
-
-    Args:
-        paths: image files.
-        on_error: what to do about those that cannot be read.
-
-    Returns:
-        The positions of the readable ones and of the others, both ascending.
-
-    Raises:
-        ImageError: some cannot be read and ``on_error`` is ``"raise"``.
-    """
-    with ThreadPoolExecutor(_THREADS) as pool:
-        errors = list(pool.map(_header_error, paths))
-    bad = [i for i, error in enumerate(errors) if error is not None]
-    report([(str(paths[i]), errors[i]) for i in bad], on_error=on_error)
-    return [i for i, error in enumerate(errors) if error is None], bad
-
-
-def report(
-    failures: Sequence[tuple[str, ImageError | None]], *, on_error: OnError, stacklevel: int = 2
-) -> None:
+def report(failures: Sequence[tuple[str, DataError]], reader: Reader, *, on_error: OnError) -> None:
     """Warns once of all ``failures``, pairs of a name and its error, or raises the first.
 
     Raises:
-        ImageError: there is a failure and ``on_error`` is ``"raise"``.
+        DataError: of the reader's own kind; there is a failure and ``on_error`` is ``"raise"``.
     """
     if not failures:
         return
-    first_name, first_error = failures[0]
-    reason = str(first_error or f"{first_name} cannot be read.")
+    reason = str(failures[0][1])
     if on_error == "raise":
         others = len(failures) - 1
-        raise ImageError(
-            f"{reason}" + (f" So are {others} more that cannot be read." if others else "")
-        )
-    names = ", ".join(name for name, _ in failures[:_MOST_NAMED])
-    more = len(failures) - _MOST_NAMED
-    plural = "s" if len(failures) > 1 else ""
+        raise reader.error(reason + (f" {others} more cannot be read either." if others else ""))
     warnings.warn(
-        f"{len(failures)} unreadable image{plural} skipped: {names}"
-        + (f" and {more} more" if more > 0 else "")
-        + f". The first because: {reason}",
-        UnreadableImageWarning,
-        stacklevel=stacklevel + 1,
+        f"{len(failures)} unreadable {reader.noun if len(failures) == 1 else reader.nouns} "
+        f"skipped: {some([name for name, _ in failures])}. The first because: {reason}",
+        UnreadableWarning,
+        stacklevel=3,
     )
 
 
-def _header_error(path: Path) -> ImageError | None:
-    try:
-        check_header(path)
-    except ImageError as error:
-        return error
-    return None
+def some(names: Sequence[str]) -> str:
+    """Names for a message, no more than five of them."""
+    more = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

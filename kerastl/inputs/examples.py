@@ -153,7 +153,7 @@ def decode(data: Readable, image_size: tuple[int, int], folder: Path) -> ImageEx
     if expected is not None and expected * bytes_each > MEMORY_LIMIT:
         file = allocate((expected, *image_size, 3), np.dtype(np.uint8), folder)
     for images, classes in data.batches(image_size, DECODE_BATCH):
-        labels.append(np.asarray(classes, dtype=np.int64))
+        labels.append(np.asarray(classes))
         if file is None:
             batches.append(np.asarray(images, dtype=np.uint8))
         else:

@@ -13,8 +13,10 @@ import numpy as np
 from kerastl.files import read_json, write_json
 from kerastl.inputs.examples import ImageExamples, Readable, decode
 from kerastl.inputs.image_probes import probe_images, synthetic_images, vertical_pass_may_lead
+from kerastl.inputs.image_reading import IMAGES
 from kerastl.inputs.images import decode_full_size, decode_image, image_list
 from kerastl.inputs.input import BATCH, GOLDEN_LABELS, Input, Spec
+from kerastl.inputs.reading import Reader
 
 Array = np.ndarray[Any, Any]
 TENSOR = "image"
@@ -60,6 +62,7 @@ class Image(Input):
     noun: ClassVar[str] = "image"
     calibrates: ClassVar[bool] = True
     timed_from_arrays: ClassVar[bool] = True
+    reader: ClassVar[Reader] = IMAGES
 
     size: tuple[int, int]
     any_size: bool = False

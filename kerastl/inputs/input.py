@@ -21,6 +21,7 @@ import numpy as np
 from kerastl.errors import ConfigurationError
 from kerastl.files import read_json, write_json
 from kerastl.inputs.examples import Examples, Readable
+from kerastl.inputs.reading import Reader
 
 Array = np.ndarray[Any, Any]
 BATCH = 32
@@ -53,6 +54,9 @@ class Input(abc.ABC):
 
     noun: ClassVar[str]
     """One example, in messages."""
+
+    reader: ClassVar[Reader]
+    """How data sets are read."""
 
     # Reading.
 

@@ -15,7 +15,9 @@ from kerastl.files import atomic_file, read_json, write_json
 from kerastl.inputs import text_golden
 from kerastl.inputs.examples import Readable
 from kerastl.inputs.input import BATCH, Input, Spec
+from kerastl.inputs.reading import Reader
 from kerastl.inputs.text_probes import PROBES, SENTENCES
+from kerastl.inputs.text_reading import TEXTS
 from kerastl.inputs.token_examples import TokenExamples, sort_tokens
 from kerastl.text import TOKENIZER_FILE, SentencePieceSource, Tokenizer, check_equal, to_hub
 from kerastl.text.strings import check_text, text_list
@@ -47,6 +49,7 @@ class Text(Input):
     kind: ClassVar[str] = "text"
     noun: ClassVar[str] = "text"
     proof_step: ClassVar[str | None] = "comparing tokenizers"
+    reader: ClassVar[Reader] = TEXTS
 
     tokenizer: Tokenizer
     max_length: int

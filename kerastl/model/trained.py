@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ import numpy as np
 from kerastl.data import load_for
 from kerastl.errors import DataError
 from kerastl.model import run_directory
-from kerastl.model.predicting import predict_sources
+from kerastl.model.predicting import predict_examples, predict_sources
 from kerastl.outputs import Gate
 from kerastl.samples import Samples
 from kerastl.task import Task
@@ -95,12 +96,12 @@ class TrainedModel:
             DataError: the data's classes are not the model's.
         """
         dataset = load_for(self.task, data, **options)
-        if not len(dataset):
-            raise DataError(f"There is not a single {self.task.input.noun}.")
-        rows, outputs = dataset.readable_sources(), self.task
-        found = predict_sources(self.network, outputs, [dataset.sources[i] for i in rows])
-        labels = {name: values[rows] for name, values in dataset.targets.items()}
-        return self.task.measure(labels, found)
+        with tempfile.TemporaryDirectory(prefix="kerastl-") as scratch:
+            examples = self.task.input.examples(dataset, Path(scratch))
+            if not len(examples):
+                raise DataError(f"There is not a single {self.task.input.noun}.")
+            found = predict_examples(self.network, self.task.outputs, examples)
+            return self.task.measure(examples.targets, found)
 
     def export(
         self,

@@ -10,10 +10,16 @@ import numpy as np
 
 from kerastl.errors import ConfigurationError, DataError
 from kerastl.metrics import classification_metrics
-from kerastl.outputs.encoding import class_indices, encode_names, lines_of, need_names
+from kerastl.outputs.encoding import (
+    array_of,
+    class_indices,
+    column_of,
+    encode_names,
+    need_names,
+)
 from kerastl.outputs.gate import Gate, same_class
-from kerastl.outputs.names import check_class_count, given_class_names
-from kerastl.outputs.output import LossSettings, Output, Source
+from kerastl.outputs.names import given_class_names, listed
+from kerastl.outputs.output import Cell, LossSettings, Output, Source
 from kerastl.outputs.predictions import Predictions
 
 Array = np.ndarray[Any, Any]
@@ -32,6 +38,7 @@ class Classes(Output):
     score: ClassVar[str] = "accuracy"
     metric: ClassVar[str] = "accuracy"
     names_one_class: ClassVar[bool] = True
+    one_class: ClassVar[bool] = True
 
     @property
     def width(self) -> int:
@@ -40,61 +47,61 @@ class Classes(Output):
 
     # Labels.
 
-    def read_columns(self, values: Sequence[tuple[str, ...]], source: Source) -> tuple[Self, Array]:
+    def read_columns(
+        self, values: Sequence[tuple[Cell, ...]], source: Source
+    ) -> tuple[Self, Array]:
         """Class names out of one column."""
-        written = [row[0].strip() for row in values]
-        blank = [line for line, name in zip(source.lines, written, strict=True) if not name]
-        if blank and not source.allow_missing:
-            raise DataError(
-                f"{source.where} has no label in column {source.columns[0]!r} on "
-                f"{lines_of(blank)}. Fill it in, or remove the row."
-            )
-        return self._encoded(written, source)
+        return self._encoded(
+            column_of([row[0] for row in values], source.columns[0], source), source
+        )
 
     def read_array(self, labels: Any, source: Source) -> tuple[Self, Array]:
         """Names or indices ``(n,)`` or ``(n, 1)``, or one-hot ``(n, classes)``."""
-        array = np.asarray(labels)
+        array = array_of(labels, source.where)
         if array.dtype.kind in "UTO":
-            one = array.ndim == 1 or array.shape[1:] == (1,)
-            values: list[Any] = array.ravel().tolist() if one else [None]
-            bad = [i for i, v in enumerate(values) if not isinstance(v, str) or not v.strip()]
-            if bad:
-                raise DataError(
-                    f"{source.where}: labels must be one class name for each example; {len(bad)} "
-                    f"{'is' if len(bad) == 1 else 'are'} missing or no string, the first at "
-                    f"position {bad[0]}: {values[bad[0]]!r}. Received an array of shape "
-                    f"{array.shape}."
-                )
-            return self._encoded(values, source)
+            return self._encoded(_names(labels, source), source)
         if not self.class_names:
             raise need_names()
         names = given_class_names(self.class_names)
-        indices = class_indices(array, len(names), what=f"{source.where}: the labels")
-        check_class_count(indices, names, where=source.where, allow_missing=source.allow_missing)
+        indices = np.full(len(array), NO_LABEL, dtype=np.int64)
+        held = np.ones(len(array), dtype=bool)
+        if source.optional and array.ndim in (1, 2):
+            rows = array.reshape(len(array), -1)
+            held = ~((rows != rows).any(axis=1) | (rows == NO_LABEL).all(axis=1))
+        indices[held] = class_indices(array[held], len(names), what=f"{source.where}: the labels")
         return dataclasses.replace(self, class_names=names), indices
 
     def _encoded(self, written: Sequence[str], source: Source) -> tuple[Self, Array]:
-        present = [bool(name) for name in written]
         names, found = encode_names(
             [name for name in written if name],
             self.class_names or None,
             where=source.where,
             allow_missing=source.allow_missing,
         )
-        labels = np.full(len(written), NO_LABEL, dtype=np.int64)
-        labels[present] = found
-        check_class_count(found, names, where=source.where, allow_missing=source.allow_missing)
-        return dataclasses.replace(self, class_names=names), labels
+        indices = np.full(len(written), NO_LABEL, dtype=np.int64)
+        indices[[bool(name) for name in written]] = found
+        return dataclasses.replace(self, class_names=names), indices
 
-    def checked(self, labels: Any) -> Array:
+    def check_examples(self, labels: Array, source: Source) -> None:
+        """Refuses a single class too."""
+        if len(labels) and self.width < 2 and not source.allow_missing:
+            raise DataError(
+                f"{source.where} has a single class, {listed(self.class_names)}. A classifier "
+                "needs two or more: add another, for example of what the class is not."
+            )
+        super().check_examples(labels, source)
+
+    def checked(self, labels: Any, *, optional: bool = False) -> Array:
         """Class indices, int64 ``(n,)``."""
         values, count = np.asarray(labels), self.width
-        if values.dtype.kind not in "iub" or values.ndim != 1:
+        # An empty list is an array of floats.
+        if values.ndim != 1 or (len(values) and values.dtype.kind not in "iub"):
             raise DataError(
                 "Labels must be class indices, integers of the shape (n,). Received: "
                 f"{values.dtype} of the shape {values.shape}."
             )
-        if len(values) and not (values.min() >= NO_LABEL and values.max() < count):
+        least = NO_LABEL if optional else 0
+        if len(values) and not (values.min() >= least and values.max() < count):
             raise DataError(
                 f"Labels must be from 0 to {count - 1}, one of {count} class names each. Received "
                 f"labels from {values.min()} to {values.max()}."
@@ -266,3 +273,24 @@ class Classes(Output):
             f"of them. Use it on {nouns} like those it was trained on, and measure it on your own "
             "before you rely on it; do not let it decide alone about people."
         )
+
+
+def _names(labels: Any, source: Source) -> list[str]:
+    """Class names out of an array or a list; ``""`` where one is missing."""
+    # Of the objects themselves: an array of strings would turn numbers among names into names.
+    array = np.asarray(labels, dtype=object)
+    one = array.ndim == 1 or array.shape[1:] == (1,)
+    values: list[Any] = array.ravel().tolist() if one else [array]
+    missing = [v is None or v != v or (isinstance(v, str) and not v.strip()) for v in values]
+    bad = [
+        i
+        for i, (value, none) in enumerate(zip(values, missing, strict=True))
+        if (none and not source.optional) or not (none or isinstance(value, str))
+    ]
+    if bad:
+        raise DataError(
+            f"{source.where}: labels must be one class name for each example; {len(bad)} "
+            f"{'is' if len(bad) == 1 else 'are'} missing or not a string, the first at position "
+            f"{bad[0]}: {values[bad[0]]!r}. Received an array of shape {array.shape}."
+        )
+    return ["" if none else value for value, none in zip(values, missing, strict=True)]

@@ -16,6 +16,7 @@ from kerastl.outputs.names import (
     match_class_names,
     normal,
 )
+from kerastl.outputs.output import Cell, Source
 
 
 def class_indices(
@@ -34,8 +35,8 @@ def class_indices(
         if not (((labels == 0) | (labels == 1)).all() and (labels.sum(axis=1) == 1).all()):
             raise DataError(
                 f"{what} have the shape {labels.shape}, as one-hot labels have, but not every row "
-                "holds a single 1 among zeros. Soft labels and several labels an image are not "
-                "taken."
+                "holds a single 1 among zeros. Soft labels are not accepted; several labels per "
+                "example are another kind of output."
             )
         return np.asarray(labels.argmax(axis=1), dtype=np.int64)
     if labels.ndim == 2 and labels.shape[1] == 1:
@@ -77,6 +78,56 @@ def encode_names(
         match_class_names(found, names, where=where, allow_missing=allow_missing)
     index = {name: k for k, name in enumerate(names)}
     return names, np.array([index[normal(label)] for label in labels], dtype=np.int64)
+
+
+def column_of(cells: Sequence[Cell], column: str | int, source: Source) -> list[str]:
+    """The labels in a column of a table, stripped; ``""`` where one is missing.
+
+    Raises:
+        DataError: a label is missing that is not optional, or a field holds a list.
+    """
+    lists = [i for i, cell in enumerate(cells) if isinstance(cell, tuple)]
+    if lists:
+        raise DataError(
+            f"{source.where} has lists in column {column!r} on "
+            f"{lines_of([source.lines[i] for i in lists])}, where one label is wanted."
+        )
+    written = [cell.strip() if isinstance(cell, str) else "" for cell in cells]
+    check_filled([not label for label in written], column, source)
+    return written
+
+
+def check_filled(blank: Sequence[bool], column: str | int, source: Source) -> None:
+    """Refuses labels that are missing and not optional.
+
+    Args:
+        blank: of each row whether its label is missing.
+        column: that they stand in.
+        source: where the column stands.
+    """
+    lines = [line for line, none in zip(source.lines, blank, strict=True) if none]
+    if lines and not source.optional:
+        raise DataError(
+            f"{source.where} has no label in column {column!r} on {lines_of(lines)}. Fill it in, "
+            "or remove the row."
+        )
+
+
+def array_of(labels: Any, where: str) -> npt.NDArray[Any]:
+    """Labels as an array, None among numbers as NaN.
+
+    Raises:
+        DataError: rows of different lengths.
+    """
+    try:
+        array = np.asarray(labels)
+    except ValueError as error:
+        raise DataError(f"{where}: the labels are of different lengths: {error}.") from error
+    if array.dtype == object and array.ndim == 1:
+        values = array.tolist()
+        if all(v is None or isinstance(v, (int, float, np.number)) for v in values):
+            return np.array([np.nan if v is None else v for v in values], dtype=np.float64)
+    return array
 
 
 _MOST_LINES = 10

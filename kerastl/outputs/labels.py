@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +12,7 @@ import numpy as np
 
 from kerastl.errors import ConfigurationError, DataError
 from kerastl.metrics import best_thresholds, multi_label_metrics
-from kerastl.outputs.encoding import lines_of, need_names
+from kerastl.outputs.encoding import array_of, check_filled, column_of, need_names
 from kerastl.outputs.gate import TIE, Gate
 from kerastl.outputs.names import (
     found_class_names,
@@ -20,11 +21,12 @@ from kerastl.outputs.names import (
     match_class_names,
     normal,
 )
-from kerastl.outputs.output import LossSettings, Output, Source
+from kerastl.outputs.output import Cell, LossSettings, Output, Source
 from kerastl.outputs.predictions import Predictions
 
 Array = np.ndarray[Any, Any]
 _THRESHOLD = 0.5
+_FLAGS = {"false": 0.0, "true": 1.0}
 
 
 @final
@@ -58,28 +60,34 @@ class Labels(Output):
 
     # Labels.
 
-    def read_columns(self, values: Sequence[tuple[str, ...]], source: Source) -> tuple[Self, Array]:
-        """Names in one column, divided by the separator; or columns of 0 and 1, one a class."""
+    def read_columns(
+        self, values: Sequence[tuple[Cell, ...]], source: Source
+    ) -> tuple[Self, Array]:
+        """Names in one column, divided by the separator; or columns of 0 and 1, one a class.
+
+        An empty field in a single column means none of the classes, and where labels are optional
+        that they are missing: a field of nothing but the separator then means none.
+        """
         if len(source.columns) > 1:
             return self._flags(values, source)
+        cells = [cell for (cell,) in values]
+        missing = [
+            cell is None or (source.optional and isinstance(cell, str) and not cell.strip())
+            for cell in cells
+        ]
+        check_filled(missing, source.columns[0], source)
         several = [
-            tuple(part.strip() for part in row[0].split(source.separator) if part.strip())
-            for row in values
+            None if none else _parts(cell, source.separator)
+            for cell, none in zip(cells, missing, strict=True)
         ]
         return self._encoded(several, source)
 
     def read_array(self, labels: Any, source: Source) -> tuple[Self, Array]:
         """Lists of names, or zeros and ones ``(n, classes)``."""
-        values = list(labels)
-        named = all(isinstance(value, (list, tuple, set, frozenset)) for value in values)
-        if named and all(isinstance(name, str) for value in values for name in value):
-            return self._encoded(values, source)
-        try:
-            array = np.asarray(labels)
-        except ValueError as error:
-            raise DataError(
-                f"{source.where}: the labels are of different lengths: {error}."
-            ) from error
+        several = _lists_of_names(labels, source)
+        if several is not None:
+            return self._encoded(several, source)
+        array = array_of(labels, source.where)
         if array.dtype.kind not in "iufb":
             raise DataError(
                 f"{source.where}: labels of kind {self.kind!r} cannot be taken from an array of "
@@ -88,17 +96,14 @@ class Labels(Output):
         if not self.class_names:
             raise need_names()
         names = given_class_names(self.class_names)
-        if array.ndim != 2 or array.shape[1] != len(names) or not np.isin(array, (0, 1)).all():
-            raise DataError(
-                f"{source.where}: labels must be zeros and ones of the shape (n, {len(names)}), "
-                f"one column for each class name. Received: {array.dtype} of the shape "
-                f"{array.shape}."
-            )
-        return self._checked_flags(array.astype(np.float32), names, source)
+        found = dataclasses.replace(self, class_names=names)
+        return found, found._zeros_and_ones(array, source.optional, f"{source.where}: labels")
 
-    def _encoded(self, labels: Sequence[Iterable[str]], source: Source) -> tuple[Self, Array]:
-        rows = [{normal(name) for name in row} for row in labels]
-        found = sorted(set().union(*rows))
+    def _encoded(
+        self, labels: Sequence[Iterable[str] | None], source: Source
+    ) -> tuple[Self, Array]:
+        rows = [None if row is None else {normal(name) for name in row} for row in labels]
+        found = sorted(set().union(*(row for row in rows if row is not None)))
         if not self.class_names:
             if not found:
                 raise DataError(f"{source.where} names no class in any label. Add labels.")
@@ -106,10 +111,13 @@ class Labels(Output):
         else:
             names = given_class_names(self.class_names)
             match_class_names(found, names, where=source.where, allow_missing=source.allow_missing)
-        flags = np.array([[name in row for name in names] for row in rows], dtype=np.float32)
-        return self._checked_flags(flags.reshape(len(rows), len(names)), names, source)
+        flags = np.full((len(rows), len(names)), np.nan, dtype=np.float32)
+        for i, row in enumerate(rows):
+            if row is not None:
+                flags[i] = [name in row for name in names]
+        return dataclasses.replace(self, class_names=names), flags
 
-    def _flags(self, values: Sequence[tuple[str, ...]], source: Source) -> tuple[Self, Array]:
+    def _flags(self, values: Sequence[tuple[Cell, ...]], source: Source) -> tuple[Self, Array]:
         headings = tuple(normal(str(column)) for column in source.columns)
         names = given_class_names(self.class_names) if self.class_names else headings
         if sorted(names) != sorted(headings):
@@ -117,42 +125,28 @@ class Labels(Output):
                 f"The label columns of {source.where} are {listed(headings)}, and the classes "
                 f"expected are {listed(names)}. They must be the same."
             )
-        numbers = np.array(
-            [
-                [
-                    _flag(value.strip(), line, column, source)
-                    for value, column in zip(row, source.columns, strict=True)
-                ]
-                for row, line in zip(values, source.lines, strict=True)
-            ],
-            dtype=np.float32,
-        )
+        numbers = np.zeros((len(values), len(headings)), dtype=np.float32)
+        for at, column in enumerate(source.columns):
+            written = column_of([row[at] for row in values], column, source)
+            numbers[:, at] = [
+                _flag(value, line, column, source)
+                for value, line in zip(written, source.lines, strict=True)
+            ]
         flags = numbers[:, [headings.index(name) for name in names]]
         # One field that is missing leaves nothing to be told apart from a 0.
         flags[np.isnan(flags).any(axis=1)] = np.nan
-        return self._checked_flags(flags, names, source)
-
-    def _checked_flags(
-        self, flags: Array, names: tuple[str, ...], source: Source
-    ) -> tuple[Self, Array]:
-        held = np.nansum(flags, axis=0)
-        empty = [name for name, count in zip(names, held, strict=True) if count == 0]
-        if empty and not source.allow_missing:
-            raise DataError(
-                f"{source.where} has no example of the class{'es' if len(empty) > 1 else ''} "
-                f"{listed(empty)}. Add some, or take the class out."
-            )
         return dataclasses.replace(self, class_names=names), flags
 
-    def checked(self, labels: Any) -> Array:
+    def checked(self, labels: Any, *, optional: bool = False) -> Array:
         """Zeros and ones, float32 ``(n, classes)``."""
-        values = np.asarray(labels)
+        return self._zeros_and_ones(np.asarray(labels), optional, "Labels")
+
+    def _zeros_and_ones(self, values: Array, optional: bool, what: str) -> Array:
         fits = values.ndim == 2 and values.shape[1] == self.width and values.dtype.kind in "iufb"
-        if not fits or not (np.isin(values, (0, 1)) | np.isnan(values.astype(float))).all():
+        if not fits or not (np.isin(values, (0, 1)) | (np.isnan(values) & optional)).all():
             raise DataError(
-                "With several labels per example, labels must be zeros and ones of the shape "
-                f"(n, {self.width}), one column for each class name. Received the shape "
-                f"{values.shape}."
+                f"{what} must be zeros and ones of the shape (n, {self.width}), one column for "
+                f"each class name. Received: {values.dtype} of the shape {values.shape}."
             )
         return values.astype(np.float32)
 
@@ -299,19 +293,34 @@ class Labels(Output):
         )
 
 
+def _parts(cell: Cell, separator: str) -> tuple[str, ...]:
+    parts = cell.split(separator) if isinstance(cell, str) else cell or ()
+    return tuple(part.strip() for part in parts if part.strip())
+
+
+def _lists_of_names(labels: Any, source: Source) -> list[Any] | None:
+    """Lists of names as they are; None where the labels are something else."""
+    values = list(labels)
+    held = [value for value in values if value is not None]
+    named = all(isinstance(value, (list, tuple, set, frozenset)) for value in held)
+    if not named or not all(isinstance(name, str) for value in held for name in value):
+        return None
+    if len(held) < len(values) and not source.optional:
+        raise DataError(
+            f"{source.where}: {len(values) - len(held)} labels are missing. An empty list stands "
+            "for none of the classes."
+        )
+    return values
+
+
 def _flag(value: str, line: int, column: str | int, source: Source) -> float:
-    if not value and source.allow_missing:
+    if not value:
         return math.nan
-    try:
-        number = float(value)
-    except ValueError:
-        number = math.nan
+    number = _FLAGS.get(value.lower())
+    if number is None:
+        with contextlib.suppress(ValueError):
+            number = float(value)
     if number not in (0.0, 1.0):
-        if not value:
-            raise DataError(
-                f"{source.where} has no label in column {column!r} on {lines_of([line])}. Fill it "
-                "in, or remove the row."
-            )
         raise DataError(
             f"{source.where} has {value!r} in the label column {column!r} on line {line}. With "
             "several label columns each must hold 0 or 1."

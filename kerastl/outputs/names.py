@@ -5,9 +5,6 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-import numpy as np
-import numpy.typing as npt
-
 from kerastl.errors import DataError, did_you_mean
 
 _MOST_NAMED = 10
@@ -90,32 +87,6 @@ def match_class_names(
         f"class_names): {'; '.join(differences)}.{hint} Expected: {listed(expected)}. Add what is "
         "missing, or take the class out everywhere."
     )
-
-
-def check_class_count(
-    labels: npt.NDArray[np.int64], class_names: Sequence[str], *, where: str, allow_missing: bool
-) -> None:
-    """Checks that there are two classes or more, and examples of every one.
-
-    Raises:
-        DataError: one class only, or a class without examples, unless ``allow_missing``.
-    """
-    if len(labels) == 0:
-        raise DataError(f"{where} holds no example that can be read.")
-    if allow_missing:
-        return
-    if len(class_names) < 2:
-        raise DataError(
-            f"{where} has a single class, {class_names[0]!r}. A classifier needs two or more: add "
-            "another, for example of what the class is not."
-        )
-    counts = np.bincount(labels, minlength=len(class_names))
-    empty = [name for name, count in zip(class_names, counts, strict=True) if count == 0]
-    if empty:
-        raise DataError(
-            f"{where} has no example that can be read of the class"
-            f"{'es' if len(empty) > 1 else ''} {listed(empty)}. Add some, or take the class out."
-        )
 
 
 def listed(names: Iterable[object]) -> str:

@@ -11,9 +11,9 @@ import numpy as np
 
 from kerastl.errors import ConfigurationError, DataError
 from kerastl.metrics import regression_metrics
-from kerastl.outputs.encoding import lines_of
+from kerastl.outputs.encoding import array_of, column_of, lines_of
 from kerastl.outputs.gate import Gate
-from kerastl.outputs.output import LossSettings, Output, Source
+from kerastl.outputs.output import Cell, LossSettings, Output, Source
 from kerastl.outputs.predictions import Predictions
 
 Array = np.ndarray[Any, Any]
@@ -36,6 +36,8 @@ class Number(Output):
     kind: ClassVar[str] = "regression"
     score: ClassVar[str] = "r2"
     metric: ClassVar[str] = "r2"
+    # Its strata are tenths of the numbers, which are nothing by themselves.
+    strata_on_both_sides: ClassVar[bool] = False
 
     quantity: str | None = None
 
@@ -46,66 +48,42 @@ class Number(Output):
 
     # Labels.
 
-    def read_columns(self, values: Sequence[tuple[str, ...]], source: Source) -> tuple[Self, Array]:
+    def with_classes(self, class_names: tuple[str, ...]) -> Self:
+        """Refuses them."""
+        raise DataError(f"A number has no classes. Received class_names={list(class_names)!r}.")
+
+    def read_columns(
+        self, values: Sequence[tuple[Cell, ...]], source: Source
+    ) -> tuple[Self, Array]:
         """Numbers out of one column, with a point for decimals."""
-        numbers, bad = [], []
-        for (value, *_), line in zip(values, source.lines, strict=True):
-            text = value.strip()
-            try:
-                numbers.append(float(text))
-            except ValueError:
-                numbers.append(math.nan)
-            if not math.isfinite(numbers[-1]) and (text or not source.allow_missing):
-                bad.append((line, text))
-        blank = [line for line, text in bad if not text]
-        if blank:
-            raise DataError(
-                f"{source.where} has no label in column {source.columns[0]!r} on "
-                f"{lines_of(blank)}. Fill it in, or remove the row."
-            )
+        column = source.columns[0]
+        written = column_of([row[0] for row in values], column, source)
+        numbers = np.array([_number(text) for text in written], dtype=np.float32)
+        bad = [
+            i
+            for i, (text, number) in enumerate(zip(written, numbers, strict=True))
+            if text and not np.isfinite(number)
+        ]
         if bad:
             raise DataError(
                 f"{source.where} has labels that are no finite numbers on "
-                f"{lines_of([line for line, _ in bad])}, the first being {bad[0][1]!r}. With "
-                "kind='regression' each must be a number, with a point for decimals."
+                f"{lines_of([source.lines[i] for i in bad])}, the first being "
+                f"{written[bad[0]]!r}. With kind='regression' each must be a number, with a point "
+                "for decimals."
             )
-        column = source.columns[0]
         quantity = column if isinstance(column, str) else self.quantity
-        return dataclasses.replace(self, quantity=quantity), np.array(numbers, dtype=np.float32)
+        return dataclasses.replace(self, quantity=quantity), numbers
 
     def read_array(self, labels: Any, source: Source) -> tuple[Self, Array]:
         """Numbers ``(n,)`` or ``(n, 1)``."""
-        try:
-            array = np.asarray(labels)
-        except ValueError as error:
-            raise DataError(
-                f"{source.where}: the labels are of different lengths: {error}."
-            ) from error
-        if array.dtype.kind not in "iufb":
-            raise DataError(
-                f"{source.where}: labels of kind {self.kind!r} cannot be taken from an array of "
-                f"{array.dtype}. Give numbers."
-            )
+        array = array_of(labels, source.where)
         if array.ndim == 2 and array.shape[1] == 1:
             array = array[:, 0]
-        values = array.astype(np.float32)
-        if values.ndim != 1 or not (np.isfinite(values).all() or source.allow_missing):
-            raise DataError(
-                f"{source.where}: for regression the labels must be finite numbers of the shape "
-                f"(n,). Received the shape {values.shape}"
-                f"{'' if np.isfinite(values).all() else ', with NaN or infinity'}."
-            )
-        return self, values
+        return self, _finite(array, source.optional, f"{source.where}: labels")
 
-    def checked(self, labels: Any) -> Array:
+    def checked(self, labels: Any, *, optional: bool = False) -> Array:
         """Numbers, float32 ``(n,)``."""
-        values = np.asarray(labels)
-        if values.dtype.kind not in "iufb" or values.ndim != 1 or np.isinf(values).any():
-            raise DataError(
-                "For regression, labels must be finite numbers of the shape (n,). Received: "
-                f"{values.dtype} of the shape {values.shape}."
-            )
-        return values.astype(np.float32)
+        return _finite(np.asarray(labels), optional, "Labels")
 
     def present(self, labels: Array) -> Array:
         """Those that are numbers."""
@@ -251,3 +229,24 @@ class Number(Output):
     def caveats(self) -> list[str]:
         """No interval comes with a number."""
         return ["A number comes without an interval: how far it may lie off is not told with it."]
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def _finite(values: Array, optional: bool, what: str) -> Array:
+    if values.dtype.kind not in "iufb":
+        raise DataError(
+            f"{what} for regression must be numbers. Received an array of {values.dtype}."
+        )
+    bad = np.isinf(values) if optional else ~np.isfinite(values)
+    if values.ndim != 1 or bad.any():
+        raise DataError(
+            f"{what} for regression must be finite numbers of the shape (n,). Received the shape "
+            f"{values.shape}{', with NaN or infinity' if bad.any() else ''}."
+        )
+    return values.astype(np.float32)

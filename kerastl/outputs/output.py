@@ -15,16 +15,20 @@ from __future__ import annotations
 import abc
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self, TypeAlias
 
 import numpy as np
 
-from kerastl.errors import ConfigurationError
+from kerastl.errors import ConfigurationError, DataError
 from kerastl.outputs import gate as gates
 from kerastl.outputs.gate import Gate
+from kerastl.outputs.names import listed
 
 Array = np.ndarray[Any, Any]
 PROBABILITIES = "probabilities"
+
+Cell: TypeAlias = str | tuple[str, ...] | None
+"""One field of a table: text, a list of names, or nothing at all."""
 
 
 class LossSettings(Protocol):
@@ -52,8 +56,8 @@ class Source:
         lines: of a table, the line of each row.
         columns: of a table, the label columns by name or number.
         separator: divides the names in a single column of several labels.
-        allow_missing: accept a single class, classes without examples, and examples without a
-            label.
+        allow_missing: accept a single class, and classes without examples.
+        optional: accept examples without a label, which tasks of several outputs may have.
     """
 
     where: str
@@ -61,6 +65,7 @@ class Source:
     columns: Sequence[str | int] = ()
     separator: str = ","
     allow_missing: bool = False
+    optional: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,6 +101,12 @@ class Output(abc.ABC):
     gives_vectors: ClassVar[bool] = False
     """Whether the numbers are a vector that others are compared with."""
 
+    one_class: ClassVar[bool] = False
+    """Whether each example has exactly one class, as in a folder of class folders."""
+
+    strata_on_both_sides: ClassVar[bool] = True
+    """Whether a split must leave examples of each of the ``strata`` on both sides."""
+
     begins_trained: ClassVar[bool] = False
     """Whether what a network says before any training could be what it ends with."""
 
@@ -123,12 +134,23 @@ class Output(abc.ABC):
 
     # Labels.
 
+    @property
+    def labelling(self) -> Output:
+        """The output whose labels these are; another one where the network does not give them."""
+        return self
+
+    def with_classes(self, class_names: tuple[str, ...]) -> Self:
+        """This output with the classes that data are expected to have."""
+        return dataclasses.replace(self, class_names=class_names)
+
     @abc.abstractmethod
-    def read_columns(self, values: Sequence[tuple[str, ...]], source: Source) -> tuple[Self, Array]:
+    def read_columns(
+        self, values: Sequence[tuple[Cell, ...]], source: Source
+    ) -> tuple[Self, Array]:
         """Labels out of the label columns of a table.
 
         Args:
-            values: of each row, one string for each column.
+            values: of each row, one cell for each column.
             source: where they stand.
 
         Returns:
@@ -141,11 +163,46 @@ class Output(abc.ABC):
 
     @abc.abstractmethod
     def read_array(self, labels: Any, source: Source) -> tuple[Self, Array]:
-        """Labels out of an array or a list; otherwise as ``read_columns``."""
+        """Labels out of an array or a list; otherwise as ``read_columns``.
+
+        Where labels are optional, None and NaN stand for one that is missing.
+        """
+
+    def check_examples(self, labels: Array, source: Source) -> None:
+        """Refuses labels that leave a class without an example.
+
+        Args:
+            labels: of the examples that can be read, with the classes that were found.
+            source: where they stand.
+
+        Raises:
+            DataError: there is no label, or a class has no example and ``source.allow_missing``
+                is false.
+        """
+        if not len(labels):
+            raise DataError(f"{source.where} holds no example that can be read.")
+        if not self.present(labels).any():
+            columns = f" in column {listed(source.columns)}" if source.columns else ""
+            raise DataError(f"{source.where} has no label{columns} for any example. Add some.")
+        empty = [name for name, count in self.counts(labels).items() if count == 0]
+        if empty and not source.allow_missing:
+            raise DataError(
+                f"{source.where} has no example that can be read of the class"
+                f"{'es' if len(empty) > 1 else ''} {listed(empty)}. Add some, or take the class "
+                "out."
+            )
 
     @abc.abstractmethod
-    def checked(self, labels: Any) -> Array:
-        """Labels of this output's own form ``(n, ...)``; raises DataError where they cannot be."""
+    def checked(self, labels: Any, *, optional: bool = False) -> Array:
+        """Labels of this output's own form ``(n, ...)``.
+
+        Args:
+            labels: an array or a list.
+            optional: accept labels that are missing.
+
+        Raises:
+            DataError: they cannot be labels of this output.
+        """
 
     @abc.abstractmethod
     def present(self, labels: Array) -> Array:
@@ -173,6 +230,10 @@ class Output(abc.ABC):
     def classes_of(self, labels: Array) -> Array | None:
         """The class of each example, int64 ``(n,)``, where each has exactly one; else None."""
         return None
+
+    def for_other_data(self) -> Self:
+        """This output with the classes that data have to hold on which a model is measured."""
+        return self
 
     # Learning.
 

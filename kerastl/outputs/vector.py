@@ -13,7 +13,7 @@ from kerastl.errors import ConfigurationError, DataWarning
 from kerastl.metrics import embedding_metrics
 from kerastl.outputs.classes import Classes
 from kerastl.outputs.gate import TIE, Gate
-from kerastl.outputs.output import LossSettings, Output, Source
+from kerastl.outputs.output import Cell, LossSettings, Output, Source
 
 Array = np.ndarray[Any, Any]
 
@@ -54,6 +54,7 @@ class Vector(Output):
     gives_vectors: ClassVar[bool] = True
     # The vectors of a pretrained encoder are of use before any training.
     begins_trained: ClassVar[bool] = True
+    one_class: ClassVar[bool] = True
 
     dimensions: int | None = None
     classes: tuple[str, ...] = ()
@@ -67,38 +68,49 @@ class Vector(Output):
     # Labels: those of classes, under other names.
 
     @property
-    def _of_classes(self) -> Classes:
+    def labelling(self) -> Classes:
+        """The classes of the training data."""
         return Classes(self.classes)
 
-    def read_columns(self, values: Sequence[tuple[str, ...]], source: Source) -> tuple[Self, Array]:
+    def with_classes(self, class_names: tuple[str, ...]) -> Self:
+        """With these classes of the training data."""
+        return dataclasses.replace(self, classes=class_names)
+
+    def read_columns(
+        self, values: Sequence[tuple[Cell, ...]], source: Source
+    ) -> tuple[Self, Array]:
         """Class names out of one column."""
-        found, labels = self._of_classes.read_columns(values, source)
+        found, labels = self.labelling.read_columns(values, source)
         return dataclasses.replace(self, classes=found.class_names), labels
 
     def read_array(self, labels: Any, source: Source) -> tuple[Self, Array]:
         """As of ``Classes``."""
-        found, indices = self._of_classes.read_array(labels, source)
+        found, indices = self.labelling.read_array(labels, source)
         return dataclasses.replace(self, classes=found.class_names), indices
 
-    def checked(self, labels: Any) -> Array:
+    def check_examples(self, labels: Array, source: Source) -> None:
+        """As of ``Classes``."""
+        self.labelling.check_examples(labels, source)
+
+    def checked(self, labels: Any, *, optional: bool = False) -> Array:
         """Class indices, int64 ``(n,)``."""
-        return self._of_classes.checked(labels)
+        return self.labelling.checked(labels, optional=optional)
 
     def present(self, labels: Array) -> Array:
         """Those that are not -1."""
-        return self._of_classes.present(labels)
+        return self.labelling.present(labels)
 
     def missing(self, count: int) -> Array:
         """All -1."""
-        return self._of_classes.missing(count)
+        return self.labelling.missing(count)
 
     def counts(self, labels: Array) -> dict[str, int]:
         """The number of examples of each class."""
-        return self._of_classes.counts(labels)
+        return self.labelling.counts(labels)
 
     def check_trainable(self, labels: Array, batch_size: int) -> None:
         """Refuses a class without examples; warns where most are alone with their class."""
-        self._of_classes.check_trainable(labels, batch_size)
+        self.labelling.check_trainable(labels, batch_size)
         counts = np.array(list(self.counts(labels).values()))
         partners = (batch_size - 1) * float(np.sum((counts / counts.sum()) ** 2))
         if partners < 1:
@@ -113,11 +125,15 @@ class Vector(Output):
 
     def strata(self, labels: Array) -> Array:
         """The classes."""
-        return self._of_classes.strata(labels)
+        return self.labelling.strata(labels)
 
     def classes_of(self, labels: Array) -> Array | None:
         """The labels themselves."""
-        return self._of_classes.classes_of(labels)
+        return self.labelling.classes_of(labels)
+
+    def for_other_data(self) -> Self:
+        """Any classes: vectors of others are compared as well."""
+        return dataclasses.replace(self, classes=())
 
     # Learning.
 
@@ -145,7 +161,7 @@ class Vector(Output):
 
     def targets(self, labels: Array) -> Array:
         """One-hot rows, float32 ``(n, classes)``."""
-        return self._of_classes.targets(labels)
+        return self.labelling.targets(labels)
 
     def loss(self, phase: LossSettings) -> Any:
         """The contrastive loss."""

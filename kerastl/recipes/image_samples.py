@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kerastl.data import Dataset, ImageDataset, stratified_sample
+from kerastl.data import Dataset, ExampleDataset, stratified_sample
 from kerastl.model import Samples
 from kerastl.model.samples import CALIBRATION_EXAMPLES, SOURCE_FILES, VALIDATION_EXAMPLES
 from kerastl.training import ImageExamples
@@ -37,7 +37,7 @@ def image_samples(
 
 def _source_files(data: Dataset | None, seed: int) -> tuple[tuple[str, bytes], ...]:
     """A few files of the validation data, where they are files, under names of our own."""
-    if not isinstance(data, ImageDataset):
+    if not isinstance(data, ExampleDataset):
         return ()
     files: list[tuple[str, bytes]] = []
     for index in stratified_sample(data.labels, SOURCE_FILES, seed=seed):

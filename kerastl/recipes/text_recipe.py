@@ -23,7 +23,7 @@ from kerastl.backbones import (
     build_text_backbone,
     resolve_text_backbone,
 )
-from kerastl.data import DataWarning, TextDataset, TextKind, load_text_pair, stratified_sample
+from kerastl.data import DataWarning, ExampleDataset, TextKind, load_text_pair, stratified_sample
 from kerastl.errors import ConfigurationError
 from kerastl.model import TextSamples, TokenModel
 from kerastl.model.samples import CALIBRATION_EXAMPLES, VALIDATION_EXAMPLES
@@ -203,7 +203,7 @@ class TextRecipe(Recipe, Generic[Model]):
         seed: int,
         class_names: Iterable[str] | None,
         options: Mapping[str, Any],
-    ) -> tuple[TextDataset, TextDataset | None]:
+    ) -> tuple[ExampleDataset, ExampleDataset | None]:
         """Loads training texts, and validation texts or None."""
         return load_text_pair(
             data, validation, seed=seed, class_names=class_names, kind=self.label_kind, **options
@@ -216,7 +216,7 @@ class TextRecipe(Recipe, Generic[Model]):
         del scratch
         reporter.start("tokenising", 1)
         sets = [part for part in (train, validation) if part is not None]
-        encoded = [base.tokenizer.encode(part.texts, self.max_length) for part in sets]
+        encoded = [base.tokenizer.encode(part.sources, self.max_length) for part in sets]
         pad = base.tokenizer.pad_id
         found = [
             sort_tokens(part.ids, dataset.labels, pad_id=pad, length=base.fixed_length)
@@ -240,21 +240,21 @@ class TextRecipe(Recipe, Generic[Model]):
         return {"preprocessing": f"tokenizer {base.tokenizer.sha256[:16]}"}
 
     def choose_samples(
-        self, train: TextDataset, validation: TextDataset | None, seed: int
+        self, train: ExampleDataset, validation: ExampleDataset | None, seed: int
     ) -> TextSamples:
         """A few texts that travel with the model, of every class where each has one."""
         shown = train if validation is None else validation
 
-        def chosen(data: TextDataset, count: int) -> Any:
+        def chosen(data: ExampleDataset, count: int) -> Any:
             if self.label_kind == "single_label":
                 return stratified_sample(data.labels, count, seed=seed)
             return np.random.default_rng(seed).permutation(len(data))[:count]
 
         rows = chosen(shown, VALIDATION_EXAMPLES)
         return TextSamples(
-            tuple(shown.texts[int(i)] for i in rows),
+            tuple(shown.sources[int(i)] for i in rows),
             np.asarray(shown.labels)[rows],
-            tuple(train.texts[int(i)] for i in chosen(train, CALIBRATION_EXAMPLES)),
+            tuple(train.sources[int(i)] for i in chosen(train, CALIBRATION_EXAMPLES)),
         )
 
 

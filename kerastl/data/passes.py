@@ -1,0 +1,91 @@
+"""One pass over the examples of a data set, in threads where reading them takes time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kerastl.errors import ConfigurationError
+
+_MAX_THREADS = 16
+_MAX_AHEAD = 256
+
+
+class Selection(Sequence[Any]):
+    """Some elements of a sequence, fetched only when they are asked for."""
+
+    def __init__(self, sources: Any, rows: npt.NDArray[np.int64]) -> None:
+        nested = isinstance(sources, Selection)
+        self.sources: Sequence[Any] = sources.sources if nested else sources
+        self._rows: npt.NDArray[np.int64] = sources._rows[rows] if nested else rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, i: Any) -> Any:
+        return self.sources[int(self._rows[i])]
+
+
+def select(sources: Sequence[Any], rows: npt.NDArray[np.int64]) -> Sequence[Any]:
+    """The elements of ``sources`` at ``rows``; nothing is read for it."""
+    if isinstance(sources, tuple):
+        return tuple(sources[i] for i in rows)
+    return Selection(sources, rows)
+
+
+def one_by_one(
+    function: Callable[[int], Any], items: list[int], *, ahead: int, threads: bool
+) -> Iterator[Any]:
+    """Yields ``function`` of each item, in order.
+
+    Args:
+        function: called in threads where ``threads``, and else when its result is asked for.
+        items: what it is called with.
+        ahead: how many results may wait to be asked for.
+        threads: whether to use any.
+    """
+    if not threads:
+        yield from map(function, items)
+        return
+    if not items:
+        return
+    import grain  # Slow to import, and needed only here.
+
+    options = grain.ReadOptions(
+        num_threads=_threads(), prefetch_buffer_size=max(_threads(), min(ahead, _MAX_AHEAD))
+    )
+    iterator = iter(grain.MapDataset.source(items).map(function).to_iter_dataset(options))
+    try:
+        yield from iterator
+    finally:
+        iterator.close()
+
+
+def all_at_once(
+    function: Callable[[int], Any], items: list[int], *, threads: bool
+) -> dict[int, Any]:
+    """``function`` of each item, by item."""
+    if not threads:
+        return {item: function(item) for item in items}
+    with ThreadPoolExecutor(_threads()) as pool:
+        return dict(zip(items, pool.map(function, items), strict=True))
+
+
+def check_batch_size(batch_size: int) -> None:
+    """Checks a batch size.
+
+    Raises:
+        ConfigurationError: it is no positive integer.
+    """
+    ints = (int, np.integer)
+    if isinstance(batch_size, bool) or not isinstance(batch_size, ints) or batch_size < 1:
+        raise ConfigurationError(f"batch_size must be a positive integer. Received: {batch_size!r}")
+
+
+def _threads() -> int:
+    return max(2, min(_MAX_THREADS, os.cpu_count() or 1))

@@ -1,0 +1,174 @@
+"""What is asked of data, whatever their source: which examples, which labels, how strictly."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import Any
+
+from kerastl.data.dataset import Array, ExampleDataset
+from kerastl.data.splits import Groups
+from kerastl.data.unreadable import OnError, report, some
+from kerastl.errors import ConfigurationError, DataWarning
+from kerastl.inputs import Reader
+from kerastl.outputs import Classes, Output, Source
+from kerastl.outputs.names import given_class_names, listed
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """How data are read.
+
+    Attributes:
+        reader: what the examples are.
+        outputs: what the labels are, by name, with the classes that are expected where they are
+            known.
+        groups: the group of each example, or a function that gives it from an example's name.
+        encoding: of files of text; None finds it.
+        on_error: what to do about examples that cannot be read.
+        allow_missing: accept a single class, and classes without examples.
+    """
+
+    reader: Reader
+    outputs: Mapping[str, Output]
+    groups: Groups | Callable[[str], Hashable] | None = None
+    encoding: str | None = None
+    on_error: OnError = "warn"
+    allow_missing: bool = False
+
+    def source(self, where: str, name: str, **details: Any) -> Source:
+        """Where the labels of an output stand; ``details`` are further fields of ``Source``."""
+        several = len(self.outputs) > 1
+        return Source(
+            f"{where} (output {name!r})" if several else where,
+            allow_missing=self.allow_missing,
+            optional=several,
+            **details,
+        )
+
+    def one_class(self, what: str) -> tuple[str, Output]:
+        """The name of the only output and the output, of data with one class per example.
+
+        Args:
+            what: the data, as the beginning of a sentence.
+
+        Raises:
+            ConfigurationError: there are several outputs, or labels of another kind.
+        """
+        names = list(self.outputs)
+        if len(names) == 1 and self.outputs[names[0]].one_class:
+            return names[0], self.outputs[names[0]]
+        wanted = ", ".join(repr(output.kind) for output in self.outputs.values())
+        raise ConfigurationError(
+            f"{what} gives each {self.reader.noun} one class, and labels of the kind {wanted} "
+            "were asked for. Give a table, or a pair (x, y)."
+        )
+
+    def group_function(self, what: str) -> Callable[[str], Hashable] | None:
+        """The groups of data whose examples have names.
+
+        Raises:
+            ConfigurationError: the groups are no function.
+        """
+        if self.groups is None or callable(self.groups):
+            return self.groups
+        raise ConfigurationError(
+            f"For {what}, groups must be a function that gives the group from an example's name, "
+            f"such as its relative path. Received: {type(self.groups).__name__}"
+        )
+
+    def dataset(
+        self,
+        where: str,
+        sources: Sequence[Any],
+        found: Mapping[str, tuple[Output, Array]],
+        *,
+        names: Sequence[str] | None = None,
+        groups: Groups | None = None,
+        screen: bool = False,
+    ) -> ExampleDataset:
+        """The data set, without the examples that cannot be read.
+
+        Args:
+            where: what the data are called.
+            sources: the examples.
+            found: the outputs with their classes, and the labels ``(n, ...)``, by name.
+            names: of the examples.
+            groups: of the examples.
+            screen: whether to look for examples that cannot be read.
+
+        Raises:
+            DataError: a class has no example that can be read; or, of the reader's own kind, an
+                example cannot be read and ``on_error`` is ``"raise"``.
+        """
+        bad = self.reader.unreadable(sources) if screen else {}
+        titles = names or [str(i) for i in range(len(sources))]
+        report(
+            [(self.reader.name_in_messages(sources[i], titles[i]), e) for i, e in bad.items()],
+            self.reader,
+            on_error=self.on_error,
+        )
+        good = [i for i in range(len(sources)) if i not in bad]
+        for name, (output, labels) in found.items():
+            output.check_examples(labels[good], self.source(where, name))
+        data = ExampleDataset(
+            self.reader,
+            sources,
+            {name: output for name, (output, _) in found.items()},
+            {name: labels for name, (_, labels) in found.items()},
+            names=names,
+            groups=groups,
+            on_error=self.on_error,
+            unreadable=[titles[i] for i in bad],
+        )
+        self._warn_of_empty(data, where)
+        return data.subset(good) if bad else data
+
+    def _warn_of_empty(self, data: ExampleDataset, where: str) -> None:
+        if not self.reader.blank_cells:
+            return
+        empty = [
+            name
+            for name, source in zip(data.names, data.sources, strict=True)
+            if self.reader.is_empty(source)
+        ]
+        if empty:
+            one = len(empty) == 1
+            warnings.warn(
+                f"{where} holds {len(empty)} empty {self.reader.noun if one else self.reader.nouns}"
+                f", which {'is' if one else 'are'} kept: {some(empty)}. A model can learn nothing "
+                f"from {'it' if one else 'them'} but the share of the classes: remove what is not "
+                "meant.",
+                DataWarning,
+                stacklevel=5,
+            )
+
+
+def expected_outputs(
+    outputs: Output | Mapping[str, Output] | None, class_names: Iterable[str] | None
+) -> dict[str, Output]:
+    """The outputs by name, the only one with the classes that are expected of the data.
+
+    Args:
+        outputs: one, several by name, or None for one class per example.
+        class_names: names of the classes in the order of the indices, for a task of one output.
+
+    Raises:
+        ConfigurationError: there is none, or class names for several.
+        DataError: the class names cannot be.
+    """
+    if outputs is None:
+        outputs = Classes()
+    named = {outputs.tensor: outputs} if isinstance(outputs, Output) else dict(outputs)
+    if not named:
+        raise ConfigurationError("outputs is empty. Name one or more.")
+    if class_names is None:
+        return named
+    names = given_class_names(class_names)
+    if len(named) > 1:
+        raise ConfigurationError(
+            f"class_names does not say which of the outputs {listed(named)} it is for. Give it to "
+            "the output itself, as in Classes(('cat', 'dog'))."
+        )
+    return {name: output.with_classes(names) for name, output in named.items()}

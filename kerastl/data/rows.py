@@ -1,0 +1,185 @@
+"""The rows of a table in a file: .csv, .tsv and .txt, .jsonl, .parquet."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from kerastl.data.delimited import Column, has_no_heading, parse, separator_of
+from kerastl.errors import ConfigurationError, DataError, did_you_mean
+from kerastl.optional import require
+from kerastl.outputs.encoding import lines_of
+from kerastl.outputs.names import listed
+from kerastl.outputs.output import Cell
+from kerastl.text.encodings import read_texts
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """Some columns of a table.
+
+    Attributes:
+        lines: the line of each row, from 1 as editors count (the last one, where a quoted field
+            runs over several); of a Parquet file the number of the row.
+        values: the cells of each row, in the order in which the columns were asked for.
+    """
+
+    lines: tuple[int, ...]
+    values: tuple[tuple[Cell, ...], ...]
+
+
+def read_rows(table: Path, columns: Sequence[Column], encoding: str | None = None) -> Rows:
+    """Reads some columns of a table as they stand; empty rows are passed over.
+
+    Args:
+        table: the file, whose suffix is one of ``TABLE_SUFFIXES``.
+        columns: names; or numbers from 0, all of them, where a file of text has no heading.
+        encoding: of a file of text, as Python names it; None finds it.
+
+    Raises:
+        DataError: the table cannot be read or decoded, is empty, or lacks a column.
+        ConfigurationError: no such encoding, or columns by number where they have names.
+        MissingExtraError: pyarrow is needed and not installed.
+    """
+    read = _READERS[table.suffix.lower()]
+    if has_no_heading(columns) and read is not _delimited:
+        raise ConfigurationError(
+            f"{table} names its columns; numbers, as in {listed(columns)}, are for tables of text "
+            "without heading. Give names."
+        )
+    rows = read(table, columns, encoding)
+    if not rows.lines:
+        raise DataError(f"{table} has no rows. Add some.")
+    return rows
+
+
+def _delimited(table: Path, columns: Sequence[Column], encoding: str | None) -> Rows:
+    [text] = read_texts([table], encoding)
+    rows = parse(table, text, separator_of(table, text, columns))
+    if not rows:
+        raise DataError(f"{table} is empty.")
+    header = [name.strip() for name in rows[0][1]]
+    if has_no_heading(columns):
+        places = [_numbered(table, int(column), len(header)) for column in columns]
+    else:
+        places = [_named(table, header, str(column)) for column in columns]
+        rows = rows[1:]
+    if not rows:
+        raise DataError(f"{table} has no rows below its heading.")
+    width = max(places) + 1
+    short = [line for line, row in rows if len(row) < width]
+    if short:
+        raise DataError(
+            f"{table} has too few fields on {lines_of(short)}: {width} or more are needed. Fill "
+            "them in, remove the rows, or check what divides the fields."
+        )
+    return Rows(
+        tuple(line for line, _ in rows), tuple(tuple(row[at] for at in places) for _, row in rows)
+    )
+
+
+def _json_lines(table: Path, columns: Sequence[Column], encoding: str | None) -> Rows:
+    [text] = read_texts([table], encoding)
+    lines: list[int] = []
+    rows: list[dict[str, Any]] = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise DataError(f"{table} is not JSON on line {number}: {error}.") from error
+        if not isinstance(row, dict):
+            raise DataError(
+                f"{table} must hold a JSON object on each line. Line {number} holds a "
+                f"{type(row).__name__}."
+            )
+        lines.append(number)
+        rows.append(row)
+    known = list(dict.fromkeys(name for row in rows for name in row))
+    for column in columns if rows else ():
+        _named(table, known, str(column))
+    values = [
+        tuple(_cell(row.get(str(column)), table, column, line) for column in columns)
+        for line, row in zip(lines, rows, strict=True)
+    ]
+    return Rows(tuple(lines), tuple(values))
+
+
+def _parquet(table: Path, columns: Sequence[Column], encoding: str | None) -> Rows:
+    del encoding
+    parquet = require("pyarrow.parquet", extra="parquet", purpose=f"Reading {table}")
+    try:
+        with parquet.ParquetFile(table) as file:
+            known = list(file.schema_arrow.names)
+            content = file.read(columns=[name for name in known if name in columns])
+    except (OSError, ValueError) as error:
+        raise DataError(f"{table} cannot be read as a Parquet file: {error}.") from error
+    for column in columns:
+        _named(table, known, str(column))
+    cells = [
+        [
+            _cell(value, table, column, row)
+            for row, value in enumerate(content.column(column).to_pylist(), start=1)
+        ]
+        for column in columns
+    ]
+    return Rows(tuple(range(1, content.num_rows + 1)), tuple(zip(*cells, strict=True)))
+
+
+_READERS: Final[dict[str, Callable[[Path, Sequence[Column], str | None], Rows]]] = {
+    ".csv": _delimited,
+    ".tsv": _delimited,
+    ".txt": _delimited,
+    ".jsonl": _json_lines,
+    ".parquet": _parquet,
+}
+
+TABLE_SUFFIXES: Final = frozenset(_READERS)
+"""Suffixes, in lower case, of the files that are read as tables."""
+
+
+def _cell(value: Any, table: Path, column: Column, line: int) -> Cell:
+    """A typed value as a table of text would have it."""
+    if value is None or value != value:
+        return None
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return tuple(_text(item, table, column, line) for item in value)
+    return _text(value, table, column, line)
+
+
+def _text(value: Any, table: Path, column: Column, line: int) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if value is None or isinstance(value, (dict, list, bytes)):
+        raise DataError(
+            f"{table} has a {type(value).__name__} in column {column!r} on line {line}. Text, "
+            "numbers and lists of these can be read."
+        )
+    return str(value)
+
+
+def _named(table: Path, header: Iterable[str], column: str) -> int:
+    names = list(header)
+    if names.count(column) > 1:
+        raise DataError(f"{table} has several columns named {column!r}. Rename all but one.")
+    if column not in names:
+        raise DataError(
+            f"{table} has no column {column!r}. It has: {listed(names)}."
+            f"{did_you_mean(column, names)} Say which columns are meant, as in label_column=; "
+            "numbers from 0 are for a table of text without heading."
+        )
+    return names.index(column)
+
+
+def _numbered(table: Path, column: int, width: int) -> int:
+    if not 0 <= column < width:
+        raise DataError(
+            f"{table} has no column {column}: its first row has {width}, numbered from 0."
+        )
+    return column

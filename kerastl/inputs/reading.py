@@ -1,0 +1,167 @@
+"""The reading half of an input: how its examples are found in files, tables and arrays.
+
+A reader turns what data hold into sources, which an ``Input`` takes: paths of images, strings of
+texts. It knows nothing of labels. The data layer (``kerastl.data``) asks it wherever one input
+differs from another, and never asks which input it is.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from kerastl.errors import ConfigurationError, DataError
+
+Array = np.ndarray[Any, Any]
+
+
+class Reader(abc.ABC):
+    """How examples of one kind are read; it has no state, so that readers of one class are equal.
+
+    A new one says what it reads (``noun``, ``column``, ``suffixes``, ``layout``), and how: the
+    abstract methods. The rest has defaults.
+    """
+
+    noun: ClassVar[str]
+    """One example, in messages."""
+
+    column: ClassVar[str]
+    """The column of a table, and the feature of a TFDS data set, that holds the examples."""
+
+    suffixes: ClassVar[frozenset[str]]
+    """Suffixes, in lower case, of the files in a folder that are examples."""
+
+    layout: ClassVar[str]
+    """Two files in their class folders, for messages: ``"photos/cat/1.jpg and ..."``."""
+
+    error: ClassVar[type[DataError]] = DataError
+    """What is raised where one example cannot be read, and the others can."""
+
+    stray_files_are_examples: ClassVar[bool] = True
+    """Whether a file outside of the class folders is surely an example and not a README."""
+
+    blank_cells: ClassVar[bool] = False
+    """Whether an empty field of a table is an example."""
+
+    counts_copies: ClassVar[bool] = True
+    """Whether a split's share is one of all examples, or of distinct ones.
+
+    Texts repeat one another so often ("ok", a newsletter) that copies would decide the shares.
+    """
+
+    hashes_in_threads: ClassVar[bool] = False
+    """Whether ``digest`` takes long enough to be worth threads."""
+
+    streams: ClassVar[bool] = False
+    """Whether the examples can come as a tf.data.Dataset, a PyDataset or a grain dataset."""
+
+    @property
+    def nouns(self) -> str:
+        """Several examples, in messages."""
+        return f"{self.noun}s"
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other)
+
+    def __hash__(self) -> int:
+        return hash(type(self))
+
+    # Sources.
+
+    @abc.abstractmethod
+    def from_files(self, paths: Sequence[Path], encoding: str | None) -> Sequence[Any]:
+        """Sources of files, each of which is one example.
+
+        Args:
+            paths: the files.
+            encoding: of files of text; None finds it.
+
+        Raises:
+            DataError: a file cannot be read, unless ``unreadable`` is what finds it.
+        """
+
+    @abc.abstractmethod
+    def from_cell(self, value: str, folder: Path) -> Any:
+        """The source in a field of a table that lies in a folder."""
+
+    @abc.abstractmethod
+    def from_array(self, x: Any) -> Sequence[Any]:
+        """Sources of an array or a list.
+
+        Raises:
+            DataError: it holds no examples of this kind.
+        """
+
+    def from_features(self, rows: Sequence[Mapping[str, Any]]) -> Sequence[Any]:
+        """Sources of a TFDS data source; each row has the feature ``column``."""
+        return [rows[i][self.column] for i in range(len(rows))]
+
+    def name_in_table(self, value: str, table: Path, line: int) -> str:
+        """What an example of a table is called."""
+        del value
+        return f"{table.name}:{line}"
+
+    def name_in_messages(self, source: Any, name: str) -> str:
+        """What an example is called where it cannot be read."""
+        del source
+        return name
+
+    # Checks.
+
+    def checked(self, sources: Sequence[Any], names: Sequence[str]) -> Sequence[Any]:
+        """Sources that training can rely on.
+
+        Args:
+            sources: as this reader or the user gave them.
+            names: of the examples, for messages.
+
+        Raises:
+            DataError: one of them is no source of this kind.
+        """
+        del names
+        return tuple(sources) if isinstance(sources, list) else sources
+
+    def unreadable(self, sources: Sequence[Any]) -> dict[int, DataError]:
+        """What can be told to be unreadable without much work: errors by position."""
+        del sources
+        return {}
+
+    def is_empty(self, source: Any) -> bool:
+        """Whether a source is an example that says nothing."""
+        del source
+        return False
+
+    # Content.
+
+    @abc.abstractmethod
+    def digest(self, source: Any) -> str:
+        """A hash of the content: equal digests are copies of one example.
+
+        Raises:
+            DataError: the source cannot be read.
+        """
+
+    def fingerprint_header(self, kinds: str) -> str:
+        """What the fingerprint of a data set begins with; ``kinds`` are those of its outputs."""
+        return f"{self.noun} 1 {kinds}"
+
+    def fingerprint_row(self, name: str, source: Any, digest: str, label: Any) -> list[Any]:
+        """What of one example goes into the fingerprint, as JSON data."""
+        del name, source
+        return [digest, label]
+
+    # Decoding.
+
+    def decode(self, source: Any, size: tuple[int, int]) -> Array:
+        """One example as an array of a size; raises ``error`` where it cannot be read."""
+        del source, size
+        raise ConfigurationError(f"{self.nouns.capitalize()} have no size to be decoded to.")
+
+    def in_threads(self, sources: Sequence[Any]) -> bool:
+        """Whether ``decode`` takes long enough to be worth threads."""
+        del sources
+        return False
