@@ -171,7 +171,7 @@ def _export_to(folder: Path, request: _Request, say: Callable[[str], None]) -> d
     network, reduced = networks.in_float32(model.network)
     say("predicting with the network")
     encoded = model.tokenizer.encode(request.probed, model.max_length)
-    examples = sort_tokens(encoded.ids, np.zeros(len(encoded.ids)), pad_id=model.tokenizer.pad_id)
+    examples = sort_tokens(encoded.ids, {}, pad_id=model.tokenizer.pad_id)
     reference = parity.finite(predict_tokens(network, examples), "texts")
     model.tokenizer.save(folder / TOKENIZER_FILE)
     tokenizer = text_manifest.tokenizer_entry(model)

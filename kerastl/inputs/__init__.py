@@ -8,6 +8,7 @@ from kerastl.inputs.examples import (
     LazyView,
     as_input,
     decode,
+    labels_by_output,
 )
 from kerastl.inputs.image import Image
 from kerastl.inputs.input import Input, Spec
@@ -27,5 +28,6 @@ __all__ = [
     "TokenExamples",
     "as_input",
     "decode",
+    "labels_by_output",
     "sort_tokens",
 ]

@@ -51,7 +51,7 @@ class TokenModel(TrainedModel):
     def outputs(self, texts: Sequence[str]) -> Array:
         """What the network gives for texts, float32 (n, outputs)."""
         encoded = self.tokenizer.encode(texts, self.max_length)
-        examples = sort_tokens(encoded.ids, np.zeros(len(texts)), pad_id=self.tokenizer.pad_id)
+        examples = sort_tokens(encoded.ids, {}, pad_id=self.tokenizer.pad_id)
         return predict_tokens(self.network, examples)
 
     def save_extras(self, run: Path) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
@@ -84,6 +84,12 @@ class Output(abc.ABC):
     score: ClassVar[str]
     """The metric by which epochs are compared, the higher the better."""
 
+    score_is_a_share: ClassVar[bool] = False
+    """Whether ``score`` is a share of examples, whose standard error is known."""
+
+    takes_smoothing: ClassVar[bool] = True
+    """Whether focal loss and label smoothing, which are made for classes, mean anything here."""
+
     metric: ClassVar[str]
     """The metric that tables show."""
 
@@ -114,6 +120,10 @@ class Output(abc.ABC):
     @abc.abstractmethod
     def width(self) -> int:
         """How many numbers the network gives for an example."""
+
+    def with_classes(self, names: Iterable[str]) -> Self:
+        """This output with the classes of the training data."""
+        return dataclasses.replace(self, class_names=tuple(names))
 
     # Labels.
 
@@ -176,7 +186,10 @@ class Output(abc.ABC):
 
     @abc.abstractmethod
     def targets(self, labels: Array) -> Array:
-        """What the loss compares the network's outputs with, float32 ``(n, ...)``."""
+        """What the loss compares the network's outputs with, float32 ``(n, ...)``.
+
+        Where a label is missing they are finite numbers, which training gives no weight.
+        """
 
     @abc.abstractmethod
     def loss(self, phase: LossSettings) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Self, final
 
 import numpy as np
@@ -62,6 +62,10 @@ class Vector(Output):
     def width(self) -> int:
         """The dimensions."""
         return self.dimensions or 0
+
+    def with_classes(self, names: Iterable[str]) -> Self:
+        """With the classes that the training data have."""
+        return dataclasses.replace(self, classes=tuple(names))
 
     # Labels: those of classes, under other names.
 
@@ -143,7 +147,7 @@ class Vector(Output):
         return keras.layers.Identity(name=name, dtype="float32")(vectors)
 
     def targets(self, labels: Array) -> Array:
-        """One-hot rows, float32 ``(n, classes)``."""
+        """One-hot rows, float32 ``(n, classes)``; zeros where the label is missing."""
         return self._of_classes.targets(labels)
 
     def loss(self, phase: LossSettings) -> Any:
@@ -166,6 +170,15 @@ class Vector(Output):
     def compares(self, phase: LossSettings) -> bool:
         """Always: the vectors are what trains and what is scored."""
         return True
+
+    def weights(self, labels: Array, class_weight: Any) -> Array | None:
+        """None; raises ConfigurationError where class weights are given."""
+        if class_weight is not None:
+            raise ConfigurationError(
+                "class_weight is of classes that a network tells apart; an embedding's loss weighs "
+                "an example's own class and the others alike. Leave it out."
+            )
+        return None
 
     # Answers.
 
