@@ -123,20 +123,31 @@ class Task:
         return [dict(zip(labels, row, strict=True)) for row in zip(*labels.values(), strict=True)]
 
     def measure(self, labels: Mapping[str, Array], arrays: Answers) -> dict[str, float]:
-        """The metrics; of several outputs each begins with the output's name and a slash."""
-        found = {
-            name: output.measure(labels[name], arrays[name])
-            for name, output in self.outputs.items()
-        }
-        if len(found) == 1:
-            return next(iter(found.values()))
-        return {f"{name}/{key}": value for name, row in found.items() for key, value in row.items()}
+        """See ``measure``."""
+        return measure(self.outputs, labels, arrays)
 
     @property
     def metric(self) -> str:
         """The metric that tables show."""
         [name, *others] = self.outputs
         return f"{name}/{self.first.metric}" if others else self.first.metric
+
+
+def measure(
+    outputs: Mapping[str, Output], labels: Mapping[str, Array], arrays: Answers
+) -> dict[str, float]:
+    """The metrics of outputs; of several each begins with the output's name and a slash.
+
+    An output of which no example has a label has none.
+    """
+    found = {
+        name: output.measure(labels[name], arrays[name])
+        for name, output in outputs.items()
+        if output.present(labels[name]).any()
+    }
+    if len(outputs) == 1:
+        return next(iter(found.values()), {})
+    return {f"{name}/{key}": value for name, row in found.items() for key, value in row.items()}
 
 
 def outputs_from_manifest(manifest: Mapping[str, Any]) -> dict[str, Output]:

@@ -1,7 +1,7 @@
 """Heads: what is trained on top of a backbone."""
 
-from kerastl.heads.classification import OUTPUT, Head
-from kerastl.heads.embedding import EMBEDDING, attach_embedding
+from kerastl.heads.classification import Head
+from kerastl.heads.layers import Outputs, attach_outputs, layer_names
 from kerastl.heads.text import POOLINGS, TextHead, pool
 
-__all__ = ["EMBEDDING", "OUTPUT", "POOLINGS", "Head", "TextHead", "attach_embedding", "pool"]
+__all__ = ["POOLINGS", "Head", "Outputs", "TextHead", "attach_outputs", "layer_names", "pool"]

@@ -1,4 +1,4 @@
-"""The classification head: pooling, dropout, an optional hidden layer, softmax."""
+"""The head of an image network: pooling, an optional hidden layer, dropout, the outputs."""
 
 from __future__ import annotations
 
@@ -9,19 +9,18 @@ import keras
 
 from kerastl.errors import ConfigurationError
 from kerastl.graph import POOLING_LAYER
-
-OUTPUT = "probabilities"
+from kerastl.heads.layers import Outputs, attach_hidden, attach_outputs, check_hidden
 
 
 @dataclasses.dataclass(frozen=True)
 class Head:
-    """Settings of a classification head.
+    """Settings of a head for images.
 
     Attributes:
         pooling: how a feature map (n, height, width, features) or tokens (n, tokens, features)
             become a vector (n, features): ``"avg"`` or ``"max"`` over the positions. Backbones
             that end in a vector, such as their class token, leave nothing to pool.
-        hidden: units of a hidden ReLU layer, or None for a linear classifier.
+        hidden: units of a hidden ReLU layer, or None for a linear head.
         dropout: fraction of features that are dropped in training, in [0, 1).
     """
 
@@ -29,17 +28,17 @@ class Head:
     hidden: int | None = None
     dropout: float = 0.3
 
-    def attach(self, features: Any, num_classes: int, *, seed: int) -> Any:
+    def attach(self, features: Any, outputs: Outputs, *, seed: int) -> Any:
         """Attaches the head to a feature map.
 
         Args:
             features: KerasTensor (n, height, width, features), (n, tokens, features) or
                 (n, features).
-            num_classes: how many classes.
+            outputs: what the network says.
             seed: seed of the initial weights and of the dropout.
 
         Returns:
-            KerasTensor (n, num_classes), float32, rows that sum to 1.
+            KerasTensor (n, width), float32; of several outputs a list of them.
 
         Raises:
             ConfigurationError: a setting that cannot be.
@@ -54,28 +53,11 @@ class Head:
         pool = pooling.get((self.pooling, len(features.shape)))
         if pool is not None:
             features = pool(name=POOLING_LAYER)(features)
-        if self.hidden:
-            features = keras.layers.Dense(
-                self.hidden,
-                activation="relu",
-                name="head_hidden",
-                kernel_initializer=keras.initializers.HeNormal(seed=seed + 1),
-            )(features)
-        if self.dropout:
-            features = keras.layers.Dropout(self.dropout, seed=seed, name="head_dropout")(features)
-        return keras.layers.Dense(
-            num_classes,
-            activation="softmax",
-            dtype="float32",
-            name=OUTPUT,
-            kernel_initializer=keras.initializers.GlorotUniform(seed=seed),
-        )(features)
+        features = attach_hidden(features, hidden=self.hidden, dropout=self.dropout, seed=seed)
+        return attach_outputs(features, outputs, seed=seed)
 
     def check(self) -> None:
         """Raises ConfigurationError where a setting cannot be."""
         if self.pooling not in ("avg", "max"):
             raise ConfigurationError(f"pooling={self.pooling!r}; allowed are 'avg' and 'max'.")
-        if not isinstance(self.dropout, (int, float)) or not 0 <= self.dropout < 1:
-            raise ConfigurationError(f"dropout={self.dropout!r}; allowed is 0 <= dropout < 1.")
-        if self.hidden is not None and (not isinstance(self.hidden, int) or self.hidden < 1):
-            raise ConfigurationError(f"hidden={self.hidden!r}; give a number of units, or None.")
+        check_hidden(self.hidden, self.dropout)

@@ -1,4 +1,4 @@
-"""The head of a text network: pooling over tokens, dropout, an optional hidden layer, outputs."""
+"""The head of a text network: pooling over tokens, a hidden layer, dropout, the outputs."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import keras
 
 from kerastl.errors import ConfigurationError
 from kerastl.graph import POOLING_LAYER, SCORES_LAYER
-from kerastl.heads.classification import OUTPUT
+from kerastl.heads.layers import Outputs, attach_hidden, attach_outputs, check_hidden
 
-Kind = Literal["single_label", "multi_label", "regression"]
 POOLINGS = ("mean", "class_token", "max", "attention")
 # Added to the scores of padding: exp of it is 0 in float32, and it is finite in float16 too.
 _FAR_BELOW = -3e4
@@ -35,45 +34,26 @@ class TextHead:
     hidden: int | None = None
     dropout: float = 0.1
 
-    def attach(
-        self, tokens: Any, mask: Any, outputs: int, *, kind: Kind, pooling: str, seed: int
-    ) -> Any:
+    def attach(self, tokens: Any, mask: Any, outputs: Outputs, *, pooling: str, seed: int) -> Any:
         """Attaches the head to a sequence.
 
         Args:
             tokens: KerasTensor (n, length, features).
             mask: KerasTensor bool (n, length), true where there is a token.
-            outputs: how many classes, or 1 for a regression.
-            kind: ``"single_label"`` gives probabilities that sum to 1, ``"multi_label"`` one for
-                each class, ``"regression"`` a number.
+            outputs: what the network says.
             pooling: what is taken where the head itself says None.
             seed: seed of the initial weights and of the dropout.
 
         Returns:
-            KerasTensor (n, outputs), float32.
+            KerasTensor (n, width), float32; of several outputs a list of them.
 
         Raises:
             ConfigurationError: a setting that cannot be.
         """
         self.check()
         features = pool(tokens, mask, self.pooling or pooling, seed=seed)
-        if self.hidden:
-            features = keras.layers.Dense(
-                self.hidden,
-                activation="relu",
-                name="head_hidden",
-                kernel_initializer=keras.initializers.HeNormal(seed=seed + 1),
-            )(features)
-        if self.dropout:
-            features = keras.layers.Dropout(self.dropout, seed=seed, name="head_dropout")(features)
-        activation = {"single_label": "softmax", "multi_label": "sigmoid"}.get(kind)
-        return keras.layers.Dense(
-            outputs,
-            activation=activation,
-            dtype="float32",
-            name=OUTPUT,
-            kernel_initializer=keras.initializers.GlorotUniform(seed=seed),
-        )(features)
+        features = attach_hidden(features, hidden=self.hidden, dropout=self.dropout, seed=seed)
+        return attach_outputs(features, outputs, seed=seed)
 
     def check(self) -> None:
         """Raises ConfigurationError where a setting cannot be."""
@@ -81,10 +61,7 @@ class TextHead:
             raise ConfigurationError(
                 f"pooling={self.pooling!r}; allowed are {', '.join(map(repr, POOLINGS))}, or None."
             )
-        if not isinstance(self.dropout, (int, float)) or not 0 <= self.dropout < 1:
-            raise ConfigurationError(f"dropout={self.dropout!r}; allowed is 0 <= dropout < 1.")
-        if self.hidden is not None and (not isinstance(self.hidden, int) or self.hidden < 1):
-            raise ConfigurationError(f"hidden={self.hidden!r}; give a number of units, or None.")
+        check_hidden(self.hidden, self.dropout)
 
 
 def pool(tokens: Any, mask: Any, pooling: str, *, seed: int = 0) -> Any:

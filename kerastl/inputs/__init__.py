@@ -13,6 +13,7 @@ from kerastl.inputs.examples import (
     LazyView,
     as_input,
     decode,
+    labels_by_output,
 )
 from kerastl.inputs.image import Image
 from kerastl.inputs.image_reading import IMAGES, ImageReader
@@ -42,6 +43,7 @@ __all__ = [
     "decode",
     "input_from_manifest",
     "input_from_run",
+    "labels_by_output",
     "register_input",
     "sort_tokens",
 ]

@@ -6,7 +6,7 @@ import abc
 import dataclasses
 import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from kerastl.errors import DataError
 from kerastl.inputs.augment import Augment
+from kerastl.outputs import PROBABILITIES
 
 Array = np.ndarray[Any, Any]
 DECODE_BATCH = 32
@@ -22,13 +23,17 @@ MEMORY_LIMIT = 2 * 1024**3
 
 
 class Readable(Protocol):
-    """What is needed of a data set: its sources and labels, or one ordered pass over both."""
+    """What is needed of a data set: its sources and labels, or one ordered pass over both.
+
+    Labels are arrays ``(n, ...)`` by the name of their output; a data set of one output may give
+    its array as it is.
+    """
 
     sources: Any
     labels: Any
 
     def batches(self, image_size: tuple[int, int], batch_size: int) -> Iterator[Any]:
-        """Yields (uint8 (b, height, width, 3), int64 (b,))."""
+        """Yields images uint8 ``(b, height, width, 3)`` and their labels."""
         ...
 
     def size_hint(self) -> int | None:
@@ -40,13 +45,20 @@ class Examples(abc.ABC):
     """Inputs of a network with their labels, in a fixed order.
 
     Attributes:
-        labels: (n, ...), what the objective makes targets of.
+        targets: the labels ``(n, ...)`` of each output, by its name; empty where there are none.
     """
 
-    labels: Array
+    targets: Mapping[str, Array]
 
+    @abc.abstractmethod
     def __len__(self) -> int:
-        return len(self.labels)
+        """How many there are."""
+
+    @property
+    def labels(self) -> Array:
+        """The labels ``(n, ...)`` of examples that have one output."""
+        [labels] = self.targets.values()
+        return labels
 
     @property
     def lengths(self) -> Array | None:
@@ -73,11 +85,14 @@ class ImageExamples(Examples):
 
     Attributes:
         images: uint8 (n, height, width, 3), in memory or memory-mapped.
-        labels: int64 (n,).
+        targets: see ``Examples``.
     """
 
     images: Array
-    labels: Array
+    targets: Mapping[str, Array]
+
+    def __len__(self) -> int:
+        return len(self.images)
 
     @property
     def nbytes(self) -> int:
@@ -133,27 +148,36 @@ def as_input(values: Array) -> Array:
     return values if values.dtype == np.int32 else values.astype(np.float32, copy=False)
 
 
-def decode(data: Readable, image_size: tuple[int, int], folder: Path) -> ImageExamples:
+def labels_by_output(labels: Any, output: str) -> dict[str, Array]:
+    """Labels by the name of their output; those that come as one array are of ``output``."""
+    named = labels if isinstance(labels, Mapping) else {output: labels}
+    return {name: np.asarray(values) for name, values in named.items()}
+
+
+def decode(
+    data: Readable, image_size: tuple[int, int], folder: Path, *, output: str = PROBABILITIES
+) -> ImageExamples:
     """Decodes a data set once.
 
     Args:
         data: the data set.
         image_size: height and width in pixels.
         folder: where a file is made for what does not fit ``MEMORY_LIMIT``.
+        output: whose labels they are, where the data set gives them as one array.
 
     Raises:
         DataError: not a single image could be read.
     """
     batches: list[Array] = []
-    labels: list[Array] = []
+    labels: list[dict[str, Array]] = []
     expected = data.size_hint()
     file: Array | None = None
     filled = 0
     bytes_each = image_size[0] * image_size[1] * 3
     if expected is not None and expected * bytes_each > MEMORY_LIMIT:
         file = allocate((expected, *image_size, 3), np.dtype(np.uint8), folder)
-    for images, classes in data.batches(image_size, DECODE_BATCH):
-        labels.append(np.asarray(classes))
+    for images, found in data.batches(image_size, DECODE_BATCH):
+        labels.append(labels_by_output(found, output))
         if file is None:
             batches.append(np.asarray(images, dtype=np.uint8))
         else:
@@ -162,7 +186,8 @@ def decode(data: Readable, image_size: tuple[int, int], folder: Path) -> ImageEx
     if filled == 0:
         raise DataError("Not a single image could be read; see the warnings above.")
     stacked = np.concatenate(batches) if file is None else file[:filled]
-    return ImageExamples(stacked, np.concatenate(labels))
+    targets = {name: np.concatenate([part[name] for part in labels]) for name in labels[0]}
+    return ImageExamples(stacked, targets)
 
 
 def allocate(shape: tuple[int, ...], dtype: np.dtype[Any], folder: Path) -> Array:

@@ -13,12 +13,13 @@ import numpy as np
 from kerastl.errors import ConfigurationError, DataWarning
 from kerastl.files import atomic_file, read_json, write_json
 from kerastl.inputs import text_golden
-from kerastl.inputs.examples import Readable
+from kerastl.inputs.examples import Readable, labels_by_output
 from kerastl.inputs.input import BATCH, Input, Spec
 from kerastl.inputs.reading import Reader
 from kerastl.inputs.text_probes import PROBES, SENTENCES
 from kerastl.inputs.text_reading import TEXTS
 from kerastl.inputs.token_examples import TokenExamples, sort_tokens
+from kerastl.outputs import PROBABILITIES
 from kerastl.text import TOKENIZER_FILE, SentencePieceSource, Tokenizer, check_equal, to_hub
 from kerastl.text.strings import check_text, text_list
 
@@ -129,10 +130,7 @@ class Text(Input):
         """Token ids int32 ``(b, length)``; texts of a batch are of about one length."""
         ids = self.encode(sources)
         found = sort_tokens(
-            ids,
-            np.zeros(len(ids)),
-            pad_id=self.tokenizer.pad_id,
-            length=length or self.fixed_length,
+            ids, {}, pad_id=self.tokenizer.pad_id, length=length or self.fixed_length
         )
         for start in range(0, len(found), size):
             rows = np.arange(start, min(start + size, len(found)))
@@ -150,7 +148,10 @@ class Text(Input):
                 stacklevel=2,
             )
         return sort_tokens(
-            encoded.ids, data.labels, pad_id=self.tokenizer.pad_id, length=self.fixed_length
+            encoded.ids,
+            labels_by_output(data.labels, PROBABILITIES),
+            pad_id=self.tokenizer.pad_id,
+            length=self.fixed_length,
         )
 
     def specs(self, *, fixed_lengths: bool = False) -> tuple[Spec, ...]:

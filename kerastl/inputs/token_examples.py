@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,7 @@ class TokenExamples(Examples):
     Attributes:
         ids: int32 (total,), all texts one after another.
         offsets: int64 (n + 1,): text i is ``ids[offsets[i]:offsets[i + 1]]``.
-        labels: (n, ...).
+        targets: see ``Examples``.
         pad_id: fills up what is shorter than a batch.
         positions: int64 (n,), where each text was before it was sorted.
         length: that of every text in a batch, for networks whose answers depend on it; None
@@ -51,10 +51,13 @@ class TokenExamples(Examples):
 
     ids: Array
     offsets: Array
-    labels: Array
+    targets: Mapping[str, Array]
     pad_id: int
     positions: Array
     length: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.positions)
 
     @property
     def lengths(self) -> Array | None:
@@ -85,13 +88,17 @@ class TokenExamples(Examples):
 
 
 def sort_tokens(
-    encoded: Sequence[Array], labels: Array, *, pad_id: int, length: int | None = None
+    encoded: Sequence[Array],
+    targets: Mapping[str, Any],
+    *,
+    pad_id: int,
+    length: int | None = None,
 ) -> TokenExamples:
     """Sorts the token ids of texts by length; texts of one length stay in their order.
 
     Args:
         encoded: int32 (tokens,) of each text.
-        labels: (n, ...), in the order of the texts.
+        targets: labels (n, ...) by the name of their output, in the order of the texts.
         pad_id: the id of padding.
         length: see ``TokenExamples``.
     """
@@ -100,4 +107,5 @@ def sort_tokens(
     offsets = np.concatenate([[0], np.cumsum(counts[positions])]).astype(np.int64)
     parts = [np.asarray(encoded[int(i)], dtype=np.int32) for i in positions]
     ids = np.concatenate(parts) if parts else np.zeros(0, np.int32)
-    return TokenExamples(ids, offsets, np.asarray(labels)[positions], pad_id, positions, length)
+    found = {name: np.asarray(labels)[positions] for name, labels in targets.items()}
+    return TokenExamples(ids, offsets, found, pad_id, positions, length)

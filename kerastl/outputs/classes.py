@@ -36,6 +36,7 @@ class Classes(Output):
 
     kind: ClassVar[str] = "single_label"
     score: ClassVar[str] = "accuracy"
+    score_is_a_share: ClassVar[bool] = True
     metric: ClassVar[str] = "accuracy"
     names_one_class: ClassVar[bool] = True
     one_class: ClassVar[bool] = True
@@ -152,8 +153,8 @@ class Classes(Output):
         )(features)
 
     def targets(self, labels: Array) -> Array:
-        """One-hot rows, float32 ``(n, classes)``."""
-        return np.eye(self.width, dtype=np.float32)[labels]
+        """One-hot rows, float32 ``(n, classes)``; zeros where the label is missing."""
+        return np.eye(self.width, dtype=np.float32)[labels] * self.present(labels)[:, None]
 
     def loss(self, phase: LossSettings) -> Any:
         """Cross-entropy, focal cross-entropy, or a contrastive loss on the features."""
@@ -189,7 +190,7 @@ class Classes(Output):
             return None
         if class_weight == "balanced":
             counts = np.bincount(labels[self.present(labels)], minlength=self.width)
-            by_class = len(labels) / (self.width * np.maximum(counts, 1))
+            by_class = counts.sum() / (self.width * np.maximum(counts, 1))
             return np.asarray(by_class[labels], dtype=np.float32)
         if isinstance(class_weight, dict) and set(class_weight) == set(self.class_names):
             given = np.array([class_weight[name] for name in self.class_names], dtype=np.float32)

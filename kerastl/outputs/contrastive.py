@@ -48,7 +48,10 @@ class ContrastiveLoss(keras.losses.Loss):
     """
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """The loss of each example (b,) of targets (b, classes) and vectors (b, features)."""
+        """The loss of each example (b,) of targets (b, classes) and vectors (b, features).
+
+        An example whose class is missing, a row of zeros, is near to none and far from none.
+        """
         similar, near, far = _pairs(y_true, y_pred)
         return _mean((1.0 - similar) ** 2, near) + _mean(similar**2, far)
 
@@ -90,7 +93,7 @@ class PrecisionAtOne(keras.metrics.Metric):
 def _pairs(targets: Any, vectors: Any) -> tuple[Any, Any, Any]:
     """Cosines of a batch (b, b), and which pairs are of one class and which of two, 1 or 0.
 
-    No example is a pair with itself.
+    No example is a pair with itself, nor with one whose class is missing.
     """
     ops = keras.ops
     vectors = ops.cast(vectors, "float32")
@@ -98,7 +101,8 @@ def _pairs(targets: Any, vectors: Any) -> tuple[Any, Any, Any]:
     similar = ops.matmul(vectors, ops.transpose(vectors))
     same = ops.matmul(targets, ops.transpose(targets))
     others = 1.0 - ops.eye(ops.shape(same)[0])
-    return similar, same * others, (1.0 - same) * others
+    known = ops.sum(targets, axis=-1)
+    return similar, same * others, (ops.outer(known, known) - same) * others
 
 
 def _mean(values: Any, weights: Any) -> Any:

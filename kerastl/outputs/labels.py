@@ -43,6 +43,7 @@ class Labels(Output):
 
     kind: ClassVar[str] = "multi_label"
     score: ClassVar[str] = "accuracy"
+    score_is_a_share: ClassVar[bool] = True
     metric: ClassVar[str] = "micro_f1"
     several_columns: ClassVar[bool] = True
 

@@ -35,6 +35,7 @@ class Number(Output):
 
     kind: ClassVar[str] = "regression"
     score: ClassVar[str] = "r2"
+    takes_smoothing: ClassVar[bool] = False
     metric: ClassVar[str] = "r2"
     # Its strata are tenths of the numbers, which are nothing by themselves.
     strata_on_both_sides: ClassVar[bool] = False

@@ -89,6 +89,12 @@ class Output(abc.ABC):
     score: ClassVar[str]
     """The metric by which epochs are compared, the higher the better."""
 
+    score_is_a_share: ClassVar[bool] = False
+    """Whether ``score`` is a share of examples, whose standard error is known."""
+
+    takes_smoothing: ClassVar[bool] = True
+    """Whether focal loss and label smoothing, which are made for classes, mean anything here."""
+
     metric: ClassVar[str]
     """The metric that tables show."""
 
@@ -243,7 +249,10 @@ class Output(abc.ABC):
 
     @abc.abstractmethod
     def targets(self, labels: Array) -> Array:
-        """What the loss compares the network's outputs with, float32 ``(n, ...)``."""
+        """What the loss compares the network's outputs with, float32 ``(n, ...)``.
+
+        Where a label is missing they are finite numbers, which training gives no weight.
+        """
 
     @abc.abstractmethod
     def loss(self, phase: LossSettings) -> Any:

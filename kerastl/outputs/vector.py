@@ -160,7 +160,7 @@ class Vector(Output):
         return keras.layers.Identity(name=name, dtype="float32")(vectors)
 
     def targets(self, labels: Array) -> Array:
-        """One-hot rows, float32 ``(n, classes)``."""
+        """One-hot rows, float32 ``(n, classes)``; zeros where the label is missing."""
         return self.labelling.targets(labels)
 
     def loss(self, phase: LossSettings) -> Any:
@@ -183,6 +183,15 @@ class Vector(Output):
     def compares(self, phase: LossSettings) -> bool:
         """Always: the vectors are what trains and what is scored."""
         return True
+
+    def weights(self, labels: Array, class_weight: Any) -> Array | None:
+        """None; raises ConfigurationError where class weights are given."""
+        if class_weight is not None:
+            raise ConfigurationError(
+                "class_weight is of classes that a network tells apart; an embedding's loss weighs "
+                "an example's own class and the others alike. Leave it out."
+            )
+        return None
 
     # Answers.
 

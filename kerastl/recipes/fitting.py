@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -10,37 +11,76 @@ import tempfile
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
-import numpy as np
 
 from kerastl.backbones import NONE, stages_of
-from kerastl.data import DataWarning
-from kerastl.errors import ConfigurationError, DataError
+from kerastl.errors import ConfigurationError
 from kerastl.graph import ALL, HEAD, open_model, operations, resolve_boundary
 from kerastl.model import TrainedModel, load_run, run_directory
 from kerastl.optional import require
+from kerastl.outputs import Output
 from kerastl.provenance import command_line, versions
 from kerastl.recipes.jobs import make_job, plain_weights
+from kerastl.recipes.recipe import Recipe, RunData
+from kerastl.task import measure
 from kerastl.training import (
     DTYPES,
     RECOMMENDED,
     CheckpointStore,
     ConsoleReporter,
-    Examples,
     Reporter,
     State,
     check_precision,
-    example_weights,
     lora_layers,
     run_plan,
+    weights_by_output,
 )
 
 MAX_SEED = 2**31 - 2  # Initialisers take int32, and one of them takes seed + 1.
 
-if TYPE_CHECKING:
-    from kerastl.recipes.recipe import Recipe
+
+@dataclasses.dataclass(frozen=True)
+class RunSettings:
+    """How a model is trained beside its recipe; see the recipes' ``fit``."""
+
+    seed: int
+    out: Path | None
+    resume: bool
+    overwrite: bool
+    callbacks: tuple[Any, ...]
+    tensorboard: bool | str | os.PathLike[str]
+    reporter: Reporter | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """A network before its training, with what it is made of and for.
+
+    Attributes:
+        base: what the recipe's ``build_base`` returned.
+        model: the whole network.
+        outputs: what it says, by name, with the classes of the training data.
+        weights_sha256: of the file of weights; None where they are random.
+        train: the training data.
+        validation: the validation data, or None.
+    """
+
+    base: Any
+    model: keras.Model
+    outputs: Mapping[str, Output]
+    weights_sha256: str | None
+    train: Any
+    validation: Any
+
+    @property
+    def fingerprints(self) -> dict[str, str | None]:
+        """Those of the data."""
+        return {
+            "data_fingerprint": self.train.fingerprint,
+            "validation_fingerprint": self.validation.fingerprint if self.validation else None,
+        }
 
 
 def fit(
@@ -48,98 +88,128 @@ def fit(
     data: Any,
     validation: Any,
     *,
-    seed: int,
     class_names: Iterable[str] | None,
-    out: Path | None,
-    resume: bool,
-    overwrite: bool,
-    callbacks: tuple[Any, ...],
-    tensorboard: bool | str | os.PathLike[str],
     options: Mapping[str, Any],
-    reporter: Reporter | None,
+    run: RunSettings,
 ) -> TrainedModel:
     """Trains a model; see the recipes' ``fit`` for the arguments.
 
     ``options`` goes to the recipe's ``load``.
     """
-    reporter = reporter or ConsoleReporter()
-    check_settings(recipe, seed)
-    logs = _tensorboard_folder(tensorboard, out)
-    if out is None and (resume or overwrite):
+    reporter = run.reporter or ConsoleReporter()
+    check_settings(recipe, run.seed)
+    logs = _tensorboard_folder(run.tensorboard, run.out)
+    out = run.out
+    if out is None and (run.resume or run.overwrite):
         raise ConfigurationError("resume and overwrite are of a run directory: give out=.")
-    if out is not None and _is_finished(out, resume=resume, overwrite=overwrite):
-        return _finished(out, recipe, seed)
-    # Keras draws initial weights and dropout from global generators.
+    if out is not None and _is_finished(out, resume=run.resume, overwrite=run.overwrite):
+        return _finished(out, recipe, run.seed)
+    network = make_network(
+        recipe, data, validation, seed=run.seed, class_names=class_names, options=options
+    )
+    if out is not None:
+        _prepare(out, clear=run.overwrite and not run.resume)
+    with tempfile.TemporaryDirectory(dir=out, prefix=".tmp-") as scratch:
+        train, held_out = recipe.read(
+            network.train, network.validation, network.base, Path(scratch), reporter
+        )
+        for name, output in network.outputs.items():
+            output.check_trainable(train.targets[name], recipe.batch_size)
+        found = RunData(network.train, network.validation, train, held_out)
+        history = _train(recipe, network, found, run, Path(scratch), reporter, logs)
+        model = _trained_model(recipe, network, found, run.seed, history)
+    if out is not None:
+        model.save(out)
+    return model
+
+
+def make_network(
+    recipe: Recipe,
+    data: Any,
+    validation: Any,
+    *,
+    seed: int,
+    class_names: Iterable[str] | None,
+    options: Mapping[str, Any],
+) -> Network:
+    """Builds a recipe's network for some data.
+
+    Keras's, NumPy's and Python's global generators are seeded, since Keras draws initial weights
+    and dropout from them.
+    """
     keras.utils.set_random_seed(seed)
     # Built before the data are read, which may take long: weights may not fit, stages not exist.
     base = recipe.build_base()
     check_stages(recipe, base.model)
-
-    train_data, validation_data = recipe.load(
+    train, held_out = recipe.load(
         data, validation, seed=seed, class_names=class_names, options=options
     )
-    names = tuple(train_data.class_names)
-    class_weight = plain_weights(recipe.class_weight)
-    example_weights(np.arange(len(names)), len(names), class_weight, names)
+    outputs = recipe.outputs_of(train)
+    weights_by_output(outputs, plain_weights(recipe.class_weight))
     keras.utils.set_random_seed(seed)
-    outputs = 1 if recipe.objective.kind == "regression" else len(names)
-    network, weights_sha256 = recipe.assemble(outputs, seed=seed, base=base)
-    # It shares all weights with the network, which is what is saved.
-    opened = open_model(network)
-    if out is not None:
-        _prepare(out, clear=overwrite and not resume)
-    checkpoints = None if out is None else CheckpointStore(out / run_directory.CHECKPOINTS)
+    model, weights_sha256 = recipe.assemble(outputs, seed=seed, base=base)
+    return Network(base, model, outputs, weights_sha256, train, held_out)
 
-    with tempfile.TemporaryDirectory(dir=out, prefix=".tmp-") as scratch:
-        train, held_out = recipe.read(train_data, validation_data, base, Path(scratch), reporter)
-        _check_classes(recipe, train, names)
-        fingerprints = {
-            "data_fingerprint": train_data.fingerprint,
-            "validation_fingerprint": validation_data.fingerprint if validation_data else None,
-        }
-        settings = _fingerprint(recipe, seed, weights_sha256, fingerprints)
-        history = run_plan(
-            make_job(
-                recipe,
-                opened,
-                train,
-                held_out,
-                names,
-                seed=seed,
-                scratch=Path(scratch),
-                reporter=reporter,
-                settings=settings,
-                callbacks=callbacks,
-                tensorboard=logs,
-                checkpoints=checkpoints,
-            ),
-            recipe.resolved_plan,
-            _state(checkpoints, settings, resume),
-        )
-        metrics = {} if held_out is None else recipe.measure(network, held_out)
 
-    model = recipe.finish(
-        train,
-        held_out,
-        train_data,
-        validation_data,
-        base,
+def _train(
+    recipe: Recipe,
+    network: Network,
+    data: RunData,
+    run: RunSettings,
+    scratch: Path,
+    reporter: Reporter,
+    tensorboard: Path | None,
+) -> list[dict[str, Any]]:
+    """Carries out a recipe's plan, from where an interrupted run stood; returns its records."""
+    checkpoints = None
+    if run.out is not None:
+        checkpoints = CheckpointStore(run.out / run_directory.CHECKPOINTS)
+    settings = _fingerprint(recipe, run.seed, network.weights_sha256, network.fingerprints)
+    job = make_job(
+        recipe,
+        # It shares all weights with the network, which is what is saved.
+        open_model(network.model),
+        network.outputs,
+        data.train_examples,
+        data.validation_examples,
+        seed=run.seed,
+        scratch=scratch,
+        reporter=reporter,
+        settings=settings,
+        callbacks=run.callbacks,
+        tensorboard=tensorboard,
+        checkpoints=checkpoints,
+    )
+    return run_plan(job, recipe.resolved_plan, _state(checkpoints, settings, run.resume))
+
+
+def _trained_model(
+    recipe: Recipe, network: Network, data: RunData, seed: int, history: list[dict[str, Any]]
+) -> TrainedModel:
+    """The model, measured on the validation examples where there are any."""
+    [(name, output)] = network.outputs.items()
+    held_out, metrics = data.validation_examples, {}
+    if held_out is not None:
+        answers = recipe.predict(network.model, held_out)
+        output = output.tuned(held_out.targets[name], answers)
+        metrics = measure({name: output}, held_out.targets, {name: answers})
+    return recipe.trained_model(
+        data,
+        network.base,
+        output,
         seed=seed,
-        network=network,
-        class_names=names,
+        network=network.model,
+        class_names=output.class_names,
         recipe=recipe.get_config(),
         history=history,
         metrics=metrics,
         provenance={
-            **provenance_of(recipe, base, weights_sha256, seed),
-            **fingerprints,
-            "train_examples": len(train),
+            **provenance_of(recipe, network.base, network.weights_sha256, seed),
+            **network.fingerprints,
+            "train_examples": len(data.train_examples),
             "validation_examples": 0 if held_out is None else len(held_out),
         },
     )
-    if out is not None:
-        model.save(out)
-    return model
 
 
 def provenance_of(
@@ -189,6 +259,7 @@ def check_settings(recipe: Recipe, seed: int) -> None:
         raise ConfigurationError(f"memory_limit={recipe.memory_limit!r}; give a count of bytes.")
     check_precision(recipe.precision)
     _ = recipe.record
+    recipe.check_outputs()
     recipe.check()
     plan = recipe.resolved_plan
     source = recipe.weights_source
@@ -274,30 +345,6 @@ def _prepare(out: Path, *, clear: bool) -> None:
                 leftover.unlink(missing_ok=True)
     except OSError as error:
         raise ConfigurationError(f"{out} cannot be written: {error.strerror}.") from error
-
-
-def _check_classes(recipe: Recipe, train: Examples, names: tuple[str, ...]) -> None:
-    if recipe.objective.kind not in ("single_label", "embedding"):
-        return
-    counts = np.bincount(train.labels, minlength=len(names))
-    empty = [name for name, count in zip(names, counts, strict=True) if count == 0]
-    if empty:
-        raise DataError(f"No training example of {', '.join(empty)} could be read.")
-    if recipe.objective.kind == "embedding":
-        _warn_of_lonely(counts, recipe.batch_size)
-
-
-def _warn_of_lonely(counts: Any, batch_size: int) -> None:
-    """Warns where most examples are alone with their class in a batch."""
-    partners = (batch_size - 1) * float(np.sum((counts / counts.sum()) ** 2))
-    if partners < 1:
-        warnings.warn(
-            f"In batches of {batch_size} an example has {partners:.2g} others of its class on "
-            f"average, of {len(counts)} classes: a contrastive loss has little to draw together. "
-            f"Give batch_size={int(np.ceil((batch_size - 1) / partners)) + 1} or more.",
-            DataWarning,
-            stacklevel=5,
-        )
 
 
 def _fingerprint(

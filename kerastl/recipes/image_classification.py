@@ -25,12 +25,12 @@ from kerastl.backbones import (
 from kerastl.data import load_pair
 from kerastl.errors import ConfigurationError
 from kerastl.graph import inline
-from kerastl.heads import Head
-from kerastl.metrics import classification_metrics
+from kerastl.heads import Head, Outputs
 from kerastl.model import ImageModel, predict_images
+from kerastl.outputs import Classes, Output
 from kerastl.recipes import fitting, learning_rate
 from kerastl.recipes.image_samples import image_samples
-from kerastl.recipes.recipe import Recipe
+from kerastl.recipes.recipe import Array, Recipe, RunData, check_layer_names
 from kerastl.training import (
     HIGHEST_RATE,
     LOWEST_RATE,
@@ -141,15 +141,17 @@ class ImageClassification(Recipe):
             self,
             data,
             validation,
-            seed=seed,
             class_names=class_names,
-            out=None if out is None else Path(out),
-            resume=resume,
-            overwrite=overwrite,
-            callbacks=tuple(callbacks),
-            tensorboard=tensorboard,
             options={"on_error": on_error, "columns": columns},
-            reporter=reporter,
+            run=fitting.RunSettings(
+                seed=seed,
+                out=None if out is None else Path(out),
+                resume=resume,
+                overwrite=overwrite,
+                callbacks=tuple(callbacks),
+                tensorboard=tensorboard,
+                reporter=reporter,
+            ),
         )
         assert isinstance(model, ImageModel)
         return model
@@ -221,7 +223,7 @@ class ImageClassification(Recipe):
             A compiled ``keras.Model`` that takes float or uint8 RGB pixels in 0..255 and
             integer labels.
         """
-        network, _ = self.assemble(len(class_names), seed=seed)
+        network, _ = self.assemble(self.output.with_classes(class_names), seed=seed)
         freeze(network)
         plan = self.resolved_plan
         network.compile(
@@ -236,30 +238,34 @@ class ImageClassification(Recipe):
         return build_backbone(self.record, self.weights_source, self.size)
 
     def assemble(
-        self, num_classes: int, *, seed: int, base: BuiltBackbone | None = None
+        self, outputs: Outputs, *, seed: int, base: BuiltBackbone | None = None
     ) -> tuple[keras.Model, str | None]:
         """Builds the whole network and says what weights it has.
 
         Args:
-            num_classes: outputs, at least 2.
+            outputs: what it says, one output or several by name.
             seed: of the initial weights of the head.
             base: what ``build_base`` returned; None builds it.
 
         Returns:
             The network, and the SHA-256 of the weights (None: random).
         """
-        if num_classes < 2:
-            raise ConfigurationError(f"{num_classes} class; a classifier needs at least 2.")
         built = base or self.build_base()
-        outputs = self.head.attach(built.model.output, num_classes, seed=seed)
+        check_layer_names(built.model, outputs)
+        made = self.head.attach(built.model.output, outputs, seed=seed)
         # Not model.input, which is a list in some backbones: a call would warn of the structure.
-        network = keras.Model(built.model.inputs[0], outputs, name="kerastl_network")
+        network = keras.Model(built.model.inputs[0], made, name="kerastl_network")
         # Some backbones nest small models; laid open, every stage can be cut. Layers of KerasHub
         # can be saved only inside their backbone, which is opened for training alone.
         if self.record.source == "keras.applications":
             network = inline(network)
         assert network.inputs[0].name == INPUT
         return network, built.weights_sha256
+
+    @property
+    def output(self) -> Output:
+        """One class for each image."""
+        return Classes()
 
     @property
     def record(self) -> Backbone:
@@ -336,25 +342,20 @@ class ImageClassification(Recipe):
         reporter.finish(f"{len(decoded)} training, {count} validation images")
         return decoded, held_out
 
-    def measure(self, network: keras.Model, examples: Any) -> dict[str, float]:
-        """Metrics of a network on examples."""
-        return classification_metrics(examples.labels, predict_images(network, examples.images))
+    def predict(self, network: keras.Model, examples: Any) -> Array:
+        """What a network says of examples, float32 (n, classes)."""
+        return predict_images(network, examples.images)
 
     def describe(self, base: BuiltBackbone) -> dict[str, Any]:
         """What provenance says of the backbone."""
         return {"preprocessing": describe_preprocessing(base.preprocessing)}
 
-    def finish(
-        self,
-        train: Any,
-        held_out: Any,
-        data: Any,
-        validation: Any,
-        base: Any,
-        *,
-        seed: int,
-        **content: Any,
+    def trained_model(
+        self, data: RunData, base: Any, output: Output, *, seed: int, **content: Any
     ) -> ImageModel:
         """The trained model, with a few images that prove an export."""
-        del data, base
-        return ImageModel(**content, samples=image_samples(train, held_out, validation, seed))
+        del base, output
+        samples = image_samples(
+            data.train_examples, data.validation_examples, data.validation, seed
+        )
+        return ImageModel(**content, samples=samples)

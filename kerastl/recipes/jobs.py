@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
 
 from kerastl.backbones import stages_of
-from kerastl.training import (
-    DTYPES,
-    ActivationCache,
-    CheckpointStore,
-    Examples,
-    Job,
-    Reporter,
-    Storage,
-    default_folder,
-)
+from kerastl.outputs import Output
+from kerastl.training import DTYPES, ActivationCache, Examples, Job, Storage, default_folder
 
 if TYPE_CHECKING:
     from kerastl.recipes.recipe import Recipe
@@ -26,40 +19,36 @@ if TYPE_CHECKING:
 def make_job(
     recipe: Recipe,
     network: keras.Model,
+    outputs: Mapping[str, Output],
     train: Examples,
     validation: Examples | None,
-    class_names: tuple[str, ...],
-    *,
-    seed: int,
-    scratch: Path,
-    reporter: Reporter,
-    settings: str = "",
-    callbacks: tuple[Any, ...] = (),
-    tensorboard: Path | None = None,
-    checkpoints: CheckpointStore | None = None,
+    **options: Any,
 ) -> Job:
-    """Puts a network, decoded data and a recipe's settings together; see ``Job``."""
+    """Puts a network, decoded data and a recipe's settings together.
+
+    Args:
+        recipe: the settings.
+        network: what is trained.
+        outputs: what it says.
+        train: training examples.
+        validation: validation examples, or None.
+        **options: of the run, see ``Job``: ``seed``, ``scratch``, ``reporter``, ...
+    """
     return Job(
         network=network,
+        outputs=outputs,
         stages=stages_of(network, recipe.record.stage_pattern),
         recommended=recipe.record.fine_tune_from,
         train=train,
         validation=validation,
-        class_names=class_names,
         batch_size=recipe.batch_size,
-        seed=seed,
         augment=recipe.augmentation,
         class_weight=plain_weights(recipe.class_weight),
         cache=recipe.cache if recipe.cache in ("auto", False) else True,
         storage=_storage(recipe),
-        callbacks=callbacks,
-        tensorboard=tensorboard,
-        scratch=scratch,
-        reporter=reporter,
-        checkpoints=checkpoints,
-        settings=settings,
         precision=recipe.precision,
-        objective=recipe.objective,
+        loss_weights=recipe.loss_weights,
+        **options,
     )
 
 

@@ -1,4 +1,4 @@
-"""What all recipes share: a backbone, a plan of phases, and how activations are kept."""
+"""What all recipes share: a backbone, outputs, a plan of phases, how activations are kept."""
 
 from __future__ import annotations
 
@@ -10,23 +10,45 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import keras
+import numpy as np
 
 from kerastl.backbones import Backbone, TextBackbone, WeightsSource
 from kerastl.errors import ConfigurationError
+from kerastl.graph import open_model, operations
+from kerastl.heads import Head, Outputs, layer_names
 from kerastl.model import TrainedModel
+from kerastl.outputs import Output
 from kerastl.recipes.settings import from_json, to_json
 from kerastl.training import (
     FULL,
     MEMORY_LIMIT,
-    SINGLE_LABEL,
     Augment,
     Examples,
-    Objective,
     Plan,
     Reporter,
+    check_losses,
     check_plan,
     two_phase,
 )
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class RunData:
+    """The data of a run, as they were loaded and as they go into the network.
+
+    Attributes:
+        train: the training data.
+        validation: the validation data, or None.
+        train_examples: the training examples.
+        validation_examples: the validation examples, or None.
+    """
+
+    train: Any
+    validation: Any
+    train_examples: Any
+    validation_examples: Any
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -48,6 +70,7 @@ class Recipe(abc.ABC):
     """
 
     NAME: ClassVar[str]
+    HEAD: ClassVar[type] = Head
 
     backbone: str
     weights: str | os.PathLike[str] | None
@@ -69,7 +92,7 @@ class Recipe(abc.ABC):
 
     @abc.abstractmethod
     def assemble(
-        self, outputs: int, *, seed: int, base: Any = None
+        self, outputs: Outputs, *, seed: int, base: Any = None
     ) -> tuple[keras.Model, str | None]:
         """Builds the whole network: it, and the SHA-256 of its weights (None: random)."""
 
@@ -92,34 +115,24 @@ class Recipe(abc.ABC):
         """Turns data into what goes into the network."""
 
     @abc.abstractmethod
-    def measure(self, network: keras.Model, examples: Examples) -> dict[str, float]:
-        """Metrics of a network on examples."""
+    def predict(self, network: keras.Model, examples: Examples) -> Array:
+        """What a network of one output says of examples, float32 (n, width), in their order."""
 
     @abc.abstractmethod
     def describe(self, base: Any) -> dict[str, Any]:
         """What provenance says of the backbone."""
 
     @abc.abstractmethod
-    def finish(
-        self,
-        train: Any,
-        held_out: Any,
-        data: Any,
-        validation: Any,
-        base: Any,
-        *,
-        seed: int,
-        **content: Any,
+    def trained_model(
+        self, data: RunData, base: Any, output: Output, *, seed: int, **content: Any
     ) -> TrainedModel:
         """The trained model, with the examples that prove an export.
 
         Args:
-            train: training examples.
-            held_out: validation examples, or None.
-            data: the data set that the training examples came from.
-            validation: that of the validation examples, or None.
+            data: what it was trained and validated on.
             base: what ``build_base`` returned.
-            seed: of the choice.
+            output: what its network says.
+            seed: of the choice of examples.
             **content: further attributes of the model.
         """
 
@@ -129,9 +142,33 @@ class Recipe(abc.ABC):
         return None
 
     @property
-    def objective(self) -> Objective:
-        """What the labels mean."""
-        return SINGLE_LABEL
+    @abc.abstractmethod
+    def output(self) -> Output:
+        """What the network says of an example, before data have named any classes."""
+
+    @property
+    def outputs(self) -> dict[str, Output]:
+        """The outputs by name; one has the name that exported files give it."""
+        return {self.output.tensor: self.output}
+
+    @property
+    def loss_weights(self) -> Mapping[str, float] | str | None:
+        """How much the loss of each of several outputs counts; see ``kerastl.training.Job``."""
+        return None
+
+    def outputs_of(self, data: Any) -> dict[str, Output]:
+        """The outputs with the classes that the training data name."""
+        return {name: out.with_classes(data.class_names) for name, out in self.outputs.items()}
+
+    def check_outputs(self) -> None:
+        """Finds a plan or class weights that do not go with the outputs.
+
+        Raises:
+            ConfigurationError: there are such.
+        """
+        check_losses(self.outputs, self.resolved_plan)
+        if self.class_weight is not None and len(self.outputs) == 1:
+            self.output.weights(self.output.missing(0), "balanced")
 
     @property
     @abc.abstractmethod
@@ -163,6 +200,21 @@ class Recipe(abc.ABC):
                 f"The settings are of the recipe {config['recipe']!r}, not of {cls.NAME!r}."
             )
         try:
-            return cls(**from_json(config))
+            return cls(**from_json(config, cls.HEAD))
         except TypeError as error:
             raise ConfigurationError(f"The recipe cannot be read: {error}.") from error
+
+
+def check_layer_names(base: keras.Model, outputs: Outputs) -> None:
+    """Raises ConfigurationError where one of several outputs has the name of a layer."""
+    if isinstance(outputs, Output) or len(outputs) == 1:
+        return
+    taken = {operation.name for operation in operations(open_model(base))}
+    clashes = [
+        name for name, layer in zip(outputs, layer_names(outputs), strict=True) if layer in taken
+    ]
+    if clashes:
+        raise ConfigurationError(
+            f"The network has layers of its own that are called {', '.join(map(repr, clashes))}. "
+            "Give the outputs other names."
+        )

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from kerastl.errors import ConfigurationError
-from kerastl.heads import Head, TextHead
 from kerastl.training import Augment, Phase
 
 
@@ -27,8 +26,12 @@ def to_json(value: Any) -> Any:
     return value
 
 
-def from_json(config: Mapping[str, Any]) -> dict[str, Any]:
+def from_json(config: Mapping[str, Any], head: type) -> dict[str, Any]:
     """Turns what ``to_json`` made of a recipe back into its arguments.
+
+    Args:
+        config: the settings.
+        head: the class of the recipe's head.
 
     Raises:
         ConfigurationError: a setting that this version does not know.
@@ -39,8 +42,7 @@ def from_json(config: Mapping[str, Any]) -> dict[str, Any]:
         if values.get("plan") is not None:
             values["plan"] = tuple(Phase(**phase) for phase in values["plan"])
         if values.get("head") is not None:
-            kind = TextHead if config.get("recipe") == "text_classification" else Head
-            values["head"] = kind(**values["head"])
+            values["head"] = head(**values["head"])
         if values.get("augment") is not None:
             augment = dict(values["augment"])
             values["augment"] = Augment(**{**augment, "crop": tuple(augment["crop"])})

@@ -10,17 +10,17 @@ import keras
 from kerastl.backbones import BuiltTextBackbone
 from kerastl.data import TextKind
 from kerastl.errors import ConfigurationError
-from kerastl.heads import TextHead
-from kerastl.metrics import best_thresholds
-from kerastl.model import TextModel, measure, predict_tokens
+from kerastl.heads import Outputs, TextHead
+from kerastl.model import TextModel
 from kerastl.model.texts import Kind
+from kerastl.outputs import Output, output_named
+from kerastl.recipes.recipe import RunData, check_layer_names
 from kerastl.recipes.text_recipe import TextRecipe, padding_mask
-from kerastl.training import Objective, Plan, check_plan, two_phase
+from kerastl.training import Plan, check_plan, two_phase
 
 # A linear head on pooled vectors of about unit size takes large steps; transformers small ones.
 HEAD_EPOCHS, HEAD_RATE = 10, 1e-2
 FINE_TUNE_EPOCHS, FINE_TUNE_RATE = 3, 1e-4
-_KINDS = ("single_label", "multi_label", "regression")
 
 
 @final
@@ -38,8 +38,8 @@ class TextClassification(TextRecipe[TextModel]):
             directory inside an installed distribution), or None for random weights.
         tokenizer: a directory to take the tokenizer from where the weights are random; None
             takes that of the weights.
-        max_length: the most tokens a text, its start and end tokens counted; what is longer is
-            cut, with a warning that counts.
+        max_length: maximum tokens per text, start and end tokens included; longer texts are cut,
+            with a warning that counts them.
         kind: ``"single_label"``: a class for each text; ``"multi_label"``: any number of
             classes; ``"regression"``: a number.
         head: what is trained on top of the backbone.
@@ -61,32 +61,31 @@ class TextClassification(TextRecipe[TextModel]):
     """
 
     NAME: ClassVar[str] = "text_classification"
+    HEAD: ClassVar[type] = TextHead
 
     kind: Kind = "single_label"
     head: TextHead = dataclasses.field(default_factory=TextHead)
 
     def assemble(
-        self, outputs: int, *, seed: int, base: BuiltTextBackbone | None = None
+        self, outputs: Outputs, *, seed: int, base: BuiltTextBackbone | None = None
     ) -> tuple[keras.Model, str | None]:
         """Builds the whole network and says what weights it has.
 
         Args:
-            outputs: classes, at least 2 of a single label; 1 for a regression.
+            outputs: what it says, one output or several by name.
             seed: of the initial weights of the head.
             base: what ``build_base`` returned; None builds it.
 
         Returns:
-            The network, token ids int32 (n, length) to outputs (n, outputs), and the SHA-256 of
+            The network, token ids int32 (n, length) to outputs (n, width), and the SHA-256 of
             the weights (None: random).
         """
-        if outputs < 2 and self.kind == "single_label":
-            raise ConfigurationError(f"{outputs} class; a classifier needs at least 2.")
         built = base or self.build_base()
+        check_layer_names(built.model, outputs)
         made = self.head.attach(
             built.model.outputs[0],
             padding_mask(built),
             outputs,
-            kind=self.kind,
             pooling=self.record.pooling,
             seed=seed,
         )
@@ -99,9 +98,15 @@ class TextClassification(TextRecipe[TextModel]):
         return self.kind
 
     @property
-    def objective(self) -> Objective:
-        """What the labels mean."""
-        return Objective(self.kind)
+    def output(self) -> Output:
+        """What the labels of this kind are."""
+        member = output_named(self.kind)
+        if member.family != "classification":
+            raise ConfigurationError(
+                f"kind={self.kind!r} is not one label, several labels or a number for each text; "
+                "it has a recipe of its own."
+            )
+        return member()
 
     @property
     def resolved_plan(self) -> Plan:
@@ -109,54 +114,33 @@ class TextClassification(TextRecipe[TextModel]):
         if self.plan is not None:
             check_plan(self.plan)
             return self.plan
+        settings: dict[str, Any] = {"select": "one_standard_error"}
+        if not self.output.takes_smoothing:
+            settings["label_smoothing"] = 0.0
         return two_phase(
             HEAD_EPOCHS,
             FINE_TUNE_EPOCHS,
             head_learning_rate=HEAD_RATE,
             learning_rate=FINE_TUNE_RATE,
-            select="one_standard_error",
+            **settings,
         )
 
     def check_task(self) -> None:
-        """Finds a head, a kind or class weights that cannot be; raises ConfigurationError."""
+        """Finds a head that cannot be; raises ConfigurationError."""
         if not isinstance(self.head, TextHead):
             raise ConfigurationError(f"head={self.head!r}; give a kerastl.TextHead.")
         self.head.check()
-        if self.kind not in _KINDS:
-            raise ConfigurationError(
-                f"kind={self.kind!r}; allowed are {', '.join(map(repr, _KINDS))}."
-            )
-        if self.class_weight is not None and self.kind != "single_label":
-            raise ConfigurationError("class_weight is for kind='single_label'. Leave it out.")
 
-    def measure(self, network: keras.Model, examples: Any) -> dict[str, float]:
-        """Metrics of a network on examples."""
-        outputs = predict_tokens(network, examples)
-        return measure(examples.labels, outputs[examples.positions], self.kind)
-
-    def finish(
-        self,
-        train: Any,
-        held_out: Any,
-        data: Any,
-        validation: Any,
-        base: Any,
-        *,
-        seed: int,
-        **content: Any,
+    def trained_model(
+        self, data: RunData, base: Any, output: Output, *, seed: int, **content: Any
     ) -> TextModel:
         """The trained model, with thresholds and a few texts that prove an export."""
-        del train
-        thresholds = None
-        if self.kind == "multi_label" and held_out is not None:
-            outputs = predict_tokens(content["network"], held_out)[held_out.positions]
-            thresholds = tuple(map(float, best_thresholds(held_out.labels, outputs)))
-            content["metrics"] = measure(held_out.labels, outputs, self.kind, thresholds)
+        thresholds = output.get_config().get("thresholds")
         return TextModel(
             **content,
             tokenizer=base.tokenizer,
             max_length=self.max_length,
             kind=self.kind,
-            thresholds=thresholds,
-            samples=self.choose_samples(data, validation, seed),
+            thresholds=None if thresholds is None else tuple(thresholds),
+            samples=self.choose_samples(data.train, data.validation, seed),
         )

@@ -13,13 +13,14 @@ from kerastl.backbones import NONE, BuiltTextBackbone
 from kerastl.data import TextKind, check_text
 from kerastl.errors import ConfigurationError
 from kerastl.graph import HEAD
-from kerastl.heads import POOLINGS, attach_embedding
-from kerastl.metrics import embedding_metrics
-from kerastl.model import EmbeddingModel, TextSamples, as_texts, predict_tokens
+from kerastl.heads import POOLINGS, Outputs, attach_outputs, pool
+from kerastl.model import EmbeddingModel, TextSamples, as_texts
 from kerastl.model.samples import VALIDATION_EXAMPLES
+from kerastl.outputs import Output, Vector
 from kerastl.recipes import fitting
+from kerastl.recipes.recipe import RunData, check_layer_names
 from kerastl.recipes.text_recipe import TextRecipe, padding_mask
-from kerastl.training import RECOMMENDED, Objective, Phase, Plan, check_plan
+from kerastl.training import RECOMMENDED, Phase, Plan, check_plan
 
 EPOCHS, RATE = 5, 5e-5
 _LEARNED_POOLING = "attention"
@@ -44,8 +45,7 @@ class TextEmbedding(TextRecipe[EmbeddingModel]):
         backbone: as of ``TextClassification``.
         weights: as of ``TextClassification``.
         tokenizer: as of ``TextClassification``.
-        max_length: the most tokens a text, its start and end tokens counted; what is longer is
-            cut.
+        max_length: maximum tokens per text, start and end tokens included; longer texts are cut.
         pooling: how the tokens become a vector: ``"mean"``, ``"class_token"``, ``"max"``, or
             ``"attention"``, a mean with learned weights. None takes what the backbone was trained
             with.
@@ -97,6 +97,7 @@ class TextEmbedding(TextRecipe[EmbeddingModel]):
         Warns:
             RandomBackboneWarning: the weights are random.
         """
+        self.check_outputs()
         self.check()
         untrained = [] if self.dimensions is None else [f"dimensions={self.dimensions}"]
         untrained += ["pooling='attention'"] if self.pooling == _LEARNED_POOLING else []
@@ -113,7 +114,7 @@ class TextEmbedding(TextRecipe[EmbeddingModel]):
             )
         given = [check_text(text) for text in as_texts(texts)]
         base = self.build_base()
-        network, weights_sha256 = self.assemble(0, seed=0, base=base)
+        network, weights_sha256 = self.assemble(self.output, seed=0, base=base)
         spread = np.linspace(0, len(given) - 1, min(len(given), VALIDATION_EXAMPLES)).astype(int)
         kept = tuple(given[int(row)] for row in spread)
         return EmbeddingModel(
@@ -127,12 +128,12 @@ class TextEmbedding(TextRecipe[EmbeddingModel]):
         )
 
     def assemble(
-        self, outputs: int, *, seed: int, base: BuiltTextBackbone | None = None
+        self, outputs: Outputs, *, seed: int, base: BuiltTextBackbone | None = None
     ) -> tuple[keras.Model, str | None]:
         """Builds the whole network and says what weights it has.
 
         Args:
-            outputs: classes of the training data, which the network's outputs do not show.
+            outputs: what it says, one output or several by name.
             seed: of the initial weights of what the backbone does not bring.
             base: what ``build_base`` returned; None builds it.
 
@@ -140,15 +141,11 @@ class TextEmbedding(TextRecipe[EmbeddingModel]):
             The network, token ids int32 (n, length) to vectors float32 (n, dimensions) of
             length 1, and the SHA-256 of the weights (None: random).
         """
-        del outputs
         built = base or self.build_base()
-        made = attach_embedding(
-            built.model.outputs[0],
-            padding_mask(built),
-            pooling=self.pooling or self.record.pooling,
-            dimensions=self.dimensions,
-            seed=seed,
-        )
+        check_layer_names(built.model, outputs)
+        pooling = self.pooling or self.record.pooling
+        vectors = pool(built.model.outputs[0], padding_mask(built), pooling, seed=seed)
+        made = attach_outputs(vectors, outputs, seed=seed)
         network = keras.Model(built.model.inputs[0], made, name="kerastl_network")
         return network, built.weights_sha256
 
@@ -158,9 +155,9 @@ class TextEmbedding(TextRecipe[EmbeddingModel]):
         return "single_label"
 
     @property
-    def objective(self) -> Objective:
-        """What the labels mean."""
-        return Objective("embedding")
+    def output(self) -> Output:
+        """A vector for each text."""
+        return Vector(dimensions=self.dimensions, project=self.dimensions is not None)
 
     @property
     def resolved_plan(self) -> Plan:
@@ -171,7 +168,7 @@ class TextEmbedding(TextRecipe[EmbeddingModel]):
         return (Phase(RECOMMENDED, EPOCHS, RATE, name="contrastive", loss="contrastive"),)
 
     def check_task(self) -> None:
-        """Finds a pooling, a size or a plan that cannot be; raises ConfigurationError."""
+        """Finds a pooling, a size or a phase that cannot be; raises ConfigurationError."""
         if self.pooling is not None and self.pooling not in POOLINGS:
             raise ConfigurationError(
                 f"pooling={self.pooling!r}; allowed are {', '.join(map(repr, POOLINGS))}, or None."
@@ -179,46 +176,24 @@ class TextEmbedding(TextRecipe[EmbeddingModel]):
         size = self.dimensions
         if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 2):
             raise ConfigurationError(f"dimensions={size!r}; give at least 2, or None.")
-        if self.class_weight is not None:
-            raise ConfigurationError(
-                "class_weight is of classes that a network tells apart; an embedding's loss weighs "
-                "a text's own class and the others alike. Leave it out."
-            )
         learns = size is not None or self.pooling == _LEARNED_POOLING
         for phase in self.resolved_plan:
-            # Raises where the loss is another one.
-            self.objective.loss(phase)
             if phase.train_from == HEAD and not learns:
                 raise ConfigurationError(
                     f"Phase {phase.title!r}: there is nothing to train after the backbone. Let it "
                     "begin in the backbone (train_from a stage, or 'all'), or give dimensions=."
                 )
 
-    def measure(self, network: keras.Model, examples: Any) -> dict[str, float]:
-        """Metrics of a network on examples."""
-        vectors = predict_tokens(network, examples)
-        return embedding_metrics(examples.labels, vectors[examples.positions])
-
-    def finish(
-        self,
-        train: Any,
-        held_out: Any,
-        data: Any,
-        validation: Any,
-        base: Any,
-        *,
-        seed: int,
-        **content: Any,
+    def trained_model(
+        self, data: RunData, base: Any, output: Output, *, seed: int, **content: Any
     ) -> EmbeddingModel:
         """The trained model, with a few texts that prove an export."""
-        del train, held_out
         # Its outputs are no classes; which ones it was trained with is a part of its origin.
-        classes = list(content.pop("class_names"))
+        classes = output.get_config()["classes"]
         content["provenance"] = {**content["provenance"], "classes": classes}
         return EmbeddingModel(
-            class_names=(),
             **content,
             tokenizer=base.tokenizer,
             max_length=self.max_length,
-            samples=self.choose_samples(data, validation, seed),
+            samples=self.choose_samples(data.train, data.validation, seed),
         )

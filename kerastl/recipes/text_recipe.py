@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
+import keras
 import numpy as np
 
 from kerastl.backbones import (
@@ -25,10 +26,10 @@ from kerastl.backbones import (
 )
 from kerastl.data import DataWarning, ExampleDataset, TextKind, load_text_pair, stratified_sample
 from kerastl.errors import ConfigurationError
-from kerastl.model import TextSamples, TokenModel
+from kerastl.model import TextSamples, TokenModel, predict_tokens
 from kerastl.model.samples import CALIBRATION_EXAMPLES, VALIDATION_EXAMPLES
 from kerastl.recipes import fitting, learning_rate
-from kerastl.recipes.recipe import Recipe
+from kerastl.recipes.recipe import Array, Recipe
 from kerastl.training import (
     HIGHEST_RATE,
     LOWEST_RATE,
@@ -36,6 +37,7 @@ from kerastl.training import (
     Phase,
     Reporter,
     TokenExamples,
+    labels_by_output,
     sort_tokens,
 )
 
@@ -55,7 +57,7 @@ class TextRecipe(Recipe, Generic[Model]):
         backbone: see the recipe.
         weights: see the recipe.
         tokenizer: a directory to take the tokenizer from where the weights are random.
-        max_length: the most tokens a text, its start and end tokens counted.
+        max_length: maximum tokens per text, start and end tokens included.
     """
 
     backbone: str = DEFAULT_BACKBONE
@@ -117,15 +119,17 @@ class TextRecipe(Recipe, Generic[Model]):
             self,
             data,
             validation,
-            seed=seed,
             class_names=class_names,
-            out=None if out is None else Path(out),
-            resume=resume,
-            overwrite=overwrite,
-            callbacks=tuple(callbacks),
-            tensorboard=tensorboard,
             options=options,
-            reporter=reporter,
+            run=fitting.RunSettings(
+                seed=seed,
+                out=None if out is None else Path(out),
+                resume=resume,
+                overwrite=overwrite,
+                callbacks=tuple(callbacks),
+                tensorboard=tensorboard,
+                reporter=reporter,
+            ),
         )
         return cast(Model, model)
 
@@ -219,7 +223,12 @@ class TextRecipe(Recipe, Generic[Model]):
         encoded = [base.tokenizer.encode(part.sources, self.max_length) for part in sets]
         pad = base.tokenizer.pad_id
         found = [
-            sort_tokens(part.ids, dataset.labels, pad_id=pad, length=base.fixed_length)
+            sort_tokens(
+                part.ids,
+                labels_by_output(dataset.labels, self.output.tensor),
+                pad_id=pad,
+                length=base.fixed_length,
+            )
             for part, dataset in zip(encoded, sets, strict=True)
         ]
         held_out = None if validation is None else found[1]
@@ -235,6 +244,11 @@ class TextRecipe(Recipe, Generic[Model]):
             )
         return found[0], held_out
 
+    def predict(self, network: keras.Model, examples: Any) -> Array:
+        """What a network says of examples, float32 (n, width), in their order."""
+        found: Array = predict_tokens(network, examples)[examples.positions]
+        return found
+
     def describe(self, base: BuiltTextBackbone) -> dict[str, Any]:
         """What provenance says of the backbone."""
         return {"preprocessing": f"tokenizer {base.tokenizer.sha256[:16]}"}
@@ -246,8 +260,9 @@ class TextRecipe(Recipe, Generic[Model]):
         shown = train if validation is None else validation
 
         def chosen(data: ExampleDataset, count: int) -> Any:
-            if self.label_kind == "single_label":
-                return stratified_sample(data.labels, count, seed=seed)
+            classes = self.output.classes_of(data.labels)
+            if classes is not None:
+                return stratified_sample(classes, count, seed=seed)
             return np.random.default_rng(seed).permutation(len(data))[:count]
 
         rows = chosen(shown, VALIDATION_EXAMPLES)

@@ -1,7 +1,13 @@
 """Training: phases, plans, the loop, cached activations, checkpoints."""
 
 from kerastl.inputs.augment import Augment
-from kerastl.inputs.examples import MEMORY_LIMIT, Examples, ImageExamples, decode
+from kerastl.inputs.examples import (
+    MEMORY_LIMIT,
+    Examples,
+    ImageExamples,
+    decode,
+    labels_by_output,
+)
 from kerastl.inputs.token_examples import TokenExamples, sort_tokens
 from kerastl.training.activations import (
     DTYPES,
@@ -12,11 +18,10 @@ from kerastl.training.activations import (
 )
 from kerastl.training.cache import ActivationCache, default_folder
 from kerastl.training.checkpoint import CheckpointStore, State
+from kerastl.training.goal import check_losses
 from kerastl.training.job import Job
 from kerastl.training.loop import run_plan
 from kerastl.training.lora import lora_layers
-from kerastl.training.objective import SINGLE_LABEL, Objective
-from kerastl.training.optimization import example_weights
 from kerastl.training.phase import (
     RECOMMENDED,
     Phase,
@@ -37,6 +42,7 @@ from kerastl.training.range_test import (
     LearningRateTest,
     learning_rate_test,
 )
+from kerastl.training.targets import weights_by_output
 
 __all__ = [
     "DTYPES",
@@ -47,7 +53,6 @@ __all__ = [
     "MEMORY_LIMIT",
     "PRECISIONS",
     "RECOMMENDED",
-    "SINGLE_LABEL",
     "ActivationCache",
     "Augment",
     "CacheWarning",
@@ -57,7 +62,6 @@ __all__ = [
     "ImageExamples",
     "Job",
     "LearningRateTest",
-    "Objective",
     "Phase",
     "Plan",
     "Prefix",
@@ -66,19 +70,21 @@ __all__ = [
     "State",
     "Storage",
     "TokenExamples",
+    "check_losses",
     "check_plan",
     "check_precision",
     "decode",
     "default_folder",
-    "example_weights",
     "few_shot",
     "full",
     "gradual",
     "head_only",
+    "labels_by_output",
     "learning_rate_test",
     "lora_layers",
     "lp_ft",
     "run_plan",
     "sort_tokens",
     "two_phase",
+    "weights_by_output",
 ]

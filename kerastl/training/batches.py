@@ -13,6 +13,7 @@ import numpy as np
 from kerastl.inputs.augment import Augment
 from kerastl.inputs.examples import Examples, as_input
 from kerastl.training.mixup import mix
+from kerastl.training.targets import KerasTargets
 
 Array = np.ndarray[Any, Any]
 # Sequences are sorted by length among as many batches: little padding, and still much chance.
@@ -25,8 +26,7 @@ class Batches(keras.utils.PyDataset):
     So an interrupted run goes on with the very batches that it would have seen.
 
     Args:
-        targets: float32 (n, classes), one-hot.
-        weights: float32 (n,) or None, weight of each example in the loss.
+        targets: of all examples.
         batch_size: examples a batch; the last one of an epoch may be smaller.
         seed: of the run.
         phase: number of the phase in the plan.
@@ -38,8 +38,7 @@ class Batches(keras.utils.PyDataset):
 
     def __init__(
         self,
-        targets: Array,
-        weights: Array | None,
+        targets: KerasTargets,
         *,
         batch_size: int,
         seed: int,
@@ -52,7 +51,6 @@ class Batches(keras.utils.PyDataset):
         super().__init__(workers=1, use_multiprocessing=False)
         self.epoch = first_epoch
         self._targets = targets
-        self._weights = weights
         self._batch_size = batch_size
         self._key = (seed, phase)
         self._first = first_epoch
@@ -82,28 +80,23 @@ class Batches(keras.utils.PyDataset):
     def __len__(self) -> int:
         return -(-len(self._targets) // self._batch_size) - self._skip
 
-    def __getitem__(self, index: int) -> tuple[Array, ...]:
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
         return self.batch(self.epoch, index + self._skip)
 
-    def batch(self, epoch: int, step: int) -> tuple[Array, ...]:
+    def batch(self, epoch: int, step: int) -> tuple[Any, ...]:
         """The inputs, targets and, where there are any, weights of a step of an epoch."""
         if epoch != self._shuffled:
             self._shuffled, self._order = epoch, self._shuffle(epoch)
         start = step * self._batch_size
         # Sorted rows are read from a memory map in one sweep; within a batch order is nothing.
         rows = np.sort(self._order[start : start + self._batch_size])
-        values = self.take(epoch, rows)
-        weights = None if self._weights is None else self._weights[rows]
+        values, targets = self.take(epoch, rows), self._targets.take(rows)
         if self._mixup:
             # From 1 on: with a 0 at its end the key would be that of the order.
-            return mix(
-                values, self._targets[rows], weights, self._mixup, (*self._key, epoch, step + 1)
-            )
-        if weights is None:
-            return values, self._targets[rows]
-        return values, self._targets[rows], weights
+            values, targets = mix(values, targets, self._mixup, (*self._key, epoch, step + 1))
+        return values, *targets.arguments()
 
-    def epochs(self, last: int) -> Iterator[tuple[Array, ...]]:
+    def epochs(self, last: int) -> Iterator[tuple[Any, ...]]:
         """The batches of all epochs before ``last``, one after another."""
         steps = len(self) + self._skip
         for epoch in range(self._first, last):
@@ -115,7 +108,7 @@ class Batches(keras.utils.PyDataset):
         """The inputs of some examples in an epoch, float32 (len(rows), ...) or token ids."""
 
     def on_epoch_begin(self) -> None:
-        """Goes on to the next epoch, but for the first."""
+        """Goes on to the next epoch, except before the first."""
         # Keras calls on_epoch_end once before the first epoch as well: it is nothing to count by.
         if self._begun:
             self.epoch += 1
@@ -128,14 +121,11 @@ class ViewBatches(Batches):
     Args:
         views: one array (n, ...) of activations or images for each view.
         targets: see above, as all further arguments.
-        weights: see above.
         **order: see above.
     """
 
-    def __init__(
-        self, views: Sequence[Any], targets: Array, weights: Array | None, **order: Any
-    ) -> None:
-        super().__init__(targets, weights, **order)
+    def __init__(self, views: Sequence[Any], targets: KerasTargets, **order: Any) -> None:
+        super().__init__(targets, **order)
         self._views = views
 
     def take(self, epoch: int, rows: Array) -> Array:
@@ -151,19 +141,13 @@ class ExampleBatches(Batches):
         examples: what goes into the network.
         augment: how they are varied, or None.
         targets: see above, as all further arguments.
-        weights: see above.
         **order: see above.
     """
 
     def __init__(
-        self,
-        examples: Examples,
-        augment: Augment | None,
-        targets: Array,
-        weights: Array | None,
-        **order: Any,
+        self, examples: Examples, augment: Augment | None, targets: KerasTargets, **order: Any
     ) -> None:
-        super().__init__(targets, weights, **order)
+        super().__init__(targets, **order)
         self._examples = examples
         # Of the run's own seed: nothing is shared with other runs.
         self._augment = (
@@ -180,11 +164,11 @@ class FixedBatches(keras.utils.PyDataset):
 
     Args:
         values: (n, ...) activations or images.
-        targets: float32 (n, classes), one-hot.
+        targets: of the examples.
         batch_size: examples a batch.
     """
 
-    def __init__(self, values: Any, targets: Array, *, batch_size: int) -> None:
+    def __init__(self, values: Any, targets: KerasTargets, *, batch_size: int) -> None:
         super().__init__(workers=1, use_multiprocessing=False)
         self.ragged = getattr(values, "lengths", None) is not None
         self._values = values
@@ -194,6 +178,7 @@ class FixedBatches(keras.utils.PyDataset):
     def __len__(self) -> int:
         return -(-len(self._targets) // self._batch_size)
 
-    def __getitem__(self, index: int) -> tuple[Array, Array]:
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
         rows = slice(index * self._batch_size, (index + 1) * self._batch_size)
-        return as_input(np.asarray(self._values[rows])), self._targets[rows]
+        values = as_input(np.asarray(self._values[rows]))
+        return values, *self._targets.take(rows).arguments()

@@ -41,6 +41,7 @@ class State:
         best_values: trainable variables of the best epoch.
         start_values: those before the phase, where it may go back to them; else empty.
         adapters: low-rank updates of the running phase (see ``lora``); else empty.
+        loss_variables: what weighs the losses of several outputs, where that is learned.
         seconds: time that the running phase has taken.
         slowed_at: the epoch at which a divergence was followed by a lower learning rate.
     """
@@ -57,11 +58,12 @@ class State:
     best_values: list[Array] = dataclasses.field(default_factory=list)
     start_values: list[Array] = dataclasses.field(default_factory=list)
     adapters: list[Array] = dataclasses.field(default_factory=list)
+    loss_variables: list[Array] = dataclasses.field(default_factory=list)
     seconds: float = 0.0
     slowed_at: int | None = None
 
 
-_ARRAYS = ("network", "optimizer", "best_values", "start_values", "adapters")
+_ARRAYS = ("network", "optimizer", "best_values", "start_values", "adapters", "loss_variables")
 
 
 class CheckpointStore:

@@ -11,7 +11,6 @@ import numpy as np
 
 from kerastl.training.batches import Batches, FixedBatches
 
-Array = np.ndarray[Any, Any]
 # What is handed over at once: enough to make the handing over cheap, little enough for any memory.
 _CHUNK_BYTES = 8 * 1024**2
 
@@ -45,35 +44,42 @@ def for_evaluate(batches: FixedBatches) -> Any:
 
 
 def _pipeline(
-    source: Callable[[], Iterator[tuple[Array, ...]]], sample: tuple[Array, ...], ragged: bool
+    source: Callable[[], Iterator[tuple[Any, ...]]], sample: tuple[Any, ...], ragged: bool
 ) -> Any:
     import tensorflow as tf
 
-    size = _CHUNK_BYTES // max(1, sum(part.nbytes for part in sample))
+    size = _CHUNK_BYTES // max(1, sum(part.nbytes for part in keras.tree.flatten(sample)))
     if ragged:
         # Neighbours are of different lengths, and cannot be stacked.
         first = tf.TensorSpec((None, None, *sample[0].shape[2:]), sample[0].dtype)
-        rest = (tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in sample[1:])
-        return tf.data.Dataset.from_generator(source, output_signature=(first, *rest)).prefetch(2)
+        return tf.data.Dataset.from_generator(
+            source, output_signature=(first, *_signature(sample[1:], None))
+        ).prefetch(2)
     if size < 2:
         # Large batches are handed over as they are: each further step would copy them once more.
-        whole = tuple(tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in sample)
+        whole = _signature(sample, None)
         return tf.data.Dataset.from_generator(source, output_signature=whole).prefetch(2)
-    signature = tuple(
-        # Batches, examples, and the rest: the last batch of an epoch has fewer examples.
-        tf.TensorSpec((None, None, *part.shape[1:]), part.dtype)
-        for part in sample
-    )
+    # Batches, examples, and the rest: the last batch of an epoch has fewer examples.
+    stacked = _signature(sample, None, None)
     return (
-        tf.data.Dataset.from_generator(lambda: _chunks(source(), size), output_signature=signature)
+        tf.data.Dataset.from_generator(lambda: _chunks(source(), size), output_signature=stacked)
         .prefetch(1)
         .flat_map(lambda *parts: tf.data.Dataset.from_tensor_slices(parts))
         .prefetch(2)
     )
 
 
-def _chunks(source: Iterator[tuple[Array, ...]], size: int) -> Iterator[tuple[Array, ...]]:
+def _signature(parts: tuple[Any, ...], *leading: None) -> Any:
+    """What TensorFlow has to know of arrays, or of tuples of them where outputs are several."""
+    import tensorflow as tf
+
+    return keras.tree.map_structure(
+        lambda part: tf.TensorSpec((*leading, *part.shape[1:]), part.dtype), parts
+    )
+
+
+def _chunks(source: Iterator[tuple[Any, ...]], size: int) -> Iterator[tuple[Any, ...]]:
     """Stacks neighbouring batches of the same length."""
     for _, same in itertools.groupby(source, key=lambda batch: len(batch[0])):
         while chunk := list(itertools.islice(same, size)):
-            yield tuple(np.stack(parts) for parts in zip(*chunk, strict=True))
+            yield keras.tree.map_structure(lambda *parts: np.stack(parts), *chunk)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,10 @@ import keras
 from kerastl.graph import Cut, Stage, resolve_boundary
 from kerastl.inputs.augment import Augment
 from kerastl.inputs.examples import Examples
+from kerastl.outputs import Output
 from kerastl.training.activations import Storage
 from kerastl.training.checkpoint import CheckpointStore
 from kerastl.training.interruption import Interruption
-from kerastl.training.objective import SINGLE_LABEL, Objective
 from kerastl.training.phase import RECOMMENDED, Phase
 from kerastl.training.precision import FULL
 from kerastl.training.progress import Reporter
@@ -27,57 +27,52 @@ class Job:
 
     Attributes:
         network: flat Functional model, image or token ids to outputs; trained in place.
+        outputs: what it says, by name, in the order of its outputs.
         stages: its stages.
         recommended: what ``Phase(train_from="recommended")`` means.
         train: training examples.
         validation: validation examples, or None.
-        class_names: in output order.
         batch_size: examples a step.
         seed: of shuffling and augmentation.
         augment: how training images are varied, or None.
-        class_weight: see ``example_weights``.
+        class_weight: ``"balanced"``, a weight for each class name, or None; of several outputs
+            one of these for each output's name.
         cache: ``"auto"`` keeps the frozen part's activations where that pays; True always; False
             runs the frozen part again at each step, with new variations each epoch.
         storage: how activations are kept.
-        callbacks: Keras callbacks of the user; each phase calls them as one ``fit``.
-        tensorboard: folder for TensorBoard's logs, or None.
         scratch: folder for what does not fit in memory.
         reporter: hears of the progress.
+        callbacks: Keras callbacks of the user; each phase calls them as one ``fit``.
+        tensorboard: folder for TensorBoard's logs, or None.
         checkpoints: where the state is written, or None.
         settings: fingerprint that a checkpoint must match.
         precision: what training computes in: one of ``PRECISIONS``.
-        objective: what the labels mean.
+        loss_weights: of several outputs the weight of each one's loss by name, ``"uncertainty"``
+            to learn them, or None for 1 each; see ``LossWeights``.
         interruption: says whether the user has asked to stop.
     """
 
     network: keras.Model
+    outputs: Mapping[str, Output]
     stages: tuple[Stage, ...]
     recommended: str
     train: Examples
     validation: Examples | None
-    class_names: tuple[str, ...]
     batch_size: int
     seed: int
     augment: Augment | None
-    class_weight: str | dict[str, float] | None
+    class_weight: Any
     cache: str | bool
     storage: Storage
-    callbacks: Sequence[Any]
-    tensorboard: Path | None
     scratch: Path
     reporter: Reporter
-    checkpoints: CheckpointStore | None
-    settings: str
+    callbacks: Sequence[Any] = ()
+    tensorboard: Path | None = None
+    checkpoints: CheckpointStore | None = None
+    settings: str = ""
     precision: str = FULL
-    objective: Objective = SINGLE_LABEL
+    loss_weights: Mapping[str, float] | str | None = None
     interruption: Interruption = dataclasses.field(default_factory=Interruption)
-
-    @property
-    def targets(self) -> int:
-        """How many numbers the target of an example has."""
-        if self.objective.kind == "embedding":
-            return len(self.class_names)
-        return int(self.network.outputs[0].shape[-1])
 
     @property
     def steps(self) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 from kerastl.errors import ConfigurationError
 from kerastl.graph import apply_boundary, settle_momentum
 from kerastl.training.checkpoint import State, network_variables
+from kerastl.training.goal import Goal
 from kerastl.training.inputs import PhaseInputs, prepare
 from kerastl.training.job import Job
 from kerastl.training.phase import Plan
@@ -25,12 +26,15 @@ def run_plan(job: Job, plan: Plan, state: State | None = None) -> list[dict[str,
         state: where an interrupted run stood; None starts at the beginning.
 
     Returns:
-        One record a phase: ``name``, ``train_from``, ``boundary``, ``epochs``, ``seconds``,
-        ``fill_seconds``, ``train_examples``, ``trainable_parameters``, ``cached_bytes``,
-        ``learning_rate``, ``best_epoch``, ``accuracy`` and ``loss`` on the validation data (None
-        without), ``history`` (one list a metric).
+        One record for each phase: ``name``, ``train_from``, ``boundary``, ``epochs``,
+        ``seconds``, ``fill_seconds``, ``train_examples``, ``trainable_parameters``,
+        ``cached_bytes``, ``learning_rate``, ``best_epoch``, ``score`` (the name of the score),
+        that score under its name, as ``accuracy``, and ``loss``, both on the validation data
+        (None without), ``history`` (one list for each metric); with several outputs also
+        ``loss_weights``, the weight of each one's loss at the end.
 
     Raises:
+        ConfigurationError: outputs, weights or a loss that do not go together.
         TrainingError: the loss is not a number.
     """
     with job.interruption.listening(), computing_in(job.network, job.precision):
@@ -38,11 +42,14 @@ def run_plan(job: Job, plan: Plan, state: State | None = None) -> list[dict[str,
 
 
 def _run(job: Job, plan: Plan, state: State) -> list[dict[str, Any]]:
+    goal = Goal(job)
     # Read before the values of a checkpoint come in: the run began with these.
     held = any(phase.l2_sp for phase in plan)
     origin = read_origin(network_variables(job.network)) if held else {}
     if state.network:
         write_variables(network_variables(job.network), state.network)
+    if state.loss_variables:
+        write_variables(goal.loss_weights.variables, state.loss_variables)
     cuts = [job.boundary(phase) for phase in plan]
     if job.validation is None and any(phase.interpolate for phase in plan):
         raise ConfigurationError(
@@ -57,11 +64,12 @@ def _run(job: Job, plan: Plan, state: State) -> list[dict[str, Any]]:
         apply_boundary(job.network, cuts[index], batch_norm=plan[index].batch_norm)
         settle_momentum(job.network, plan[index].epochs * job.steps)
         inputs = filled.pop(index)
-        record = PhaseRun(job, plan[index], cuts[index], inputs, state, origin).run()
+        record = PhaseRun(job, goal, plan[index], cuts[index], inputs, state, origin).run()
         state.records.append(record)
         state = State(job.settings, index + 1, records=state.records)
         if job.checkpoints:
             state.network = read_variables(network_variables(job.network))
+            state.loss_variables = read_variables(goal.loss_weights.variables)
             job.checkpoints.write(state)
         job.interruption.check()
     return state.records

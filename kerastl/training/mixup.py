@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from kerastl.training.targets import KerasTargets
+
 Array = np.ndarray[Any, Any]
 
 
 def mix(
-    values: Array, targets: Array, weights: Array | None, alpha: float, key: Sequence[int]
-) -> tuple[Array, ...]:
+    values: Array, targets: KerasTargets, alpha: float, key: Sequence[int]
+) -> tuple[Array, KerasTargets]:
     """Mixes each example of a batch with another one of it.
 
     On cached activations this is manifold mixup at the freeze boundary, on images input mixup.
@@ -20,13 +22,12 @@ def mix(
 
     Args:
         values: float32 (b, ...), activations or images.
-        targets: float32 (b, classes), one-hot.
-        weights: float32 (b,) or None, weight of each example in the loss.
+        targets: of the examples.
         alpha: the share of the first example is drawn from Beta(alpha, alpha), once a batch.
         key: whole numbers of which the mixture is a function.
 
     Returns:
-        Values, targets and, where there are any, weights, of the shapes that came in.
+        Values and targets of the shapes that came in.
 
     References:
         Zhang et al., mixup: Beyond Empirical Risk Minimization, 2017,
@@ -37,10 +38,19 @@ def mix(
     share = np.float32(random.beta(alpha, alpha))
     other = random.permutation(len(values))
     mixed = share * values + (1 - share) * values[other]
-    if weights is None:
-        return mixed, share * targets + (1 - share) * targets[other]
+    if targets.weights is None:
+        plain = (share * each + (1 - share) * each[other] for each in targets.values)
+        return mixed, KerasTargets(tuple(plain))
+    pairs = zip(targets.values, targets.weights, strict=True)
+    found = [_mix_weighted(each, weights, share, other) for each, weights in pairs]
+    return mixed, KerasTargets(tuple(t for t, _ in found), tuple(w for _, w in found))
+
+
+def _mix_weighted(
+    targets: Array, weights: Array, share: np.float32, other: Array
+) -> tuple[Array, Array]:
     # A target is linear in the loss: the weights of both go into it, and their mean comes out.
     first, second = share * weights, (1 - share) * weights[other]
     total = first + second
     sums = first[:, None] * targets + second[:, None] * targets[other]
-    return mixed, sums / np.maximum(total, np.finfo(np.float32).tiny)[:, None], total
+    return sums / np.maximum(total, np.finfo(np.float32).tiny)[:, None], total

@@ -1,4 +1,4 @@
-"""Optimizer, schedule and weights of examples of a phase."""
+"""Optimizer and schedule of a phase."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerastl.errors import ConfigurationError
 from kerastl.training.adamw import PhaseAdamW
+from kerastl.training.loss_weights import LOG_VARIANCE
 from kerastl.training.phase import Phase
 from kerastl.training.rates import rate_factors
 from kerastl.training.starting_point import NOT_DECAYED, starting_points
@@ -76,44 +76,8 @@ def make_optimizer(
             **settings,
         )
     if phase.weight_decay:
-        optimizer.exclude_from_weight_decay(var_names=list(NOT_DECAYED))
+        optimizer.exclude_from_weight_decay(var_names=[*NOT_DECAYED, LOG_VARIANCE])
     if scale_loss:
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     optimizer.build(variables)
     return optimizer
-
-
-def example_weights(
-    labels: Array,
-    num_classes: int,
-    class_weight: str | dict[str, float] | None,
-    class_names: tuple[str, ...],
-) -> Array | None:
-    """Weights of examples in the loss.
-
-    Args:
-        labels: int64 (n,).
-        num_classes: how many classes.
-        class_weight: ``"balanced"`` weighs each class by n / (classes * count); a dict gives a
-            weight to each class name; None weighs all alike.
-        class_names: names in the order of the labels.
-
-    Returns:
-        float32 (n,) or None.
-
-    Raises:
-        ConfigurationError: neither of these, or a dict that lacks a class.
-    """
-    if class_weight is None:
-        return None
-    if class_weight == "balanced":
-        counts = np.bincount(labels, minlength=num_classes)
-        weights = len(labels) / (num_classes * np.maximum(counts, 1))
-        return np.asarray(weights[labels], dtype=np.float32)
-    if isinstance(class_weight, dict) and set(class_weight) == set(class_names):
-        by_class = np.array([class_weight[name] for name in class_names], dtype=np.float32)
-        return np.asarray(by_class[labels])
-    raise ConfigurationError(
-        f"class_weight={class_weight!r}: give 'balanced', None, or a dict with a weight for each "
-        f"of the classes {', '.join(class_names)}."
-    )

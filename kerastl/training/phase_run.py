@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 import numpy as np
 
-from kerastl.errors import ConfigurationError, TrainingError
+from kerastl.errors import TrainingError
 from kerastl.graph import Cut
 from kerastl.outputs.contrastive import ContrastiveLoss
 from kerastl.training.adamw import PhaseAdamW
 from kerastl.training.averaging import ValidateAverages, kept_values
-from kerastl.training.batches import ExampleBatches, FixedBatches, ViewBatches
 from kerastl.training.checkpoint import State, network_variables
 from kerastl.training.feeding import for_evaluate, for_fit
+from kerastl.training.goal import Goal
 from kerastl.training.inputs import PhaseInputs
 from kerastl.training.job import Job
 from kerastl.training.lora import Adapters, adapters
-from kerastl.training.optimization import (
-    example_weights,
-    make_optimizer,
-    make_schedule,
-)
+from kerastl.training.optimization import make_optimizer, make_schedule
 from kerastl.training.phase import Phase
+from kerastl.training.phase_batches import training_batches, validation_batches
 from kerastl.training.precision import HALF
 from kerastl.training.progress import EpochProgress
 from kerastl.training.rates import depths
@@ -34,9 +31,9 @@ from kerastl.training.saving import SaveState
 from kerastl.training.selection import (
     Best,
     KeepBest,
+    evaluated,
     interpolate,
     read_variables,
-    standard_error,
     write_variables,
 )
 from kerastl.training.starting_point import read_origin
@@ -44,48 +41,6 @@ from kerastl.training.starting_point import read_origin
 Array = np.ndarray[Any, Any]
 # After a divergence the phase goes on at this fraction of its learning rate.
 _SLOWER = 0.1
-
-
-def training_batches(
-    job: Job, phase: Phase, inputs: PhaseInputs, *, number: int, epoch: int, skip: int
-) -> Any:
-    """The batches of a phase's epochs, in an order that is a function of the seed alone.
-
-    Args:
-        job: data and settings.
-        phase: its settings.
-        inputs: what it trains on.
-        number: of the phase in the plan.
-        epoch: the epoch that comes first.
-        skip: batches of that epoch that are left out; then it is the only one.
-    """
-    targets = job.objective.targets(job.train.labels, job.targets)
-    weights = example_weights(job.train.labels, job.targets, job.class_weight, job.class_names)
-    order: dict[str, Any] = {
-        "batch_size": job.batch_size,
-        "seed": job.seed,
-        "phase": number,
-        "first_epoch": epoch,
-        "skip": skip,
-        "mixup": phase.mixup,
-    }
-    if inputs.train is None:
-        if job.train.lengths is not None and phase.mixup:
-            raise _mixed_sequences()
-        return ExampleBatches(
-            job.train, job.augment, targets, weights, **order, lengths=job.train.lengths
-        )
-    lengths = getattr(inputs.train[0], "lengths", None)
-    if lengths is not None and phase.mixup:
-        raise _mixed_sequences()
-    return ViewBatches(inputs.train, targets, weights, **order, lengths=lengths)
-
-
-def _mixed_sequences() -> ConfigurationError:
-    return ConfigurationError(
-        "mixup mixes examples of one shape, and these are sequences of many lengths. Use it in "
-        "phases that train the head alone, on pooled vectors."
-    )
 
 
 class _DivergedError(Exception):
@@ -110,6 +65,7 @@ class PhaseRun:
 
     Args:
         job: network, data and settings.
+        goal: what it trains towards.
         phase: its settings.
         cut: where training begins.
         inputs: what it trains on.
@@ -120,6 +76,7 @@ class PhaseRun:
     def __init__(
         self,
         job: Job,
+        goal: Goal,
         phase: Phase,
         cut: Cut,
         inputs: PhaseInputs,
@@ -127,15 +84,17 @@ class PhaseRun:
         origin: Mapping[int, Array],
     ) -> None:
         self._job = job
+        self._goal = goal
         self._phase = phase
         self._cut = cut
         self._inputs = inputs
         self._state = state
         self._started = time.perf_counter() - state.seconds
-        self._model = job.objective.trained(phase, inputs.model)
-        self._validation = self._make_validation() if job.objective.compares(phase) else None
+        self._model = goal.trained_part(phase, inputs.model)
+        batches = validation_batches(job, goal, phase, inputs)
+        self._validation = None if batches is None else for_evaluate(batches)
         self._keep = KeepBest(
-            phase.patience, read=kept_values, score=job.objective.score, margin=self._margin()
+            goal.score, phase.patience, read=kept_values, margin=goal.margin(phase)
         )
         self._origin = origin
         self._depth: dict[int, int] = {}
@@ -160,15 +119,16 @@ class PhaseRun:
         extra = [] if added is None else added.variables
         if self._state.adapters:
             write_variables(extra, self._state.adapters)
-        self._depth = depths(job.network, job.stages)
+        # What weighs the losses belongs to the outputs, and so to the head.
+        weighing = self._goal.loss_weights.variables
+        self._depth = depths(job.network, job.stages) | {id(variable): 0 for variable in weighing}
         self._compile()
         self._take_up()
         saver = SaveState(
             job.checkpoints,
             self._state,
             self._keep,
-            variables,
-            extra,
+            {"network": variables, "adapters": extra, "loss_variables": weighing},
             self._started,
             job.interruption,
             job.steps,
@@ -179,7 +139,7 @@ class PhaseRun:
             *([] if phase.ema is None else [ValidateAverages()]),
             self._keep,
             saver,
-            EpochProgress(job.reporter, job.steps),
+            EpochProgress(job.reporter, job.steps, f"val_{self._goal.score.name}"),
             *job.callbacks,
             *self._tensorboard(),
         ]
@@ -193,7 +153,7 @@ class PhaseRun:
                 if not job.interruption.abrupt:
                     saver.save()
                 raise
-        return self._finish(added)
+        return self._end(added)
 
     def _compile(self) -> None:
         """Compiles the part that trains, at the rate that a divergence may have left."""
@@ -212,10 +172,7 @@ class PhaseRun:
             origin=self._origin,
             scale_loss=self._job.precision == HALF,
         )
-        objective = self._job.objective
-        self._model.compile(
-            optimizer=optimizer, loss=objective.loss(phase), metrics=objective.metrics(phase)
-        )
+        self._model.compile(optimizer=optimizer, **self._goal.compile_arguments(phase))
 
     def _take_up(self) -> None:
         """Puts back what an interrupted run had; else weighs what the phase begins with."""
@@ -223,15 +180,16 @@ class PhaseRun:
         # Where all epochs were done already, no fit will tell it.
         keep.set_model(self._model)
         # A divergence goes back to these as long as there is no best epoch.
-        scored = self._validation is not None and self._begins_trained
+        begins_trained = state.phase > 0 or self._goal.begins_trained
+        scored = self._validation is not None and begins_trained
         if (self._phase.interpolate or not scored) and not state.start_values:
             state.start_values = read_variables(self._model.trainable_variables)
         if state.optimizer:
             write_variables(self._model.optimizer.variables, state.optimizer)
             if state.best is not None:
-                accuracy, loss = state.best["score"]
+                score, loss = state.best["score"]
                 keep.best = Best(
-                    (accuracy, loss),
+                    (score, loss),
                     state.best["epoch"],
                     state.best_values,
                     state.best["highest"],
@@ -239,14 +197,7 @@ class PhaseRun:
                 )
         elif scored:
             # What the phase before learned is a candidate; an untrained head is none.
-            scores = self._model.evaluate(self._validation, verbose=0, return_dict=True)
-            keep.consider((scores[self._job.objective.score], -scores["loss"]), 0)
-
-    @property
-    def _begins_trained(self) -> bool:
-        """Whether what the phase begins with could be what it ends with."""
-        # The vectors of a pretrained encoder are of use before any training.
-        return self._state.phase > 0 or self._job.objective.kind == "embedding"
+            keep.consider(evaluated(self._model, self._validation, self._goal.score), 0)
 
     def _fit(self, callbacks: list[Any]) -> None:
         state, patience = self._state, self._phase.patience
@@ -259,6 +210,7 @@ class PhaseRun:
             if first < last and not stopped:
                 batches = training_batches(
                     self._job,
+                    self._goal,
                     self._phase,
                     self._inputs,
                     number=state.phase,
@@ -293,35 +245,43 @@ class PhaseRun:
         )
         self._compile()
 
-    def _finish(self, added: Adapters | None) -> dict[str, Any]:
-        job, phase, inputs = self._job, self._phase, self._inputs
-        model = self._model
-        best, name = self._keep.best, job.objective.score
+    def _end(self, added: Adapters | None) -> dict[str, Any]:
+        """Puts the best weights into the network, and makes the record."""
+        phase, model = self._phase, self._model
+        best, score = self._keep.best, self._goal.score
         self._keep.restore()
         if best is None and phase.ema is not None:
             write_variables(model.trainable_variables, kept_values(model))
-        trained = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
+        trained = self._count_trained()
         start = self._state.start_values
         if added is not None:
             start = self._merge(added)
         mixed = None
         if phase.interpolate and best is not None:
-            mixed, score = interpolate(model, start, self._validation, best.score, name=name)
-            best = dataclasses.replace(best, score=score)
+            mixed, found = interpolate(model, start, self._validation, best.score, by=score)
+            best = dataclasses.replace(best, score=found)
         own = (PhaseAdamW, keras.optimizers.LossScaleOptimizer)
         if isinstance(model.optimizer, own) or isinstance(model.loss, ContrastiveLoss):
             # Saved with the network, it would ask those who load it for a class of this library.
             model.optimizer, model.compiled = None, False
-        note = "" if best is None else f"val {name} {best.score[0]:.3f} (epoch {best.epoch})"
-        job.reporter.finish(note)
-        return {
+        note = "" if best is None else f"val {score.name} {best.score[0]:.3f} (epoch {best.epoch})"
+        self._job.reporter.finish(note)
+        return self._record(best, trained, mixed)
+
+    def _count_trained(self) -> int:
+        sizes = [int(np.prod(variable.shape)) for variable in self._model.trainable_variables]
+        return sum(sizes) - len(self._goal.loss_weights.variables)
+
+    def _record(self, best: Best | None, trained: int, mixed: float | None) -> dict[str, Any]:
+        phase, inputs, goal = self._phase, self._inputs, self._goal
+        record = {
             "name": phase.title,
             "train_from": str(phase.train_from),
             "boundary": self._cut.name,
             "epochs": len(self._state.history.get("loss", [])),
             "seconds": round(time.perf_counter() - self._started + inputs.fill_seconds, 3),
             "fill_seconds": round(inputs.fill_seconds, 3),
-            "train_examples": len(job.train),
+            "train_examples": len(self._job.train),
             "computed_examples": inputs.computed,
             "trainable_parameters": trained,
             "cached_bytes": inputs.cached_bytes,
@@ -329,10 +289,15 @@ class PhaseRun:
             "slowed_at": self._state.slowed_at,
             "best_epoch": None if best is None else best.epoch,
             "interpolation": mixed,
-            name: None if best is None else round(best.score[0], 6),
+            "score": goal.score.name,
+            goal.score.name: None if best is None else round(best.score[0], 6),
             "loss": None if best is None else round(-best.score[1], 6),
             "history": self._state.history,
         }
+        if len(self._job.outputs) > 1:
+            weights = goal.loss_weights.values()
+            record["loss_weights"] = {name: round(value, 6) for name, value in weights.items()}
+        return record
 
     def _merge(self, added: Adapters) -> list[Array]:
         """Merges low-rank updates; returns what trains without them as it was at the start."""
@@ -344,23 +309,6 @@ class PhaseRun:
         added.merge()
         self._compile()  # The steps that were traced know of the updates.
         return [before[id(variable)] for variable in model.trainable_variables]
-
-    def _margin(self) -> Callable[[float], float] | None:
-        """How far two epochs' scores may lie apart by chance, where the phase asks for it."""
-        job = self._job
-        if self._phase.select == "best" or job.validation is None:
-            return None
-        # Of other scores than a share of examples nothing so simple is known.
-        return standard_error(len(job.validation)) if job.objective.score == "accuracy" else None
-
-    def _make_validation(self) -> Any:
-        job = self._job
-        if self._inputs.validation is None or job.validation is None:
-            return None
-        targets = job.objective.targets(job.validation.labels, job.targets)
-        return for_evaluate(
-            FixedBatches(self._inputs.validation, targets, batch_size=job.batch_size)
-        )
 
     def _tensorboard(self) -> list[Any]:
         if self._job.tensorboard is None:

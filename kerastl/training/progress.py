@@ -101,12 +101,14 @@ class EpochProgress(keras.callbacks.Callback):
     Args:
         reporter: hears of it.
         steps: batches an epoch.
+        score: the metric that is shown.
     """
 
-    def __init__(self, reporter: Reporter, steps: int) -> None:
+    def __init__(self, reporter: Reporter, steps: int, score: str) -> None:
         super().__init__()
         self._reporter = reporter
         self._steps = steps
+        self._score = score
         self._epoch = 0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -121,7 +123,7 @@ class EpochProgress(keras.callbacks.Callback):
         """Moves on by an epoch and shows its figures."""
         logs = logs or {}
         note = f"loss {logs.get('loss', float('nan')):.2f}"
-        score = logs.get("val_accuracy", logs.get("val_r2"))
+        score = logs.get(self._score)
         if score is not None:
             note += f", val {score:.3f}"
         self._reporter.advance((epoch + 1) * self._steps, note)

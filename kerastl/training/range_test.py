@@ -14,12 +14,13 @@ import numpy as np
 from kerastl.errors import ConfigurationError, TrainingError
 from kerastl.graph import apply_boundary, settle_momentum
 from kerastl.training.checkpoint import network_variables
-from kerastl.training.inputs import prepare
+from kerastl.training.goal import Goal
+from kerastl.training.inputs import PhaseInputs, prepare
 from kerastl.training.job import Job
 from kerastl.training.lora import adapters
 from kerastl.training.optimization import make_optimizer
 from kerastl.training.phase import Phase
-from kerastl.training.phase_run import training_batches
+from kerastl.training.phase_batches import training_batches
 from kerastl.training.precision import HALF, computing_in
 from kerastl.training.rates import depths
 from kerastl.training.selection import read_variables, write_variables
@@ -86,49 +87,63 @@ def learning_rate_test(
             f"lowest={LOWEST_RATE:g}, highest={HIGHEST_RATE:g}."
         )
     phase = dataclasses.replace(phase, ema=None)
-    cut = job.boundary(phase)
+    if isinstance(job.loss_weights, str):
+        # Learned weights would move with the rate, and may make the loss negative.
+        job = dataclasses.replace(job, loss_weights=None)
     with (
         job.interruption.listening(),
         _left_as_it_was(job.network),
         computing_in(job.network, job.precision),
     ):
-        inputs = prepare(job, (phase,), [cut], 0)[0]
-        apply_boundary(job.network, cut, batch_norm=phase.batch_norm)
-        steps = max(job.steps, LEAST_STEPS)
-        settle_momentum(job.network, steps)
-        with adapters(job.network, cut, phase, seed=job.seed, number=0):
-            # A model of its own: the network may be compiled, and stays so.
-            model = keras.Model(inputs.model.inputs, inputs.model.outputs)
-            model = job.objective.trained(phase, model)
-            schedule = keras.optimizers.schedules.ExponentialDecay(
-                lowest, decay_steps=steps - 1, decay_rate=highest / lowest
-            )
-            optimizer = make_optimizer(
-                phase,
-                schedule,
-                model.trainable_variables,
-                depth=depths(job.network, job.stages),
-                origin=read_origin(network_variables(job.network)) if phase.l2_sp else {},
-                scale_loss=job.precision == HALF,
-            )
-            model.compile(optimizer=optimizer, loss=job.objective.loss(phase))
-            job.reporter.start("learning-rate range test", steps)
-            losses = _losses(job, phase, inputs, model, steps)
-            job.reporter.finish(f"{len(losses)} steps")
+        losses = _train(job, phase, lowest, highest)
     if not losses:
         raise TrainingError(
             "The loss is not a number at the lowest learning rate already. Check the data."
         )
-    rates = lowest * (highest / lowest) ** (np.arange(len(losses)) / (steps - 1))
+    rates = lowest * (highest / lowest) ** (np.arange(len(losses)) / (_steps(job) - 1))
     return LearningRateTest(tuple(map(float, rates)), tuple(losses), _suggest(rates, losses))
 
 
-def _losses(job: Job, phase: Phase, inputs: Any, model: keras.Model, steps: int) -> list[float]:
+def _steps(job: Job) -> int:
+    return max(job.steps, LEAST_STEPS)
+
+
+def _train(job: Job, phase: Phase, lowest: float, highest: float) -> list[float]:
+    """Smoothed losses of steps whose rate rises."""
+    goal, steps, cut = Goal(job), _steps(job), job.boundary(phase)
+    inputs = prepare(job, (phase,), [cut], 0)[0]
+    apply_boundary(job.network, cut, batch_norm=phase.batch_norm)
+    settle_momentum(job.network, steps)
+    with adapters(job.network, cut, phase, seed=job.seed, number=0):
+        # A model of its own: the network may be compiled, and stays so.
+        model = keras.Model(inputs.model.inputs, inputs.model.outputs)
+        model = goal.trained_part(phase, model)
+        schedule = keras.optimizers.schedules.ExponentialDecay(
+            lowest, decay_steps=steps - 1, decay_rate=highest / lowest
+        )
+        optimizer = make_optimizer(
+            phase,
+            schedule,
+            model.trainable_variables,
+            depth=depths(job.network, job.stages),
+            origin=read_origin(network_variables(job.network)) if phase.l2_sp else {},
+            scale_loss=job.precision == HALF,
+        )
+        model.compile(optimizer=optimizer, loss=goal.losses(phase))
+        job.reporter.start("learning-rate range test", steps)
+        losses = _losses(job, goal, phase, inputs, model)
+        job.reporter.finish(f"{len(losses)} steps")
+        return losses
+
+
+def _losses(
+    job: Job, goal: Goal, phase: Phase, inputs: PhaseInputs, model: keras.Model
+) -> list[float]:
     """Smoothed losses, up to the first that is hopeless."""
     losses: list[float] = []
-    average = 0.0
+    average, steps = 0.0, _steps(job)
     for epoch in range(-(-steps // job.steps)):
-        batches = training_batches(job, phase, inputs, number=0, epoch=epoch, skip=0)
+        batches = training_batches(job, goal, phase, inputs, number=0, epoch=epoch, skip=0)
         for index in range(min(job.steps, steps - epoch * job.steps)):
             job.interruption.check()
             # The loss of the step alone: Keras averages over all since the last reset.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -22,8 +23,8 @@ class SaveState(keras.callbacks.Callback):
         store: where to; None follows without writing.
         state: changed as the phase goes on.
         keep: knows the best epoch.
-        variables: all variables of the network.
-        adapters: variables that the network has for the time of the phase (see ``lora``).
+        variables: what is saved besides the optimizer's, by the attribute of the state that it
+            goes to.
         started: when the phase began, by ``time.perf_counter``.
         interruption: says whether to stop.
         steps: batches an epoch.
@@ -34,8 +35,7 @@ class SaveState(keras.callbacks.Callback):
         store: CheckpointStore | None,
         state: State,
         keep: KeepBest,
-        variables: list[Any],
-        adapters: list[Any],
+        variables: Mapping[str, Sequence[Any]],
         started: float,
         interruption: Interruption,
         steps: int,
@@ -45,7 +45,6 @@ class SaveState(keras.callbacks.Callback):
         self._state = state
         self._keep = keep
         self._variables = variables
-        self._adapters = adapters
         self._started = started
         self._interruption = interruption
         self._steps = steps
@@ -79,8 +78,8 @@ class SaveState(keras.callbacks.Callback):
             return
         # On JAX the variables are empty within an epoch; asking for the model fills them.
         optimizer = self.model.optimizer
-        state.network = read_variables(self._variables)
-        state.adapters = read_variables(self._adapters)
+        for name, variables in self._variables.items():
+            setattr(state, name, read_variables(variables))
         state.optimizer = read_variables(optimizer.variables)
         state.seconds = time.perf_counter() - self._started
         best = self._keep.best

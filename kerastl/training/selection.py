@@ -3,13 +3,35 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
 import numpy as np
 
 Array = np.ndarray[Any, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Score:
+    """By what epochs are compared; higher is better.
+
+    Attributes:
+        name: in records.
+        metrics: by the names that Keras gives them. Of several the score is the mean, each cut
+            to 0..1.
+    """
+
+    name: str
+    metrics: tuple[str, ...]
+
+    def of(self, logs: Mapping[str, Any], prefix: str = "") -> float | None:
+        """The score among what ``fit`` or ``evaluate`` logged; None where it is not."""
+        names = [prefix + metric for metric in self.metrics]
+        if not names or any(name not in logs for name in names):
+            return None
+        found = [float(logs[name]) for name in names]
+        return found[0] if len(found) == 1 else float(np.mean(np.clip(found, 0.0, 1.0)))
 
 
 @dataclasses.dataclass
@@ -38,27 +60,27 @@ class KeepBest(keras.callbacks.Callback):
     validation data than it began.
 
     Args:
+        score: what decides.
         patience: epochs, or None to train to the end.
         best: what an interrupted run had found; None starts anew.
         read: the values of a model's trainable variables that were validated; None takes those
             that it has.
-        score: the metric that decides.
         margin: how far below the highest score another one is as good; of those the lowest loss
             decides. None takes the highest score, and the loss where two are equal.
     """
 
     def __init__(
         self,
+        score: Score,
         patience: int | None,
         best: Best | None = None,
         read: Callable[[keras.Model], list[Array]] | None = None,
-        score: str = "accuracy",
         margin: Callable[[float], float] | None = None,
     ) -> None:
         super().__init__()
         self.best = best
         self._patience = patience
-        self._score = f"val_{score}"
+        self._score = score
         self._margin = margin or (lambda highest: 0.0)
         self._read = read or (lambda model: read_variables(model.trainable_variables))
 
@@ -78,10 +100,12 @@ class KeepBest(keras.callbacks.Callback):
             best.waited += 1
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Weighs the epoch that ended."""
-        if not logs or self._score not in logs:
+        """Weighs the epoch that ended, and adds its score to the logs."""
+        score = self._score.of(logs or {}, "val_")
+        if logs is None or score is None:
             return
-        self.consider((float(logs[self._score]), -float(logs["val_loss"])), epoch + 1)
+        logs.setdefault(f"val_{self._score.name}", score)
+        self.consider((score, -float(logs["val_loss"])), epoch + 1)
         assert self.best is not None
         if self._patience is not None and self.best.waited >= self._patience:
             self.model.stop_training = True
@@ -114,33 +138,41 @@ def interpolate(
     model: keras.Model,
     start: list[Array],
     validation: Any,
-    score: tuple[float, float],
+    best: tuple[float, float],
     *,
-    name: str = "accuracy",
+    by: Score,
 ) -> tuple[float, tuple[float, float]]:
     """Mixes a model's weights with those that it began with, as does best on validation data.
 
     Args:
-        model: compiled, with the metric ``name``; its weights are changed.
+        model: compiled, with the metrics of ``by``; its weights are changed.
         start: values of its trainable variables before the phase.
         validation: what ``evaluate`` takes.
-        score: (score, minus loss) of the weights as they are.
-        name: the metric that decides.
+        best: (score, minus loss) of the weights as they are.
+        by: what decides.
 
     Returns:
         The share of the new weights that did best, 1.0 where none did better than all of them,
         and its score.
     """
     end = read_variables(model.trainable_variables)
-    best, chosen = score, 1.0
+    chosen = 1.0
     for tenth in range(10):
         share = tenth / 10
         _mix(model, start, end, share)
-        found = model.evaluate(validation, verbose=0, return_dict=True)
-        if (found[name], -found["loss"]) > best:
-            best, chosen = (found[name], -found["loss"]), share
+        found = evaluated(model, validation, by)
+        if found > best:
+            best, chosen = found, share
     _mix(model, start, end, chosen)
     return chosen, best
+
+
+def evaluated(model: keras.Model, validation: Any, by: Score) -> tuple[float, float]:
+    """(score, minus loss) of a compiled model on validation data."""
+    logs = model.evaluate(validation, verbose=0, return_dict=True)
+    score = by.of(logs)
+    assert score is not None
+    return score, -float(logs["loss"])
 
 
 def _mix(model: keras.Model, start: list[Array], end: list[Array], share: float) -> None:

@@ -1,0 +1,109 @@
+"""Labels as Keras takes them: a target and a weight for each example and output."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from kerastl.errors import ConfigurationError
+from kerastl.outputs import Output
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class KerasTargets:
+    """What the losses of a network compare its outputs with.
+
+    Attributes:
+        values: of each output, float32 (n, ...).
+        weights: of each output, float32 (n,), the weight of each example in its loss; None where
+            all examples weigh the same in all losses.
+    """
+
+    values: tuple[Array, ...]
+    weights: tuple[Array, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.values[0])
+
+    def take(self, rows: Any) -> KerasTargets:
+        """Those of some examples."""
+        weights = None if self.weights is None else tuple(w[rows] for w in self.weights)
+        return KerasTargets(tuple(v[rows] for v in self.values), weights)
+
+    def arguments(self) -> tuple[Any, ...]:
+        """``(y,)`` or ``(y, sample_weight)``: arrays of one output, tuples of several."""
+        parts = [self.values] if self.weights is None else [self.values, self.weights]
+        return tuple(part[0] if len(part) == 1 else part for part in parts)
+
+
+def make_targets(
+    outputs: Mapping[str, Output], labels: Mapping[str, Array], class_weight: Any = None
+) -> KerasTargets:
+    """Targets and weights of examples.
+
+    An example without a label of an output weighs nothing there, and the others weigh as much
+    more: so the mean over all examples, which Keras takes, is in an epoch the mean over those
+    that have a label. In a single batch it is that mean times the share of the batch's examples
+    that have a label, over their share in the data.
+
+    Args:
+        outputs: what the network says, by name.
+        labels: of each output (n, ...), by the same names.
+        class_weight: ``"balanced"``, a weight for each class name, or None; of several outputs
+            one of these for each output's name.
+
+    Raises:
+        ConfigurationError: class weights that do not go with the outputs.
+    """
+    given = weights_by_output(outputs, class_weight)
+    values, weights = [], []
+    for name, output in outputs.items():
+        values.append(output.targets(labels[name]))
+        weights.append(_weights(output, labels[name], given[name]))
+    if all(found is None for found in weights):
+        return KerasTargets(tuple(values))
+    ones = np.ones(len(values[0]), np.float32)
+    return KerasTargets(tuple(values), tuple(ones if w is None else w for w in weights))
+
+
+def _weights(output: Output, labels: Array, class_weight: Any) -> Array | None:
+    weights, present = output.weights(labels, class_weight), output.present(labels)
+    if present.all():
+        return weights
+    share = max(int(present.sum()), 1) / len(present)
+    scaled = present.astype(np.float32) / np.float32(share)
+    return np.asarray(scaled if weights is None else scaled * weights)
+
+
+def weights_by_output(outputs: Mapping[str, Output], class_weight: Any) -> dict[str, Any]:
+    """The class weights of each output, by its name; None where it has none.
+
+    Raises:
+        ConfigurationError: of several outputs, weights that are not by their names; or weights
+            for an output without one class per example.
+    """
+    if len(outputs) == 1:
+        given = dict.fromkeys(outputs, class_weight)
+    elif class_weight is None or (
+        isinstance(class_weight, Mapping) and class_weight.keys() <= outputs.keys()
+    ):
+        given = {name: (class_weight or {}).get(name) for name in outputs}
+    else:
+        raise ConfigurationError(
+            f"class_weight={class_weight!r}: with several outputs give each its own, as in "
+            f"{{{next(iter(outputs))!r}: 'balanced'}}. The outputs are {', '.join(outputs)}."
+        )
+    for name, output in outputs.items():
+        # Raises where the weights do not go with the output.
+        output.weights(output.missing(1), given[name])
+    return given
+
+
+def is_labelled(outputs: Mapping[str, Output], labels: Mapping[str, Array]) -> dict[str, Array]:
+    """Which examples have a label of each output: bool (n,), by name."""
+    return {name: output.present(labels[name]) for name, output in outputs.items()}
