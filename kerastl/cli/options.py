@@ -29,9 +29,7 @@ Trusted = Annotated[
 ]
 Imports = Annotated[
     list[str] | None,
-    typer.Option(
-        "--import", help="A Python module that registers inputs or outputs of your own."
-    ),
+    typer.Option("--import", help="A Python module that registers inputs or outputs of your own."),
 ]
 
 DATA: dict[str, Row] = {
@@ -91,9 +89,7 @@ FIT: dict[str, Row] = {
         "auto",
         "Activations of the frozen part: auto, always, never, or a folder to keep them.",
     ),
-    "precision": _row(
-        str, "float32", "Of training: float32, mixed_float16 or mixed_bfloat16."
-    ),
+    "precision": _row(str, "float32", "Of training: float32, mixed_float16 or mixed_bfloat16."),
     "find_learning_rate": _row(
         bool,
         False,
@@ -158,9 +154,7 @@ def command(
             )
         )
     parameters.append(
-        inspect.Parameter(
-            "as_json", inspect.Parameter.KEYWORD_ONLY, annotation=Json, default=False
-        )
+        inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, annotation=Json, default=False)
     )
 
     def composed(**values: Any) -> None:

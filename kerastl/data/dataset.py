@@ -38,10 +38,14 @@ class Dataset(abc.ABC):
     Attributes:
         reader: what the examples are, and how they are read.
         outputs: what the labels are, by name, with the classes that the data have.
+        sources: the examples, as the reader takes them; a stream has none.
+        targets: labels ``(n, ...)`` by the outputs' names; a stream has none.
     """
 
     reader: Reader
     outputs: Mapping[str, Output]
+    sources: Sequence[Any]
+    targets: dict[str, Array]
 
     @property
     def output(self) -> Output:
@@ -149,7 +153,7 @@ class ExampleDataset(Dataset):
         self._check_sizes(len(sources), labels)
         self.sources = reader.checked(sources, self.names)
         several = len(self.outputs) > 1
-        self.targets: dict[str, Array] = {
+        self.targets = {
             name: _read_only(output.checked(labels[name], optional=several))
             for name, output in self.outputs.items()
         }

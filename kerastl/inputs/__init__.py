@@ -8,12 +8,11 @@ from kerastl.errors import BundleError, ConfigurationError
 from kerastl.inputs.augment import Augment
 from kerastl.inputs.examples import (
     MEMORY_LIMIT,
+    ArrayExamples,
     Examples,
-    ImageExamples,
     LazyView,
     as_input,
     decode,
-    labels_by_output,
 )
 from kerastl.inputs.image import Image
 from kerastl.inputs.image_reading import IMAGES, ImageReader
@@ -27,10 +26,10 @@ __all__ = [
     "IMAGES",
     "MEMORY_LIMIT",
     "TEXTS",
+    "ArrayExamples",
     "Augment",
     "Examples",
     "Image",
-    "ImageExamples",
     "ImageReader",
     "Input",
     "LazyView",
@@ -43,7 +42,6 @@ __all__ = [
     "decode",
     "input_from_manifest",
     "input_from_run",
-    "labels_by_output",
     "register_input",
     "sort_tokens",
 ]

@@ -14,7 +14,6 @@ import numpy as np
 
 from kerastl.errors import DataError
 from kerastl.inputs.augment import Augment
-from kerastl.outputs import PROBABILITIES
 
 Array = np.ndarray[Any, Any]
 DECODE_BATCH = 32
@@ -23,17 +22,20 @@ MEMORY_LIMIT = 2 * 1024**3
 
 
 class Readable(Protocol):
-    """What is needed of a data set: its sources and labels, or one ordered pass over both.
+    """What is needed of a data set.
 
-    Labels are arrays ``(n, ...)`` by the name of their output; a data set of one output may give
-    its array as it is.
+    Attributes:
+        outputs: what the labels are, by name.
+        sources: the examples, as an input takes them; a stream has only ``batches``.
+        targets: labels ``(n, ...)`` by the outputs' names; a stream has only ``batches``.
     """
 
+    outputs: Any
     sources: Any
-    labels: Any
+    targets: Any
 
     def batches(self, image_size: tuple[int, int], batch_size: int) -> Iterator[Any]:
-        """Yields images uint8 ``(b, height, width, 3)`` and their labels."""
+        """Yields images uint8 ``(b, height, width, 3)`` with labels, of several outputs a dict."""
         ...
 
     def size_hint(self) -> int | None:
@@ -78,52 +80,60 @@ class Examples(abc.ABC):
     def sha256(self) -> str:
         """SHA-256 of the inputs."""
 
+    @abc.abstractmethod
+    def sources(self, rows: Array) -> list[Any]:
+        """Some examples, as an input takes them."""
+
 
 @dataclasses.dataclass(frozen=True)
-class ImageExamples(Examples):
-    """Images that were decoded once.
+class ArrayExamples(Examples):
+    """Examples of one shape, which were read once.
 
     Attributes:
-        images: uint8 (n, height, width, 3), in memory or memory-mapped.
+        arrays: (n, ...), in memory or memory-mapped; of images uint8 (n, height, width, 3).
         targets: see ``Examples``.
     """
 
-    images: Array
+    arrays: Array
     targets: Mapping[str, Array]
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.arrays)
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all pixels."""
-        return int(self.images.nbytes)
+        """Bytes of all arrays."""
+        return int(self.arrays.nbytes)
 
     def take(self, rows: Array, *, view: int, augment: Augment | None) -> Array:
-        """Some images of a view: uint8 (len(rows), height, width, 3)."""
-        images = self.images[rows]
+        """Some arrays of a view (len(rows), ...)."""
+        arrays = self.arrays[rows]
         if augment is None or view == 0:
-            return np.asarray(images)
+            return np.asarray(arrays)
         return np.stack(
             [
-                augment.apply(image, seed=augment.seed, view=view, example=int(row))
-                for image, row in zip(images, rows, strict=True)
+                augment.apply(array, seed=augment.seed, view=view, example=int(row))
+                for array, row in zip(arrays, rows, strict=True)
             ]
         )
 
     def sha256(self) -> str:
-        """SHA-256 of the images."""
-        digest = hashlib.sha256(f"{self.images.shape}".encode())
+        """SHA-256 of the arrays."""
+        digest = hashlib.sha256(f"{self.arrays.shape}".encode())
         for start in range(0, len(self), DECODE_BATCH):
-            digest.update(np.ascontiguousarray(self.images[start : start + DECODE_BATCH]).data)
+            digest.update(np.ascontiguousarray(self.arrays[start : start + DECODE_BATCH]).data)
         return digest.hexdigest()
+
+    def sources(self, rows: Array) -> list[Any]:
+        """The arrays themselves."""
+        return list(np.asarray(self.arrays[rows]))
 
 
 class LazyView:
     """The inputs of a view as an array; made when they are asked for.
 
     Args:
-        examples: images or token ids.
+        examples: what was read.
         view: number of the view.
         augment: how views differ.
     """
@@ -148,28 +158,20 @@ def as_input(values: Array) -> Array:
     return values if values.dtype == np.int32 else values.astype(np.float32, copy=False)
 
 
-def labels_by_output(labels: Any, output: str) -> dict[str, Array]:
-    """Labels by the name of their output; those that come as one array are of ``output``."""
-    named = labels if isinstance(labels, Mapping) else {output: labels}
-    return {name: np.asarray(values) for name, values in named.items()}
-
-
-def decode(
-    data: Readable, image_size: tuple[int, int], folder: Path, *, output: str = PROBABILITIES
-) -> ImageExamples:
+def decode(data: Readable, image_size: tuple[int, int], folder: Path) -> ArrayExamples:
     """Decodes a data set once.
 
     Args:
         data: the data set.
         image_size: height and width in pixels.
         folder: where a file is made for what does not fit ``MEMORY_LIMIT``.
-        output: whose labels they are, where the data set gives them as one array.
 
     Raises:
         DataError: not a single image could be read.
     """
     batches: list[Array] = []
-    labels: list[dict[str, Array]] = []
+    labels: list[Mapping[str, Array]] = []
+    names = list(data.outputs)
     expected = data.size_hint()
     file: Array | None = None
     filled = 0
@@ -177,7 +179,7 @@ def decode(
     if expected is not None and expected * bytes_each > MEMORY_LIMIT:
         file = allocate((expected, *image_size, 3), np.dtype(np.uint8), folder)
     for images, found in data.batches(image_size, DECODE_BATCH):
-        labels.append(labels_by_output(found, output))
+        labels.append(found if isinstance(found, Mapping) else {names[0]: found})
         if file is None:
             batches.append(np.asarray(images, dtype=np.uint8))
         else:
@@ -186,8 +188,8 @@ def decode(
     if filled == 0:
         raise DataError("Not a single image could be read; see the warnings above.")
     stacked = np.concatenate(batches) if file is None else file[:filled]
-    targets = {name: np.concatenate([part[name] for part in labels]) for name in labels[0]}
-    return ImageExamples(stacked, targets)
+    targets = {name: np.concatenate([part[name] for part in labels]) for name in names}
+    return ArrayExamples(stacked, targets)
 
 
 def allocate(shape: tuple[int, ...], dtype: np.dtype[Any], folder: Path) -> Array:

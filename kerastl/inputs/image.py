@@ -11,7 +11,7 @@ from typing import Any, ClassVar, final
 import numpy as np
 
 from kerastl.files import read_json, write_json
-from kerastl.inputs.examples import ImageExamples, Readable, decode
+from kerastl.inputs.examples import ArrayExamples, Readable, decode
 from kerastl.inputs.image_probes import probe_images, synthetic_images, vertical_pass_may_lead
 from kerastl.inputs.image_reading import IMAGES
 from kerastl.inputs.images import decode_full_size, decode_image, image_list
@@ -60,6 +60,7 @@ class Image(Input):
 
     kind: ClassVar[str] = "image"
     noun: ClassVar[str] = "image"
+    reading_step: ClassVar[str] = "decoding"
     calibrates: ClassVar[bool] = True
     timed_from_arrays: ClassVar[bool] = True
     reader: ClassVar[Reader] = IMAGES
@@ -125,7 +126,7 @@ class Image(Input):
         if images:
             yield np.array(rows), np.stack(images)
 
-    def examples(self, data: Readable, folder: Path) -> ImageExamples:
+    def examples(self, data: Readable, folder: Path) -> ArrayExamples:
         """Images that were decoded once."""
         return decode(data, self.size, folder)
 

@@ -107,6 +107,11 @@ class ImageReader(Reader):
         del source
         return [name, label, digest]
 
+    def file_of(self, source: Any) -> Path | None:
+        """The path, where it is one."""
+        found = isinstance(source, str | os.PathLike) and Path(source).is_file()
+        return Path(source) if found else None
+
     def decode(self, source: Any, size: tuple[int, int]) -> Array:
         """See ``decode_image``."""
         return decode_image(source, size)

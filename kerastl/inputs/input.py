@@ -60,6 +60,9 @@ class Input(abc.ABC):
 
     # Reading.
 
+    reading_step: ClassVar[str] = "reading"
+    """What ``examples`` is called where progress is told."""
+
     @abc.abstractmethod
     def as_list(self, given: Any) -> list[Any]:
         """One example, or any number of them, as a list of sources; raises ConfigurationError."""

@@ -154,6 +154,11 @@ class Reader(abc.ABC):
         del name, source
         return [digest, label]
 
+    def file_of(self, source: Any) -> Path | None:
+        """The file that a source is, so that it can be shown whole; None where it is none."""
+        del source
+        return None
+
     # Decoding.
 
     def decode(self, source: Any, size: tuple[int, int]) -> Array:

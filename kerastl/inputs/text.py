@@ -13,13 +13,12 @@ import numpy as np
 from kerastl.errors import ConfigurationError, DataWarning
 from kerastl.files import atomic_file, read_json, write_json
 from kerastl.inputs import text_golden
-from kerastl.inputs.examples import Readable, labels_by_output
+from kerastl.inputs.examples import Readable
 from kerastl.inputs.input import BATCH, Input, Spec
 from kerastl.inputs.reading import Reader
 from kerastl.inputs.text_probes import PROBES, SENTENCES
 from kerastl.inputs.text_reading import TEXTS
 from kerastl.inputs.token_examples import TokenExamples, sort_tokens
-from kerastl.outputs import PROBABILITIES
 from kerastl.text import TOKENIZER_FILE, SentencePieceSource, Tokenizer, check_equal, to_hub
 from kerastl.text.strings import check_text, text_list
 
@@ -49,6 +48,7 @@ class Text(Input):
 
     kind: ClassVar[str] = "text"
     noun: ClassVar[str] = "text"
+    reading_step: ClassVar[str] = "tokenising"
     proof_step: ClassVar[str | None] = "comparing tokenizers"
     reader: ClassVar[Reader] = TEXTS
 
@@ -149,9 +149,10 @@ class Text(Input):
             )
         return sort_tokens(
             encoded.ids,
-            labels_by_output(data.labels, PROBABILITIES),
+            data.targets,
             pad_id=self.tokenizer.pad_id,
             length=self.fixed_length,
+            texts=data.sources,
         )
 
     def specs(self, *, fixed_lengths: bool = False) -> tuple[Spec, ...]:

@@ -47,6 +47,7 @@ class TokenExamples(Examples):
         positions: int64 (n,), where each text was before it was sorted.
         length: that of every text in a batch, for networks whose answers depend on it; None
             takes the next of a few lengths.
+        texts: the texts before they were sorted, where they were given.
     """
 
     ids: Array
@@ -55,6 +56,7 @@ class TokenExamples(Examples):
     pad_id: int
     positions: Array
     length: int | None = None
+    texts: Sequence[str] = ()
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -86,6 +88,10 @@ class TokenExamples(Examples):
         digest.update(np.ascontiguousarray(self.ids).data)
         return digest.hexdigest()
 
+    def sources(self, rows: Array) -> list[Any]:
+        """The texts."""
+        return [self.texts[int(self.positions[row])] for row in rows]
+
 
 def sort_tokens(
     encoded: Sequence[Array],
@@ -93,6 +99,7 @@ def sort_tokens(
     *,
     pad_id: int,
     length: int | None = None,
+    texts: Sequence[str] = (),
 ) -> TokenExamples:
     """Sorts the token ids of texts by length; texts of one length stay in their order.
 
@@ -101,6 +108,7 @@ def sort_tokens(
         targets: labels (n, ...) by the name of their output, in the order of the texts.
         pad_id: the id of padding.
         length: see ``TokenExamples``.
+        texts: the texts themselves, in their order.
     """
     counts = np.array([len(ids) for ids in encoded], dtype=np.int64)
     positions = np.argsort(counts, kind="stable")
@@ -108,4 +116,4 @@ def sort_tokens(
     parts = [np.asarray(encoded[int(i)], dtype=np.int32) for i in positions]
     ids = np.concatenate(parts) if parts else np.zeros(0, np.int32)
     found = {name: np.asarray(labels)[positions] for name, labels in targets.items()}
-    return TokenExamples(ids, offsets, found, pad_id, positions, length)
+    return TokenExamples(ids, offsets, found, pad_id, positions, length, texts)

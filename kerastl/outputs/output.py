@@ -306,6 +306,11 @@ class Output(abc.ABC):
         """This output with what is chosen on validation data after training."""
         return self
 
+    def of_network(self, width: int) -> Self:
+        """This output as a trained network of this width gives it."""
+        del width
+        return self
+
     def groups(self, outputs: Array) -> Array:
         """Which rows decide alike, int64 ``(n,)``: what examples are drawn and divided by."""
         return np.zeros(len(outputs), dtype=np.int64)

@@ -131,6 +131,10 @@ class Vector(Output):
         """The labels themselves."""
         return self.labelling.classes_of(labels)
 
+    def of_network(self, width: int) -> Self:
+        """With the network's dimensions, and without the classes, which it does not give."""
+        return dataclasses.replace(self, dimensions=width, classes=())
+
     def for_other_data(self) -> Self:
         """Any classes: vectors of others are compared as well."""
         return dataclasses.replace(self, classes=())

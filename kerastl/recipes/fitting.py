@@ -11,25 +11,27 @@ import tempfile
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 
-from kerastl.backbones import NONE, stages_of
+from kerastl.backbones import stages_of
+from kerastl.data import Dataset
 from kerastl.errors import ConfigurationError
 from kerastl.graph import ALL, HEAD, open_model, operations, resolve_boundary
-from kerastl.model import TrainedModel, load_run, run_directory
+from kerastl.model import TrainedModel, load_run, model_of, predict_examples, run_directory
 from kerastl.optional import require
 from kerastl.outputs import Output
 from kerastl.provenance import command_line, versions
 from kerastl.recipes.jobs import make_job, plain_weights
-from kerastl.recipes.recipe import Recipe, RunData
-from kerastl.task import measure
+from kerastl.recipes.sampling import choose_samples
+from kerastl.task import Task, measure
 from kerastl.training import (
     DTYPES,
     RECOMMENDED,
     CheckpointStore,
     ConsoleReporter,
+    Examples,
     Reporter,
     State,
     check_precision,
@@ -38,12 +40,25 @@ from kerastl.training import (
     weights_by_output,
 )
 
+if TYPE_CHECKING:
+    from kerastl.recipes.recipe import Base, Recipe
+
 MAX_SEED = 2**31 - 2  # Initialisers take int32, and one of them takes seed + 1.
 
 
 @dataclasses.dataclass(frozen=True)
+class RunInputs:
+    """What a model is trained on; see ``Recipe.fit``."""
+
+    data: Any
+    validation: Any
+    class_names: Iterable[str] | None
+    options: Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
 class RunSettings:
-    """How a model is trained beside its recipe; see the recipes' ``fit``."""
+    """How a model is trained beside its recipe; see ``Recipe.fit``."""
 
     seed: int
     out: Path | None
@@ -59,7 +74,7 @@ class Network:
     """A network before its training, with what it is made of and for.
 
     Attributes:
-        base: what the recipe's ``build_base`` returned.
+        base: the backbone.
         model: the whole network.
         outputs: what it says, by name, with the classes of the training data.
         weights_sha256: of the file of weights; None where they are random.
@@ -67,12 +82,12 @@ class Network:
         validation: the validation data, or None.
     """
 
-    base: Any
+    base: Base
     model: keras.Model
     outputs: Mapping[str, Output]
     weights_sha256: str | None
-    train: Any
-    validation: Any
+    train: Dataset
+    validation: Dataset | None
 
     @property
     def fingerprints(self) -> dict[str, str | None]:
@@ -83,19 +98,8 @@ class Network:
         }
 
 
-def fit(
-    recipe: Recipe,
-    data: Any,
-    validation: Any,
-    *,
-    class_names: Iterable[str] | None,
-    options: Mapping[str, Any],
-    run: RunSettings,
-) -> TrainedModel:
-    """Trains a model; see the recipes' ``fit`` for the arguments.
-
-    ``options`` goes to the recipe's ``load``.
-    """
+def fit(recipe: Recipe[Any], inputs: RunInputs, run: RunSettings) -> TrainedModel:
+    """Trains a model; see ``Recipe.fit`` for the arguments."""
     reporter = run.reporter or ConsoleReporter()
     check_settings(recipe, run.seed)
     logs = _tensorboard_folder(run.tensorboard, run.out)
@@ -104,34 +108,21 @@ def fit(
         raise ConfigurationError("resume and overwrite are of a run directory: give out=.")
     if out is not None and _is_finished(out, resume=run.resume, overwrite=run.overwrite):
         return _finished(out, recipe, run.seed)
-    network = make_network(
-        recipe, data, validation, seed=run.seed, class_names=class_names, options=options
-    )
+    network = make_network(recipe, inputs, run.seed)
     if out is not None:
         _prepare(out, clear=run.overwrite and not run.resume)
     with tempfile.TemporaryDirectory(dir=out, prefix=".tmp-") as scratch:
-        train, held_out = recipe.read(
-            network.train, network.validation, network.base, Path(scratch), reporter
-        )
+        train, held_out = read(network, Path(scratch), reporter)
         for name, output in network.outputs.items():
             output.check_trainable(train.targets[name], recipe.batch_size)
-        found = RunData(network.train, network.validation, train, held_out)
-        history = _train(recipe, network, found, run, Path(scratch), reporter, logs)
-        model = _trained_model(recipe, network, found, run.seed, history)
+        history = _train(recipe, network, (train, held_out), run, Path(scratch), reporter, logs)
+        model = _trained_model(recipe, network, (train, held_out), run.seed, history)
     if out is not None:
         model.save(out)
     return model
 
 
-def make_network(
-    recipe: Recipe,
-    data: Any,
-    validation: Any,
-    *,
-    seed: int,
-    class_names: Iterable[str] | None,
-    options: Mapping[str, Any],
-) -> Network:
+def make_network(recipe: Recipe[Any], inputs: RunInputs, seed: int) -> Network:
     """Builds a recipe's network for some data.
 
     Keras's, NumPy's and Python's global generators are seeded, since Keras draws initial weights
@@ -142,19 +133,38 @@ def make_network(
     base = recipe.build_base()
     check_stages(recipe, base.model)
     train, held_out = recipe.load(
-        data, validation, seed=seed, class_names=class_names, options=options
+        inputs.data,
+        inputs.validation,
+        seed=seed,
+        class_names=inputs.class_names,
+        options=inputs.options,
     )
-    outputs = recipe.outputs_of(train)
+    outputs = train.outputs
     weights_by_output(outputs, plain_weights(recipe.class_weight))
     keras.utils.set_random_seed(seed)
     model, weights_sha256 = recipe.assemble(outputs, seed=seed, base=base)
     return Network(base, model, outputs, weights_sha256, train, held_out)
 
 
+def read(
+    network: Network, scratch: Path, reporter: Reporter, *, validate: bool = True
+) -> tuple[Examples, Examples | None]:
+    """Turns data into what goes into the network: training and validation examples."""
+    input = network.base.input
+    reporter.start(input.reading_step, 1)
+    train = input.examples(network.train, scratch)
+    held_out = None
+    if validate and network.validation is not None:
+        held_out = input.examples(network.validation, scratch)
+    count = 0 if held_out is None else len(held_out)
+    reporter.finish(f"{len(train)} training, {count} validation {input.nouns}")
+    return train, held_out
+
+
 def _train(
-    recipe: Recipe,
+    recipe: Recipe[Any],
     network: Network,
-    data: RunData,
+    examples: tuple[Examples, Examples | None],
     run: RunSettings,
     scratch: Path,
     reporter: Reporter,
@@ -170,8 +180,7 @@ def _train(
         # It shares all weights with the network, which is what is saved.
         open_model(network.model),
         network.outputs,
-        data.train_examples,
-        data.validation_examples,
+        *examples,
         seed=run.seed,
         scratch=scratch,
         reporter=reporter,
@@ -184,36 +193,46 @@ def _train(
 
 
 def _trained_model(
-    recipe: Recipe, network: Network, data: RunData, seed: int, history: list[dict[str, Any]]
+    recipe: Recipe[Any],
+    network: Network,
+    examples: tuple[Examples, Examples | None],
+    seed: int,
+    history: list[dict[str, Any]],
 ) -> TrainedModel:
     """The model, measured on the validation examples where there are any."""
-    [(name, output)] = network.outputs.items()
-    held_out, metrics = data.validation_examples, {}
+    train, held_out = examples
+    outputs, metrics = dict(network.outputs), {}
     if held_out is not None:
-        answers = recipe.predict(network.model, held_out)
-        output = output.tuned(held_out.targets[name], answers)
-        metrics = measure({name: output}, held_out.targets, {name: answers})
-    return recipe.trained_model(
-        data,
-        network.base,
-        output,
-        seed=seed,
+        answers = predict_examples(network.model, outputs, held_out)
+        outputs = {
+            name: output.tuned(held_out.targets[name], answers[name])
+            for name, output in outputs.items()
+        }
+        metrics = measure(outputs, held_out.targets, answers)
+    widths = [int(tensor.shape[-1]) for tensor in network.model.outputs]
+    given = {
+        name: output.of_network(width)
+        for (name, output), width in zip(outputs.items(), widths, strict=True)
+    }
+    return model_of(
         network=network.model,
-        class_names=output.class_names,
+        task=Task(network.base.input, given),
         recipe=recipe.get_config(),
         history=history,
         metrics=metrics,
         provenance={
             **provenance_of(recipe, network.base, network.weights_sha256, seed),
             **network.fingerprints,
-            "train_examples": len(data.train_examples),
+            "train_examples": len(train),
             "validation_examples": 0 if held_out is None else len(held_out),
+            **recipe.origin(outputs),
         },
+        samples=choose_samples(network.validation, outputs, train, held_out, seed),
     )
 
 
 def provenance_of(
-    recipe: Recipe, base: Any, weights_sha256: str | None, seed: int | None
+    recipe: Recipe[Any], base: Base, weights_sha256: str | None, seed: int | None
 ) -> dict[str, Any]:
     """What a run says of its origin beside its data; no seed where nothing was trained."""
     config = recipe.get_config()
@@ -227,7 +246,7 @@ def provenance_of(
             "licence": recipe.record.licence,
             "paper": recipe.record.paper,
             "weights": config["weights"],
-            **recipe.describe(base),
+            "preprocessing": base.preprocessing,
         },
         "weights_sha256": weights_sha256,
         "command": command_line(),
@@ -238,7 +257,7 @@ class RandomBackboneWarning(UserWarning):
     """A backbone with random weights of which a part, or all, stays as it is."""
 
 
-def check_settings(recipe: Recipe, seed: int) -> None:
+def check_settings(recipe: Recipe[Any], seed: int) -> None:
     """Finds bad settings before the data are read, which may take long."""
     if not isinstance(seed, int) or not 0 <= seed <= MAX_SEED:
         raise ConfigurationError(f"seed={seed!r}; give a whole number from 0 to {MAX_SEED}.")
@@ -262,13 +281,13 @@ def check_settings(recipe: Recipe, seed: int) -> None:
     recipe.check_outputs()
     recipe.check()
     plan = recipe.resolved_plan
-    source = recipe.weights_source
-    if source.kind == NONE and any(p.l2_sp for p in plan):
+    random = recipe.is_random
+    if random and any(p.l2_sp for p in plan):
         raise ConfigurationError(
             "l2_sp pulls towards pretrained weights, and this backbone has random ones. Give "
             "weights=, or leave l2_sp out."
         )
-    if source.kind == NONE and any(p.train_from != ALL or not p.batch_norm for p in plan):
+    if random and any(p.train_from != ALL or not p.batch_norm for p in plan):
         warnings.warn(
             "The backbone has random weights, and the plan freezes a part of it: that part stays "
             "random. To train from scratch give plan=kerastl.full(batch_norm=True) (command line: "
@@ -278,7 +297,7 @@ def check_settings(recipe: Recipe, seed: int) -> None:
         )
 
 
-def check_stages(recipe: Recipe, base: keras.Model) -> None:
+def check_stages(recipe: Recipe[Any], base: keras.Model) -> None:
     """Raises where a phase begins at a stage that is not there, or has no layer for LoRA."""
     opened = open_model(base)
     stages = stages_of(opened, recipe.record.stage_pattern)
@@ -316,7 +335,7 @@ def _is_finished(out: Path, *, resume: bool, overwrite: bool) -> bool:
     return False
 
 
-def _finished(out: Path, recipe: Recipe, seed: int) -> TrainedModel:
+def _finished(out: Path, recipe: Recipe[Any], seed: int) -> TrainedModel:
     """Loads a finished run, if it is what this recipe would have led to."""
     model = load_run(out)
     here = json.loads(json.dumps(recipe.get_config()))
@@ -348,7 +367,7 @@ def _prepare(out: Path, *, clear: bool) -> None:
 
 
 def _fingerprint(
-    recipe: Recipe,
+    recipe: Recipe[Any],
     seed: int,
     weights_sha256: str | None,
     fingerprints: dict[str, str | None],

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def make_job(
-    recipe: Recipe,
+    recipe: Recipe[Any],
     network: keras.Model,
     outputs: Mapping[str, Output],
     train: Examples,
@@ -47,7 +47,7 @@ def make_job(
         cache=recipe.cache if recipe.cache in ("auto", False) else True,
         storage=_storage(recipe),
         precision=recipe.precision,
-        loss_weights=recipe.loss_weights,
+        loss_weights=recipe.resolved_loss_weights,
         **options,
     )
 
@@ -57,7 +57,7 @@ def plain_weights(class_weight: Any) -> Any:
     return dict(class_weight) if hasattr(class_weight, "items") else class_weight
 
 
-def _storage(recipe: Recipe) -> Storage:
+def _storage(recipe: Recipe[Any]) -> Storage:
     cache = None
     if recipe.cache is not False:
         named = recipe.cache not in ("auto", True)

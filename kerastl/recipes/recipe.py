@@ -5,65 +5,70 @@ from __future__ import annotations
 import abc
 import dataclasses
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Generic, Self, TypeVar, cast
 
 import keras
-import numpy as np
 
-from kerastl.backbones import Backbone, TextBackbone, WeightsSource
+from kerastl.data import Dataset, load_pair
 from kerastl.errors import ConfigurationError
 from kerastl.graph import open_model, operations
 from kerastl.heads import Head, Outputs, layer_names
+from kerastl.inputs import Augment, Input, Reader
 from kerastl.model import TrainedModel
 from kerastl.outputs import Output
+from kerastl.recipes import fitting, learning_rate
 from kerastl.recipes.settings import from_json, to_json
 from kerastl.training import (
     FULL,
+    HIGHEST_RATE,
+    LOWEST_RATE,
     MEMORY_LIMIT,
-    Augment,
-    Examples,
+    LearningRateTest,
+    Phase,
     Plan,
     Reporter,
     check_losses,
     check_plan,
-    two_phase,
 )
 
-Array = np.ndarray[Any, Any]
+Model = TypeVar("Model", bound=TrainedModel)
 
 
 @dataclasses.dataclass(frozen=True)
-class RunData:
-    """The data of a run, as they were loaded and as they go into the network.
+class Base:
+    """A backbone with its weights, before anything is put on top of it.
 
     Attributes:
-        train: the training data.
-        validation: the validation data, or None.
-        train_examples: the training examples.
-        validation_examples: the validation examples, or None.
+        model: Functional, from what ``input`` makes of an example to features.
+        input: what goes in.
+        weights_sha256: of the weights; None where they are random.
+        preprocessing: what provenance says of it.
+        mask: of sequences a KerasTensor bool (n, length), true where there is something.
     """
 
-    train: Any
-    validation: Any
-    train_examples: Any
-    validation_examples: Any
+    model: keras.Model
+    input: Input
+    weights_sha256: str | None
+    preprocessing: str
+    mask: Any = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Recipe(abc.ABC):
-    """A backbone, a head and a plan of phases.
+class Recipe(abc.ABC, Generic[Model]):
+    """A backbone, outputs and a plan of phases.
 
     It is inert: nothing is built or loaded before ``fit`` or ``build``.
 
     Attributes:
         backbone: see the recipe.
         weights: see the recipe.
-        plan: the phases; None is ``two_phase()``.
-        batch_size: examples a step.
-        class_weight: ``"balanced"``, a dict of a weight for each class name, or None.
-        cache: how the frozen part's activations are kept.
+        plan: the phases; None is the recipe's own.
+        batch_size: examples per step.
+        class_weight: ``"balanced"``, a dict of a weight for each class name, or None; of several
+            outputs a dict of these by output name.
+        cache: how the frozen part's activations are kept; see ``ImageClassification``.
         cache_dtype: ``"float32"``, or ``"float16"`` or ``"bfloat16"`` to halve the space.
         memory_limit: bytes of activations that are held in memory.
         precision: what training computes in.
@@ -71,32 +76,233 @@ class Recipe(abc.ABC):
 
     NAME: ClassVar[str]
     HEAD: ClassVar[type] = Head
+    # They came after version 0.1.0. At their defaults they are not written, so that its runs go on.
+    LATER: ClassVar[tuple[str, ...]] = ()
 
-    backbone: str
+    backbone: Any
     weights: str | os.PathLike[str] | None
     plan: Plan | None = None
     batch_size: int = 32
-    class_weight: str | Mapping[str, float] | None = None
+    class_weight: Any = None
     cache: str | bool | os.PathLike[str] = "auto"
     cache_dtype: str = "float32"
     memory_limit: int = MEMORY_LIMIT
     precision: str = FULL
 
+    def fit(
+        self,
+        data: Any,
+        validation: Any = None,
+        *,
+        seed: int = 0,
+        class_names: Iterable[str] | None = None,
+        out: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+        overwrite: bool = False,
+        callbacks: Sequence[Any] = (),
+        tensorboard: bool | str | os.PathLike[str] = False,
+        reporter: Reporter | None = None,
+        **options: Any,
+    ) -> Model:
+        """Trains a new model.
+
+        Args:
+            data: a folder of class folders, or one holding train/ and val/; a CSV, TSV, JSON Lines
+                or Parquet table; arrays or lists ``(x, y)``; ``"tfds:NAME"``; of images also a
+                tf.data.Dataset, Keras PyDataset or grain dataset.
+            validation: data of any kind, or the fraction of the training data that is held
+                back, or False for none; None takes the folder's val/, or else a fifth.
+            seed: of the split, the initial weights, shuffling, augmentation and dropout.
+                Keras's, NumPy's and Python's global generators are seeded with it.
+            class_names: needed for numeric labels and streams.
+            out: a run directory, written while training so that the run can be resumed.
+            resume: go on with an interrupted run in ``out``; without one there, start.
+            overwrite: replace a run that is there.
+            callbacks: Keras callbacks.
+            tensorboard: a folder for TensorBoard's logs; True takes ``out``/tensorboard.
+            reporter: hears of the progress; None prints to standard error.
+            **options: of ``kerastl.data.load``: ``label_column=``, ``image_column=`` or
+                ``text_column=``, ``group_column=``, ``encoding=``, ``on_error=``, ...
+
+        Returns:
+            The trained model, with the weights that did best on the validation data.
+
+        Raises:
+            ConfigurationError: a setting that cannot be.
+            DataError: data that cannot be trained on.
+            TrainingError: the loss is not a number.
+        """
+        run = fitting.RunSettings(
+            seed=seed,
+            out=None if out is None else Path(out),
+            resume=resume,
+            overwrite=overwrite,
+            callbacks=tuple(callbacks),
+            tensorboard=tensorboard,
+            reporter=reporter,
+        )
+        given = fitting.RunInputs(data, validation, class_names, options)
+        return cast(Model, fitting.fit(self, given, run))
+
+    def find_learning_rate(
+        self,
+        data: Any,
+        validation: Any = None,
+        *,
+        phase: Phase | None = None,
+        lowest: float = LOWEST_RATE,
+        highest: float = HIGHEST_RATE,
+        seed: int = 0,
+        class_names: Iterable[str] | None = None,
+        reporter: Reporter | None = None,
+        **options: Any,
+    ) -> LearningRateTest:
+        """Finds a learning rate: the loss of steps whose rate rises exponentially.
+
+        Nothing is kept of the training but its losses; what is frozen goes through the cache
+        that ``fit`` will use.
+
+        Args:
+            data: as of ``fit``.
+            validation: as of ``fit``: it is held back and not trained on.
+            phase: what trains; None takes the plan's first phase. It begins with the pretrained
+                weights and a head of random ones. Its own rate and schedule do not count.
+            lowest: the first rate.
+            highest: the last one.
+            seed: as of ``fit``.
+            class_names: as of ``fit``.
+            reporter: hears of the progress; None prints to standard error.
+            **options: as of ``fit``.
+
+        Returns:
+            Rates, smoothed losses and a suggestion.
+
+        Raises:
+            ConfigurationError: a setting that cannot be.
+            DataError: data that cannot be trained on.
+
+        References:
+            Smith, Cyclical Learning Rates for Training Neural Networks, 2015,
+            https://arxiv.org/abs/1506.01186, section 3.3.
+        """
+        tested = phase or self.resolved_plan[0]
+        return learning_rate.find_learning_rate(
+            # So that the phase is checked as one of a plan is.
+            dataclasses.replace(self, plan=(tested,)),
+            fitting.RunInputs(data, validation, class_names, options),
+            seed=seed,
+            reporter=reporter,
+            phase=tested,
+            lowest=lowest,
+            highest=highest,
+        )
+
+    # What a recipe says of its backbone and its input.
+
+    @property
+    @abc.abstractmethod
+    def record(self) -> Any:
+        """The backbone's name, licence, paper, stage_pattern and fine_tune_from."""
+
+    @property
+    @abc.abstractmethod
+    def is_random(self) -> bool:
+        """Whether the weights are random; raises WeightsError where they cannot be reached."""
+
+    @property
+    @abc.abstractmethod
+    def reader(self) -> Reader:
+        """How data sets are read."""
+
+    @abc.abstractmethod
+    def check_input(self) -> None:
+        """Finds bad settings of the backbone and the input; raises ConfigurationError."""
+
+    @abc.abstractmethod
+    def build_base(self) -> Base:
+        """Builds the backbone with its weights; raises where they do not fit."""
+
+    @property
+    def augmentation(self) -> Augment | None:
+        """How training examples are varied, or None."""
+        return None
+
+    def finish(self, network: keras.Model) -> keras.Model:
+        """The network as it is saved."""
+        return network
+
+    # What a recipe says of its outputs.
+
+    @property
+    @abc.abstractmethod
+    def resolved_outputs(self) -> dict[str, Output]:
+        """The outputs by name, before data have named any classes."""
+
+    @property
+    def resolved_loss_weights(self) -> Mapping[str, float] | str | None:
+        """How much the loss of each of several outputs counts; see ``kerastl.training.Job``."""
+        return None
+
+    @abc.abstractmethod
+    def attach(self, base: Base, outputs: Outputs, *, seed: int) -> Any:
+        """Puts the head and the outputs on a base.
+
+        Returns:
+            KerasTensor (n, width), float32; of several outputs a list of them.
+        """
+
+    @property
+    @abc.abstractmethod
+    def default_plan(self) -> Plan:
+        """The phases where no plan is given."""
+
+    def origin(self, outputs: Mapping[str, Output]) -> dict[str, Any]:
+        """What provenance says of the outputs that were trained."""
+        del outputs
+        return {}
+
     @abc.abstractmethod
     def check(self) -> None:
         """Finds bad settings before anything is read; raises ConfigurationError."""
 
-    @abc.abstractmethod
-    def build_base(self) -> Any:
-        """Builds the backbone with its weights; raises where they do not fit."""
+    # What follows from these.
 
-    @abc.abstractmethod
+    @property
+    def resolved_plan(self) -> Plan:
+        """The plan, or the default one."""
+        if self.plan is None:
+            return self.default_plan
+        check_plan(self.plan)
+        return self.plan
+
+    def check_outputs(self) -> None:
+        """Raises ConfigurationError where a plan or class weights do not go with the outputs."""
+        outputs = self.resolved_outputs
+        check_losses(outputs, self.resolved_plan)
+        if self.class_weight is not None and len(outputs) == 1:
+            [output] = outputs.values()
+            output.weights(output.missing(0), "balanced")
+
     def assemble(
-        self, outputs: Outputs, *, seed: int, base: Any = None
+        self, outputs: Outputs, *, seed: int, base: Base | None = None
     ) -> tuple[keras.Model, str | None]:
-        """Builds the whole network: it, and the SHA-256 of its weights (None: random)."""
+        """Builds the whole network and says what weights it has.
 
-    @abc.abstractmethod
+        Args:
+            outputs: what it says, one output or several by name.
+            seed: of the initial weights of the head.
+            base: what ``build_base`` returned; None builds it.
+
+        Returns:
+            The network, and the SHA-256 of the weights (None: random).
+        """
+        built = base or self.build_base()
+        _check_layer_names(built.model, outputs)
+        made = self.attach(built, outputs, seed=seed)
+        # Not model.input, which is a list in some backbones: a call would warn of the structure.
+        network = keras.Model(built.model.inputs[0], made, name="kerastl_network")
+        return self.finish(network), built.weights_sha256
+
     def load(
         self,
         data: Any,
@@ -105,92 +311,27 @@ class Recipe(abc.ABC):
         seed: int,
         class_names: Iterable[str] | None,
         options: Mapping[str, Any],
-    ) -> tuple[Any, Any]:
-        """Loads training data, and validation data or None."""
-
-    @abc.abstractmethod
-    def read(
-        self, train: Any, validation: Any, base: Any, scratch: Path, reporter: Reporter
-    ) -> tuple[Examples, Examples | None]:
-        """Turns data into what goes into the network."""
-
-    @abc.abstractmethod
-    def predict(self, network: keras.Model, examples: Examples) -> Array:
-        """What a network of one output says of examples, float32 (n, width), in their order."""
-
-    @abc.abstractmethod
-    def describe(self, base: Any) -> dict[str, Any]:
-        """What provenance says of the backbone."""
-
-    @abc.abstractmethod
-    def trained_model(
-        self, data: RunData, base: Any, output: Output, *, seed: int, **content: Any
-    ) -> TrainedModel:
-        """The trained model, with the examples that prove an export.
-
-        Args:
-            data: what it was trained and validated on.
-            base: what ``build_base`` returned.
-            output: what its network says.
-            seed: of the choice of examples.
-            **content: further attributes of the model.
-        """
-
-    @property
-    def augmentation(self) -> Augment | None:
-        """How training examples are varied, or None."""
-        return None
-
-    @property
-    @abc.abstractmethod
-    def output(self) -> Output:
-        """What the network says of an example, before data have named any classes."""
-
-    @property
-    def outputs(self) -> dict[str, Output]:
-        """The outputs by name; one has the name that exported files give it."""
-        return {self.output.tensor: self.output}
-
-    @property
-    def loss_weights(self) -> Mapping[str, float] | str | None:
-        """How much the loss of each of several outputs counts; see ``kerastl.training.Job``."""
-        return None
-
-    def outputs_of(self, data: Any) -> dict[str, Output]:
-        """The outputs with the classes that the training data name."""
-        return {name: out.with_classes(data.class_names) for name, out in self.outputs.items()}
-
-    def check_outputs(self) -> None:
-        """Finds a plan or class weights that do not go with the outputs.
-
-        Raises:
-            ConfigurationError: there are such.
-        """
-        check_losses(self.outputs, self.resolved_plan)
-        if self.class_weight is not None and len(self.outputs) == 1:
-            self.output.weights(self.output.missing(0), "balanced")
-
-    @property
-    @abc.abstractmethod
-    def record(self) -> Backbone | TextBackbone:
-        """The backbone's record."""
-
-    @property
-    @abc.abstractmethod
-    def weights_source(self) -> WeightsSource:
-        """Where the weights are; raises WeightsError where they cannot be reached."""
-
-    @property
-    def resolved_plan(self) -> Plan:
-        """The plan, or the default one."""
-        if self.plan is not None:
-            check_plan(self.plan)
-            return self.plan
-        return two_phase()
+    ) -> tuple[Dataset, Dataset | None]:
+        """Loads training data, and validation data or None; ``options`` are of ``load``."""
+        return load_pair(
+            data,
+            validation,
+            seed=seed,
+            class_names=class_names,
+            reader=self.reader,
+            outputs=self.resolved_outputs,
+            **options,
+        )
 
     def get_config(self) -> dict[str, Any]:
         """The settings as JSON holds them."""
-        return {"recipe": self.NAME, **to_json(self)}
+        defaults = {field.name: field.default for field in dataclasses.fields(self)}
+        kept = {
+            name: value
+            for name, value in to_json(self).items()
+            if name not in self.LATER or value != defaults[name]
+        }
+        return {"recipe": self.NAME, **kept}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
@@ -205,7 +346,7 @@ class Recipe(abc.ABC):
             raise ConfigurationError(f"The recipe cannot be read: {error}.") from error
 
 
-def check_layer_names(base: keras.Model, outputs: Outputs) -> None:
+def _check_layer_names(base: keras.Model, outputs: Outputs) -> None:
     """Raises ConfigurationError where one of several outputs has the name of a layer."""
     if isinstance(outputs, Output) or len(outputs) == 1:
         return

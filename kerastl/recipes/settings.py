@@ -8,11 +8,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from kerastl.errors import ConfigurationError
+from kerastl.outputs import Output, output_from_config
 from kerastl.training import Augment, Phase
 
 
 def to_json(value: Any) -> Any:
     """Turns settings into what JSON holds; nested settings become plain objects."""
+    if isinstance(value, Output):
+        return value.get_config()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {
             field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value)
@@ -48,6 +51,11 @@ def from_json(config: Mapping[str, Any], head: type) -> dict[str, Any]:
             values["augment"] = Augment(**{**augment, "crop": tuple(augment["crop"])})
         if isinstance(values.get("image_size"), list):
             values["image_size"] = tuple(values["image_size"])
+        if values.get("outputs") is not None:
+            values["outputs"] = {
+                name: given if isinstance(given, str) else output_from_config(given)
+                for name, given in values["outputs"].items()
+            }
     except (TypeError, KeyError) as error:
         raise ConfigurationError(f"The recipe cannot be read: {error}.") from error
     return values

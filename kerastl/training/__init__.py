@@ -3,10 +3,9 @@
 from kerastl.inputs.augment import Augment
 from kerastl.inputs.examples import (
     MEMORY_LIMIT,
+    ArrayExamples,
     Examples,
-    ImageExamples,
     decode,
-    labels_by_output,
 )
 from kerastl.inputs.token_examples import TokenExamples, sort_tokens
 from kerastl.training.activations import (
@@ -54,12 +53,12 @@ __all__ = [
     "PRECISIONS",
     "RECOMMENDED",
     "ActivationCache",
+    "ArrayExamples",
     "Augment",
     "CacheWarning",
     "CheckpointStore",
     "ConsoleReporter",
     "Examples",
-    "ImageExamples",
     "Job",
     "LearningRateTest",
     "Phase",
@@ -79,7 +78,6 @@ __all__ = [
     "full",
     "gradual",
     "head_only",
-    "labels_by_output",
     "learning_rate_test",
     "lora_layers",
     "lp_ft",

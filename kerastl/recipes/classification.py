@@ -1,0 +1,110 @@
+"""What the recipes share whose outputs are classes, labels or numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import keras
+
+from kerastl.backbones import freeze
+from kerastl.errors import ConfigurationError
+from kerastl.model import TrainedModel
+from kerastl.outputs import Output, output_named
+from kerastl.recipes.recipe import Recipe
+from kerastl.training import Plan, two_phase
+
+FAMILY = "classification"
+DEFAULT_KIND = "single_label"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Classification(Recipe[TrainedModel]):
+    """A head with one output, or with several that are learned together.
+
+    Attributes:
+        kind: what the labels are: ``"single_label"``, a class for each example;
+            ``"multi_label"``, any number of classes; ``"regression"``, a number.
+        outputs: several outputs by name, each a kind or an ``Output``, as in
+            ``{"count": "regression", "species": "multi_label"}``; None is one of ``kind``. An
+            example may lack some of its labels.
+        loss_weights: of several outputs the weight of each one's loss by name, ``"uncertainty"``
+            to learn them, or None for 1 each.
+    """
+
+    LATER: ClassVar[tuple[str, ...]] = ("outputs", "loss_weights")
+    PLAN: ClassVar[Mapping[str, Any]] = {}
+    """Settings of the default plan (see ``kerastl.two_phase``)."""
+
+    kind: str = DEFAULT_KIND
+    outputs: Mapping[str, Output | str] | None = None
+    loss_weights: Mapping[str, float] | str | None = None
+
+    @property
+    def resolved_outputs(self) -> dict[str, Output]:
+        """The outputs by name; one has the name that exported files give it."""
+        if self.outputs is None:
+            output = _output(self.kind)
+            return {output.tensor: output}
+        if self.kind != DEFAULT_KIND:
+            raise ConfigurationError("kind and outputs say the same thing twice. Give one of them.")
+        return {
+            name: output if isinstance(output, Output) else _output(output)
+            for name, output in self.outputs.items()
+        }
+
+    @property
+    def resolved_loss_weights(self) -> Mapping[str, float] | str | None:
+        """The weights as they were given."""
+        return self.loss_weights
+
+    @property
+    def plan_settings(self) -> dict[str, Any]:
+        """Settings of the default plan, without what the outputs have no use for."""
+        smooth = any(output.takes_smoothing for output in self.resolved_outputs.values())
+        return {**self.PLAN, **({} if smooth else {"label_smoothing": 0.0})}
+
+    @property
+    def default_plan(self) -> Plan:
+        """``two_phase``."""
+        return two_phase(**self.plan_settings)
+
+    def build(self, class_names: Sequence[str] = (), *, seed: int = 0) -> keras.Model:
+        """Builds the network for plain ``network.fit``: compiled, base frozen, BatchNorm still.
+
+        Args:
+            class_names: in the order of the labels 0..k-1 that it will be fitted on.
+            seed: of the initial weights of the head.
+
+        Returns:
+            A compiled ``keras.Model``: of one class for each example it takes integer labels, of
+            several labels float rows of 0 and 1. Of images it takes float or uint8 RGB pixels in
+            0..255.
+
+        Raises:
+            ConfigurationError: there are several outputs.
+        """
+        found = list(self.resolved_outputs.values())
+        if len(found) > 1:
+            raise ConfigurationError("build is for one output. Train several with fit.")
+        output = found[0].with_classes(tuple(class_names))
+        network, _ = self.assemble(output, seed=seed)
+        freeze(network)
+        phase = self.resolved_plan[0]
+        loss, metrics = output.loss(phase), output.metrics()
+        if output.one_class:
+            loss, metrics = "sparse_categorical_crossentropy", ["accuracy"]
+        optimizer = keras.optimizers.AdamW(phase.learning_rate)
+        network.compile(optimizer=optimizer, loss=loss, metrics=metrics)
+        return network
+
+
+def _output(kind: str) -> Output:
+    member = output_named(kind)
+    if member.family != FAMILY:
+        raise ConfigurationError(
+            f"kind={kind!r} is not a class, labels or a number for each example; it has a recipe "
+            "of its own."
+        )
+    return member()

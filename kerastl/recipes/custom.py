@@ -1,0 +1,126 @@
+"""A recipe for inputs and backbones of one's own."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Self, final
+
+import keras
+
+from kerastl.errors import ConfigurationError
+from kerastl.heads import Head, Outputs
+from kerastl.inputs import Augment, Input, Reader
+from kerastl.provenance import sha256_arrays
+from kerastl.recipes.classification import Classification
+from kerastl.recipes.recipe import Base
+
+
+@dataclasses.dataclass(frozen=True)
+class _Record:
+    name: str
+    fine_tune_from: str
+    licence: str | None = None
+    paper: str | None = None
+    stage_pattern: str | None = None
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CustomRecipe(Classification):
+    """A recipe: examples of any input, and any Keras model as the backbone.
+
+    It cannot be read again out of its settings, since they do not hold the backbone; runs and
+    bundles hold the network, and are read like any other.
+
+    Attributes:
+        input: what an example is: an ``Image``, a ``Text``, or an ``Input`` of your own.
+        backbone: Functional or Sequential, from what ``input`` makes of an example to features:
+            (n, features), (n, length, features) or (n, height, width, features). It is copied.
+        fine_tune_from: the stage from which ``two_phase`` fine-tunes; ``"all"`` is everything.
+        random: whether the backbone has not been trained.
+        head: what is trained on top of the backbone.
+        augment: how training examples are varied; None not at all.
+        weights: leave it None.
+        kind: as of ``ImageClassification``, and so are ``outputs``, ``loss_weights``, ``plan``,
+            ``batch_size``, ``class_weight``, ``cache``, ``cache_dtype``, ``memory_limit`` and
+            ``precision``.
+    """
+
+    NAME: ClassVar[str] = "custom"
+
+    input: Input
+    backbone: keras.Model
+    weights: None = None
+    fine_tune_from: str = "all"
+    random: bool = False
+    head: Head = dataclasses.field(default_factory=Head)
+    augment: Augment | None = None
+
+    @property
+    def record(self) -> Any:
+        """The backbone's name."""
+        return _Record(self.backbone.name, self.fine_tune_from)
+
+    @property
+    def is_random(self) -> bool:
+        """As it was given."""
+        return self.random
+
+    @property
+    def reader(self) -> Reader:
+        """That of the input."""
+        return self.input.reader
+
+    @property
+    def augmentation(self) -> Augment | None:
+        """How training examples are varied, or None."""
+        return self.augment
+
+    def build_base(self) -> Base:
+        """A copy of the backbone."""
+        # Training goes on in place, and the user's model stays as it is.
+        model = keras.models.clone_model(self.backbone)
+        model.set_weights(self.backbone.get_weights())
+        return Base(model, self.input, self._weights_sha256, "by the input")
+
+    def attach(self, base: Base, outputs: Outputs, *, seed: int) -> Any:
+        """The head on the features."""
+        return self.head.attach(base.model.outputs[0], outputs, seed=seed)
+
+    def check_input(self) -> None:
+        """Finds a backbone or an input that cannot be; raises ConfigurationError."""
+        if not isinstance(self.input, Input):
+            raise ConfigurationError(f"input={self.input!r}; give a kerastl.inputs.Input.")
+        if not isinstance(self.backbone, keras.Model) or len(self.backbone.inputs or ()) != 1:
+            raise ConfigurationError(
+                f"backbone={self.backbone!r}; give a Functional or Sequential Keras model of one "
+                "input."
+            )
+
+    def check(self) -> None:
+        """Finds bad settings before anything is read; raises ConfigurationError."""
+        self.check_input()
+        self.head.check()
+
+    @property
+    def _weights_sha256(self) -> str:
+        return sha256_arrays(self.backbone.get_weights())
+
+    def get_config(self) -> dict[str, Any]:
+        """The settings as JSON holds them; of the backbone its name and a hash of its weights."""
+        plain = dataclasses.replace(self, input=None, backbone=None)  # type: ignore[arg-type]
+        with tempfile.TemporaryDirectory(prefix="kerastl-") as folder:
+            input = {"kind": self.input.kind, **self.input.save(Path(folder))}
+        backbone = {"name": self.backbone.name, "sha256": self._weights_sha256}
+        config = super(CustomRecipe, plain).get_config()
+        return {**config, "input": input, "backbone": backbone}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Raises ConfigurationError: the settings do not hold the backbone."""
+        raise ConfigurationError(
+            "The settings of a CustomRecipe do not hold its backbone: build the recipe anew."
+        )
