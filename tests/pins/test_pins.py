@@ -166,6 +166,10 @@ def test_an_unfinished_run_goes_on(task, here, snapshot):
 MOMENT = {"seconds", "sha256", "bytes", "fingerprint", "manifest_sha256", "versions", "files"}
 
 
+# Sentences for people, which were written anew: labels are no longer of texts alone.
+REWORDED = {"manifest.agreement_of"}
+
+
 def shape_of(value):
     """Keys and types of JSON data; lists by their first element."""
     if isinstance(value, dict):
@@ -197,5 +201,5 @@ def assert_holds(new, old, where):
         assert len(new) == len(old), where
         for a, b in zip(new, old, strict=True):
             assert_holds(a, b, f"{where}[]")
-    else:
+    elif where not in REWORDED:
         assert new == old, where
