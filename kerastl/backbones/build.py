@@ -63,16 +63,16 @@ def build_backbone(
     _check_size(record, source, image_size)
     if record.source == "keras_hub":
         return _build_hub(record, source, image_size)
-    if source.kind == PRESET:
+    if source.origin == PRESET:
         raise WeightsError(
             f"weights={source.name!r} is a KerasHub preset, a Hugging Face or a timm directory, "
             f"and {record.name} of keras.applications takes files. {OTHER_WAYS}"
         )
     image = keras.Input((*image_size, 3), name=INPUT, dtype="float32")
-    model = _construct(record, image, IMAGENET if source.kind == IMAGENET else None)
-    if source.kind == NONE:
+    model = _construct(record, image, IMAGENET if source.origin == IMAGENET else None)
+    if source.origin == NONE:
         sha256 = None
-    elif source.kind == IMAGENET:
+    elif source.origin == IMAGENET:
         sha256 = arrays_sha256(model)
     else:
         sha256 = load_weights(model, source, backbone=record.name)
@@ -98,7 +98,7 @@ def _check_size(record: Backbone, source: WeightsSource, image_size: tuple[int, 
             f"pixels for {record.name}, as in {tuple(near)}."
         )
     own = record.image_size
-    if record.fixed_size and source.kind != NONE and image_size != (own, own):
+    if record.fixed_size and source.origin != NONE and image_size != (own, own):
         raise ConfigurationError(
             f"image_size={image_size}: the position embeddings of {record.name} were trained at "
             f"{own} x {own} pixels and fit no other size. Leave image_size out, or train from "

@@ -69,11 +69,11 @@ def load(record: Backbone, source: WeightsSource, image_size: tuple[int, int]) -
         MissingExtraError: KerasHub, or what it needs to convert, is not installed.
     """
     hub = require("keras_hub", extra="hub", purpose=f"The backbone {record.name}")
-    if source.kind == NONE:
+    if source.origin == NONE:
         return LoadedPreset(construct(hub, record, image_size), None, record.preprocessing)
-    if source.kind not in (IMAGENET, PRESET):
+    if source.origin not in (IMAGENET, PRESET):
         return _from_file(hub, record, source, image_size)
-    name = record.preset if source.kind == IMAGENET else source.name
+    name = record.preset if source.origin == IMAGENET else source.name
     if name is None:
         raise WeightsError(
             f"KerasHub publishes no weights of {record.name}: give a local timm or Hugging Face "

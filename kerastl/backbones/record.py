@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import types
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 Source = Literal["keras.applications", "keras_hub"]
 Modality = Literal["image", "text"]
@@ -54,6 +54,9 @@ class Backbone:
         output: of a backbone with several outputs, the one that is used.
     """
 
+    LISTED: ClassVar[tuple[str, ...]] = ("image_size", "preprocessing")
+    """What ``kerastl backbones`` tells of it besides what all backbones have."""
+
     name: str
     constructor: str
     image_size: int
@@ -76,3 +79,8 @@ class Backbone:
     square: bool = False
     fixed_size: bool = False
     output: str | None = None
+
+    @property
+    def takes(self) -> str:
+        """How large an example is, for tables."""
+        return f"{self.image_size} pixels"

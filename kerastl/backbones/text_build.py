@@ -108,8 +108,8 @@ def build_text_backbone(
     """
     hub = require("keras_hub", extra="text", purpose=f"The text backbone {record.name}")
     found = source if isinstance(source, WeightsSource) else find_weights(source)
-    name = record.preset if found.kind == IMAGENET else found.name
-    if found.kind in (IMAGENET, PRESET) and name is None:
+    name = record.preset if found.origin == IMAGENET else found.name
+    if found.origin in (IMAGENET, PRESET) and name is None:
         raise WeightsError(f"KerasHub publishes no weights of {record.name}. {_OTHER_WAYS}")
     backbone, sha256 = _load(hub, record, found, name)
     chosen = _find_tokenizer(hub, record, found, name, tokenizer)
@@ -228,9 +228,9 @@ def _load(
             f"This version of KerasHub ({hub.__version__}) has no {record.constructor}, which "
             f"{record.name} needs. Install it with: pip install --upgrade 'kerastl[text]'"
         )
-    if source.kind not in (IMAGENET, PRESET):
+    if source.origin not in (IMAGENET, PRESET):
         backbone = kind(**record.arguments)
-        if source.kind == NONE:
+        if source.origin == NONE:
             return backbone, None
         return backbone, load_weights(backbone, source, backbone=record.name)
     try:

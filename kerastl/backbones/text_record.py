@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import types
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from kerastl.text import TokenizerKind
 
@@ -40,6 +40,9 @@ class TextBackbone:
         modality: what goes in.
     """
 
+    LISTED: ClassVar[tuple[str, ...]] = ("max_length", "vocabulary_size", "tokenizer", "pooling")
+    """What ``kerastl backbones`` tells of it besides what all backbones have."""
+
     name: str
     constructor: str
     max_length: int
@@ -59,3 +62,8 @@ class TextBackbone:
     preset: str | None = None
     source: Literal["keras_hub"] = "keras_hub"
     modality: Literal["text"] = "text"
+
+    @property
+    def takes(self) -> str:
+        """How long an example is at most, for tables."""
+        return f"{self.max_length} tokens"

@@ -59,14 +59,14 @@ class WeightsSource:
     """Weights that were found, before they are loaded.
 
     Attributes:
-        kind: ``"none"``, ``"imagenet"`` (what the package that builds the backbone downloads, for
+        origin: ``"none"``, ``"imagenet"`` (what the package that builds the backbone downloads, for
             texts too), ``"file"`` or ``"preset"``.
         path: the file, or the local directory of a preset.
         sha256: of what is at ``path``.
         name: of a preset, or its directory, as KerasHub takes it.
     """
 
-    kind: str
+    origin: str
     path: Path | None = None
     sha256: str | None = None
     name: str | None = None
@@ -195,7 +195,7 @@ def load_weights(model: keras.Model, source: WeightsSource, *, backbone: str) ->
 
     Args:
         model: the backbone.
-        source: what ``find_weights`` found, of kind ``"file"``.
+        source: what ``find_weights`` found, of origin ``"file"``.
         backbone: its name, for messages.
 
     Returns:

@@ -64,10 +64,10 @@ class Plan:
         """Format and quantisation of every artifact, float ones first."""
         float_ones: list[tuple[str, str | None]] = [(name, None) for name in self.formats]
         return float_ones + [
-            (name, kind)
-            for kind in QUANTIZATIONS
+            (name, quantization)
+            for quantization in QUANTIZATIONS
             for name in self.formats
-            if kind in self.quantize.get(name, ())
+            if quantization in self.quantize.get(name, ())
         ]
 
     def needs(self, kinds: Iterable[str]) -> bool:
@@ -98,19 +98,20 @@ def plan_of(
         input = own.of_any_size()
         _check_any_size(chosen, made)
     plan = Plan(input, chosen, made, litert)
-    for kind in NEED_CALIBRATION:
-        if not plan.needs([kind]):
+    for quantization in NEED_CALIBRATION:
+        if not plan.needs([quantization]):
             continue
         if not own.calibrates:
             raise ConfigurationError(
-                f"quantize has {kind!r}, whose value ranges are measured on training examples, and "
-                f"that is not done for {own.nouns}. Leave it out: 'dynamic' and 'float16' need "
-                "none."
+                f"quantize has {quantization!r}, whose value ranges are measured on training "
+                f"examples, and that is not done for {own.nouns}. Leave it out: 'dynamic' and "
+                "'float16' need none."
             )
         if not len(subject.samples.calibration):
             raise ConfigurationError(
-                f"quantize has {kind!r}, which needs real {own.nouns} to measure value ranges on. "
-                f"Pass calibration=, about 100 training {own.nouns} as the network takes them."
+                f"quantize has {quantization!r}, which needs real {own.nouns} to measure value "
+                f"ranges on. Pass calibration=, about 100 training {own.nouns} as the network "
+                "takes them."
             )
     return plan
 
@@ -123,26 +124,35 @@ def _quantizations(
         check_choices("quantize", quantize, QUANTIZATIONS)
     made: dict[str, list[str]] = {}
     for item in quantize:
-        named, colon, kind = str(item).rpartition(":")
-        check_choices("quantize", [kind], QUANTIZATIONS)
+        named, colon, quantization = str(item).rpartition(":")
+        check_choices("quantize", [quantization], QUANTIZATIONS)
         if colon:
             check_choices("quantize", [named], tuple(FORMATS))
-        wanted = [named] if colon else input.quantized_formats(kind)
-        takers = [name for name in wanted if name in formats and kind in FORMATS[name].paths]
+        wanted = [named] if colon else input.quantized_formats(quantization)
+        takers = [
+            name for name in wanted if name in formats and quantization in FORMATS[name].paths
+        ]
         if not takers:
             raise ConfigurationError(
-                f"quantize={list(quantize)} makes {_files(wanted, kind)}, and "
+                f"quantize={list(quantize)} makes {_files(wanted, quantization)}, and "
                 f"formats={list(formats)} has none of these. Add one."
             )
         for name in takers:
-            made.setdefault(name, []).append(kind)
-    return {name: [kind for kind in QUANTIZATIONS if kind in made[name]] for name in made}
+            made.setdefault(name, []).append(quantization)
+    return {
+        name: [quantization for quantization in QUANTIZATIONS if quantization in made[name]]
+        for name in made
+    }
 
 
-def _files(names: Sequence[str], kind: str) -> str:
-    able = [name for name in names if kind in FORMATS[name].paths]
+def _files(names: Sequence[str], quantization: str) -> str:
+    able = [name for name in names if quantization in FORMATS[name].paths]
     titles = " and ".join(FORMATS[name].title for name in able)
-    return f"{titles} files ({', '.join(map(repr, able))})" if able else f"no files of {kind!r}"
+    return (
+        f"{titles} files ({', '.join(map(repr, able))})"
+        if able
+        else f"no files of {quantization!r}"
+    )
 
 
 def _check_litert(
@@ -161,7 +171,9 @@ def _check_litert(
 
 
 def _check_any_size(formats: Sequence[str], quantize: Mapping[str, Sequence[str]]) -> None:
-    wrong = sorted({kind for made in quantize.values() for kind in made} - {"float16"})
+    wrong = sorted(
+        {quantization for made in quantize.values() for quantization in made} - {"float16"}
+    )
     if wrong:
         raise ConfigurationError(
             f"any_size resizes in float32 inside the graph, which quantize={wrong} cannot. Leave "
@@ -223,7 +235,7 @@ def check_labels(labels: Array | None, examples: Array | None, classes: int) -> 
     if examples is None:
         raise ConfigurationError("labels= are those of examples=, which was not given.")
     array = np.asarray(labels)
-    if array.shape != (len(examples),) or array.dtype.kind not in "iu":
+    if array.shape != (len(examples),) or not np.issubdtype(array.dtype, np.integer):
         raise ConfigurationError(
             f"labels must be integers of the shape ({len(examples)},), one per example; received "
             f"dtype {array.dtype} and shape {array.shape}."

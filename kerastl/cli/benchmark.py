@@ -10,36 +10,16 @@ from rich.console import Console
 from rich.table import Table
 
 from kerastl.cli import output
-from kerastl.cli.fit import columns
-from kerastl.cli.output import ImageColumn, Json, LabelColumn, TextColumn, Trusted
+from kerastl.cli.modules import import_all
+from kerastl.cli.options import DATA, IMPORTS, SPLIT, Trusted, command, data_options, row
 
 
-def benchmark(
-    bundle: Annotated[Path, typer.Argument(help="A bundle.")],
-    data: Annotated[
-        str | None, typer.Option(help="Labelled data, as for fit: adds the task's metric.")
-    ] = None,
-    split: Annotated[
-        str | None, typer.Option(help="Part of a divided folder: train, validation or test.")
-    ] = None,
-    image_column: ImageColumn = "image",
-    text_column: TextColumn = "text",
-    label_column: LabelColumn = "label",
-    threads: Annotated[
-        int | None, typer.Option(help="Threads of the runtimes; default: one for each core.")
-    ] = None,
-    markdown: Annotated[
-        Path | None, typer.Option(help="Write the table to this file, as Markdown.")
-    ] = None,
-    trusted: Trusted = False,
-    as_json: Json = False,
-) -> None:
-    """Measure each file of a bundle on this machine, in a process of its own."""
+def _benchmark(**values: Any) -> None:
+    markdown, data = values["markdown"], values["data"]
 
     def work() -> dict[str, Any]:
         from kerastl.bundles import benchmark as run
         from kerastl.bundles.benchmarking import as_markdown
-        from kerastl.bundles.manifest import read_manifest
         from kerastl.errors import ConfigurationError
         from kerastl.files import atomic_file
 
@@ -47,19 +27,15 @@ def benchmark(
             raise ConfigurationError(
                 f"--markdown {markdown}: there is no folder {markdown.resolve().parent}."
             )
+        import_all(values["imports"])
         console = Console(stderr=True, highlight=False, soft_wrap=True)
-        of_texts = read_manifest(bundle)["task"].startswith("text")
         result = run(
-            bundle,
+            values["bundle"],
             data,
-            **(
-                {}
-                if data is None
-                else columns(image_column, text_column, label_column, of_texts=of_texts)
-            ),
-            split=split,
-            threads=threads,
-            trusted=trusted,
+            **({} if data is None else data_options(values)),
+            split=values["split"],
+            threads=values["threads"],
+            trusted=values["trusted"],
             progress=lambda line: console.print(line, markup=False),
         )
         if markdown is not None:
@@ -67,7 +43,23 @@ def benchmark(
                 temporary.write_text(as_markdown(result), encoding="utf-8")
         return result
 
-    output.run(work, _show, as_json=as_json)
+    output.run(work, _show, as_json=values["as_json"])
+
+
+benchmark = command(
+    _benchmark,
+    doc="Measure each file of a bundle on this machine, in a process of its own.",
+    arguments={"bundle": Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle.")]},
+    rows=[
+        ("data", row(str | None, None, "Labelled data, as for fit: adds the task's metric.")),
+        ("split", SPLIT),
+        *DATA.items(),
+        ("threads", row(int | None, None, "Threads of the runtimes; default: one for each core.")),
+        ("markdown", row(Path | None, None, "Write the table to this file, as Markdown.")),
+        ("trusted", (Trusted, False)),
+        ("imports", IMPORTS),
+    ],
+)
 
 
 def _show(result: dict[str, Any], console: Console) -> None:

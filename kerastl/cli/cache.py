@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from kerastl.cli import output
-from kerastl.cli.output import Json
+from kerastl.cli.options import Json
 
 cache_app = typer.Typer(no_args_is_help=True, help="List and clear cached activations.")
 

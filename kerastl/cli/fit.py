@@ -1,288 +1,203 @@
-"""``kerastl fit``."""
+"""``kerastl fit``: a command for each recipe, put together from shared options."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
 import kerastl
 from kerastl.cli import output
-from kerastl.cli.output import Json
-from kerastl.cli.plans import TEXT_RATES, PlanName, make_plan
+from kerastl.cli.modules import find, import_all
+from kerastl.cli.options import DATA, FIT, IMPORTS, command, data_options
+from kerastl.cli.plans import make_plan, stage_of
 
 CACHE: dict[str, str | bool] = {"always": True, "never": False}
 fit_app = typer.Typer(no_args_is_help=True, help="Train a model.")
 
+Values = Mapping[str, Any]
+Data = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA",
+        help="Folder of class folders (or one holding train/ and val/), a CSV, TSV, JSON Lines or "
+        "Parquet table, or tfds:NAME.",
+    ),
+]
+_RUN = (
+    *("seed", "batch_size", "validation", "cache", "precision", "find_learning_rate"),
+    *("tensorboard", "resume", "overwrite"),
+)
+_CLASSES = ("kind", "output", "loss_weights", "class_weight")
+_PLAN = ("plan", "epochs", "learning_rate", "train_from")
+_HEAD = ("hidden", "dropout")
+_IMAGES = ("image_size", "augment", "flip", "views")
+_TEXTS = ("tokenizer", "max_length", "pooling")
+_VECTORS = ("epochs", "learning_rate", "train_from", "dimensions")
 
-@fit_app.command("image")
-def fit_image(
-    data: Annotated[
-        str,
-        typer.Argument(
-            help="Folder of class folders (or one holding train/ and val/), a CSV or "
-            "TSV table, or tfds:NAME."
-        ),
-    ],
-    out: Annotated[
-        Path | None, typer.Option(help="The run directory to write.", show_default=False)
-    ] = None,
-    backbone: Annotated[str, typer.Option(help="Name, or NAME@WEIGHTS.")] = "mobilenet_v2",
-    weights: Annotated[
-        str, typer.Option(help="imagenet, a path, pkg:DISTRIBUTION/PATH, or none.")
-    ] = "imagenet",
-    image_size: Annotated[
-        int | None, typer.Option(help="Height and width in pixels; default: the backbone's own.")
-    ] = None,
-    plan: Annotated[
-        PlanName,
-        typer.Option(
-            help="full trains all weights, from scratch where they are random; lp-ft after a "
-            "linear probe."
-        ),
-    ] = PlanName.TWO_PHASE,
-    epochs: Annotated[
-        str | None, typer.Option(help="Epochs of the phases, as in 20,15 (or one number).")
-    ] = None,
-    learning_rate: Annotated[
-        str | None, typer.Option(help="Learning rates of the phases, as in 1e-3,3e-4.")
-    ] = None,
-    train_from: Annotated[
-        str | None, typer.Option(help="Stage from which two-phase fine-tunes, as block_13 or -2.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of all that is random.")] = 0,
-    batch_size: Annotated[int, typer.Option(help="Examples a step.")] = 32,
-    validation: Annotated[
-        str | None,
-        typer.Option(help="Validation data, or the fraction held back; default: val/, or 0.2."),
-    ] = None,
-    augment: Annotated[bool, typer.Option(help="Vary the training images.")] = True,
-    flip: Annotated[
-        bool, typer.Option(help="Mirror images too; switch off for digits and letters.")
-    ] = True,
-    views: Annotated[int, typer.Option(help="How many variations of each image.")] = 8,
-    class_weight: Annotated[
-        str | None, typer.Option(help="'balanced' weighs rare classes up.")
-    ] = None,
-    hidden: Annotated[int | None, typer.Option(help="Units of a hidden layer in the head.")] = None,
-    dropout: Annotated[float, typer.Option(help="Dropout of the head.")] = 0.3,
-    cache: Annotated[
-        str,
-        typer.Option(
-            help="Activations of the frozen part: auto, always, never, or a folder to keep them."
-        ),
-    ] = "auto",
-    precision: Annotated[
-        str, typer.Option(help="Of training: float32, mixed_float16 or mixed_bfloat16.")
-    ] = "float32",
-    find_learning_rate: Annotated[
-        bool,
-        typer.Option(
-            "--find-learning-rate",
-            help="Train nothing: show how the loss of the plan's first phase answers to rising "
-            "rates. Takes no --out.",
-        ),
-    ] = False,
-    image_column: Annotated[str, typer.Option(help="Column of paths in a table.")] = "image",
-    label_column: Annotated[str, typer.Option(help="Column of labels in a table.")] = "label",
-    on_error: Annotated[
-        str, typer.Option(help="Unreadable images: 'warn' skips them, 'raise' fails.")
-    ] = "warn",
-    tensorboard: Annotated[bool, typer.Option(help="Write TensorBoard logs into the run.")] = False,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with an interrupted run.")
-    ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Train an image classifier on photos of one class each."""
-    options: dict[str, Any] = {
-        "seed": seed,
-        "on_error": on_error,
-        "columns": (image_column, label_column),
-    }
+
+def _fit(make: Callable[[Values], Any], values: Values) -> None:
+    """Trains, or finds a learning rate.
+
+    Args:
+        make: the recipe that options describe.
+        values: of the command's options.
+    """
+    data, out = values["data"], values["out"]
+    searching = values["find_learning_rate"]
 
     def work() -> dict[str, Any]:
-        from kerastl.backbones import split_name
-
-        named = split_name(backbone)[1]
-        random = (named or weights) == "none"
-        recipe = kerastl.ImageClassification(
-            backbone=backbone,
-            weights=None if weights == "none" else weights,
-            image_size=image_size,
-            plan=make_plan(plan, epochs, learning_rate, train_from, random),
-            head=kerastl.Head(hidden=hidden, dropout=dropout),
-            augment=kerastl.Augment(views=views, flip=flip) if augment else None,
-            batch_size=batch_size,
-            class_weight=class_weight,
-            cache=CACHE.get(cache, cache),
-            precision=precision,
-        )
-        if find_learning_rate:
-            if out is not None:
-                raise kerastl.ConfigurationError(
-                    "--find-learning-rate trains nothing that could be kept: leave --out out."
-                )
-            found = recipe.find_learning_rate(data, validation_of(validation), **options)
-            return dataclasses.asdict(found)
-        if out is None:
+        if searching and out is not None:
+            raise kerastl.ConfigurationError(
+                "--find-learning-rate trains nothing that could be kept: leave --out out."
+            )
+        if not searching and out is None:
             raise kerastl.ConfigurationError("--out is missing: name the run directory to write.")
+        import_all(values.get("imports"))
+        recipe = make(values)
+        options = {**data_options(values), "seed": values["seed"]}
+        validation = _validation_of(values["validation"])
+        if searching:
+            found = recipe.find_learning_rate(data, validation, **options)
+            return dataclasses.asdict(found)
         model = recipe.fit(
             data,
-            validation_of(validation),
+            validation,
             out=out,
-            resume=resume,
-            overwrite=overwrite,
-            tensorboard=tensorboard,
+            resume=values["resume"],
+            overwrite=values["overwrite"],
+            tensorboard=values["tensorboard"],
             **options,
         )
-        return result_of(model, out)
+        return _result_of(model, out)
 
-    show = _show_rates if find_learning_rate else show_run
-    output.run(work, show, as_json=as_json, on_interrupt=output.RESUME)
+    show = _show_rates if searching else _show_run
+    output.run(work, show, as_json=values["as_json"], on_interrupt=output.RESUME)
 
 
-@fit_app.command("text")
-def fit_text(
-    data: Annotated[
-        str,
-        typer.Argument(
-            help="CSV or TSV table, folder of class folders of .txt files (or one holding train/ "
-            "and val/), or tfds:NAME."
-        ),
-    ],
-    text_column: Annotated[
-        str, typer.Option(help="Column of texts in a table, or its number from 0 without heading.")
-    ] = "text",
-    label_column: Annotated[
-        str,
-        typer.Option(help="Column of labels in a table; several, with commas, for multi_label."),
-    ] = "label",
-    out: Annotated[
-        Path | None, typer.Option(help="The run directory to write.", show_default=False)
-    ] = None,
-    backbone: Annotated[
-        str, typer.Option(help="Name, NAME@WEIGHTS, or a KerasHub or Hugging Face directory.")
-    ] = "minilm_l6",
-    weights: Annotated[
-        str, typer.Option(help="published, a directory, pkg:DISTRIBUTION/PATH, or none.")
-    ] = "published",
-    tokenizer: Annotated[
-        str | None, typer.Option(help="Directory of a tokenizer, for random weights.")
-    ] = None,
-    max_length: Annotated[int, typer.Option(help="Most tokens a text; longer ones are cut.")] = 128,
-    kind: Annotated[
-        str, typer.Option(help="single_label, multi_label or regression.")
-    ] = "single_label",
-    plan: Annotated[
-        PlanName, typer.Option(help="gradual unfreezes layer by layer; full trains all weights.")
-    ] = PlanName.TWO_PHASE,
-    epochs: Annotated[
-        str | None, typer.Option(help="Epochs of the phases, as in 10,3 (or one number).")
-    ] = None,
-    learning_rate: Annotated[
-        str | None, typer.Option(help="Learning rates of the phases, as in 1e-2,1e-4.")
-    ] = None,
-    train_from: Annotated[
-        str | None,
-        typer.Option(help="Layer from which two-phase fine-tunes, as transformer_layer_4 or -2."),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of all that is random.")] = 0,
-    batch_size: Annotated[int, typer.Option(help="Texts a step.")] = 32,
-    validation: Annotated[
-        str | None,
-        typer.Option(help="Validation data, or the fraction held back; default: val/, or 0.2."),
-    ] = None,
-    class_weight: Annotated[
-        str | None, typer.Option(help="'balanced' weighs rare classes up.")
-    ] = None,
-    pooling: Annotated[
-        str | None,
-        typer.Option(help="mean, class_token, max or attention; default: the backbone's own."),
-    ] = None,
-    hidden: Annotated[int | None, typer.Option(help="Units of a hidden layer in the head.")] = None,
-    dropout: Annotated[float, typer.Option(help="Dropout of the head.")] = 0.1,
-    encoding: Annotated[
-        str | None, typer.Option(help="Of the files; default: found.", show_default=False)
-    ] = None,
-    cache: Annotated[
-        str,
-        typer.Option(
-            help="Activations of the frozen part: auto, always, never, or a folder to keep them."
-        ),
-    ] = "auto",
-    precision: Annotated[
-        str, typer.Option(help="Of training: float32, mixed_float16 or mixed_bfloat16.")
-    ] = "float32",
-    tensorboard: Annotated[bool, typer.Option(help="Write TensorBoard logs into the run.")] = False,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with an interrupted run.")
-    ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Train a classifier of texts, or a regression on them."""
-
-    def work() -> dict[str, Any]:
-        if out is None:
-            raise kerastl.ConfigurationError("--out is missing: name the run directory to write.")
-        from kerastl.backbones import split_name
-
-        folder = Path(backbone).is_dir() or backbone.startswith("pkg:")
-        named = None if folder else split_name(backbone)[1]
-        random = (named or weights) == "none"
-        recipe = kerastl.TextClassification(
-            backbone=backbone,
-            weights=None if weights == "none" else weights,
-            tokenizer=tokenizer,
-            max_length=max_length,
-            kind=cast(Any, kind),
-            plan=make_plan(plan, epochs, learning_rate, train_from, random, TEXT_RATES),
-            head=kerastl.TextHead(pooling=cast(Any, pooling), hidden=hidden, dropout=dropout),
-            batch_size=batch_size,
-            class_weight=class_weight,
-            cache=CACHE.get(cache, cache),
-            precision=precision,
+def _recipe_of(name: str, values: Values) -> Any:
+    """The recipe of a class of ``kerastl`` that options describe."""
+    made = getattr(kerastl, name)
+    known = {field.name for field in dataclasses.fields(made)}
+    given = {key: value for key, value in values.items() if key in known and value is not None}
+    given["weights"] = None if values["weights"] == "none" else values["weights"]
+    given["cache"] = CACHE.get(values["cache"], values["cache"])
+    if "head" in known:
+        fields = {field.name for field in dataclasses.fields(made.HEAD)}
+        head = {k: v for k, v in values.items() if k in fields and v is not None}
+        given["head"] = made.HEAD(**head)
+    if "augment" in known:
+        augment = kerastl.Augment(views=values["views"], flip=values["flip"])
+        given["augment"] = augment if values["augment"] else None
+    if values.get("output"):
+        given["outputs"] = dict(
+            _pair(item, "--output", "count=regression") for item in values["output"]
         )
-        labels = [column(name) for name in label_column.split(",")]
-        model = recipe.fit(
-            data,
-            validation_of(validation),
-            seed=seed,
-            out=out,
-            resume=resume,
-            overwrite=overwrite,
-            tensorboard=tensorboard,
-            text_column=column(text_column),
-            label_column=labels[0] if len(labels) == 1 else tuple(labels),
-            encoding=encoding,
+    if values.get("loss_weights"):
+        given["loss_weights"] = _loss_weights(values["loss_weights"])
+    del given["plan"]
+    recipe = made(**given)
+    return dataclasses.replace(recipe, plan=_plan(recipe, values))
+
+
+def _plan(recipe: Any, values: Values) -> Any:
+    if "plan" in values:
+        return make_plan(recipe, values)
+    # Without a choice of plans there is one phase, which the options change.
+    [phase] = recipe.resolved_plan
+    read: dict[str, Any] = {"epochs": int, "learning_rate": float, "train_from": stage_of}
+    changes: dict[str, Any] = {}
+    for key, function in read.items():
+        try:
+            if values[key] is not None:
+                changes[key] = function(values[key])
+        except ValueError as error:
+            option = f"--{key.replace('_', '-')}"
+            raise kerastl.ConfigurationError(f"{option} cannot be read: {error}.") from error
+    return (dataclasses.replace(phase, **changes),)
+
+
+def _loss_weights(text: str) -> Any:
+    if "=" not in text:
+        return text
+    pairs = (_pair(item, "--loss-weights", "count=0.5") for item in text.split(","))
+    try:
+        return {name: float(number) for name, number in pairs}
+    except ValueError as error:
+        raise kerastl.ConfigurationError(
+            f"--loss-weights {text!r} cannot be read: {error}."
+        ) from error
+
+
+def _pair(text: str, option: str, example: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise kerastl.ConfigurationError(
+            f"{option} {text!r} cannot be read: give a name and a value, as in {option} {example}."
         )
-        return result_of(model, out)
-
-    output.run(work, show_run, as_json=as_json, on_interrupt=output.RESUME)
+    return name, value
 
 
-def column(text: str) -> str | int:
-    """A column's name, or its number in a table without heading."""
-    return int(text) if text.isdigit() else text
+def _add(name: str, make: Callable[[Values], Any], doc: str, *rows: str, **defaults: Any) -> None:
+    listed = [(row, FIT[row]) for row in (*rows[:1], "out", *rows[1:], *_RUN, *DATA)]
+    fit_app.command(name)(
+        command(
+            lambda **values: _fit(make, values),
+            doc=doc,
+            arguments={"data": Data},
+            rows=[*listed, ("imports", IMPORTS)],
+            defaults=defaults,
+        )
+    )
 
 
-def columns(image: str, text: str, label: str, *, of_texts: bool) -> dict[str, Any]:
-    """The options of loading a table that name its columns."""
-    if not of_texts:
-        return {"image_column": image, "label_column": label}
-    labels = tuple(column(name) for name in label.split(","))
-    return {
-        "text_column": column(text),
-        "label_column": labels[0] if len(labels) == 1 else labels,
-    }
+_add(
+    "image",
+    lambda values: _recipe_of("ImageClassification", values),
+    "Train on labelled images: a class, several labels or a number for each.",
+    *("backbone", "weights", *_IMAGES, *_CLASSES, *_PLAN, *_HEAD),
+    backbone="mobilenet_v2",
+    weights="imagenet",
+    dropout=0.3,
+)
+_add(
+    "text",
+    lambda values: _recipe_of("TextClassification", values),
+    "Train on labelled texts: a class, several labels or a number for each.",
+    *("backbone", "weights", *_TEXTS, *_CLASSES, *_PLAN, *_HEAD),
+    backbone="minilm_l6",
+    weights="published",
+    dropout=0.1,
+)
+_add(
+    "embedding",
+    lambda values: _recipe_of("TextEmbedding", values),
+    "Train vectors of texts, so that those of one class lie together.",
+    *("backbone", "weights", *_TEXTS, *_VECTORS),
+    backbone="minilm_l6",
+    weights="published",
+)
+_add(
+    "image-embedding",
+    lambda values: _recipe_of("ImageEmbedding", values),
+    "Train vectors of images, so that those of one class lie together.",
+    *("backbone", "weights", *_IMAGES, "pooling", *_VECTORS),
+    backbone="mobilenet_v2",
+    weights="imagenet",
+)
+_add(
+    "custom",
+    lambda values: find(values["recipe"]),
+    "Train a recipe that a Python module of your own holds.",
+    "recipe",
+)
 
 
-def result_of(model: kerastl.TrainedModel, out: Path) -> dict[str, Any]:
+def _result_of(model: Any, out: Path) -> dict[str, Any]:
     """What ``fit`` prints with ``--json``."""
     return {
         "run": str(out),
@@ -295,8 +210,7 @@ def result_of(model: kerastl.TrainedModel, out: Path) -> dict[str, Any]:
     }
 
 
-def show_run(result: dict[str, Any], console: Console) -> None:
-    """What ``fit`` prints for people."""
+def _show_run(result: dict[str, Any], console: Console) -> None:
     console.print(output.phases_table(result))
     metrics = result["metrics"]
     if "accuracy_low" in metrics:
@@ -308,9 +222,10 @@ def show_run(result: dict[str, Any], console: Console) -> None:
         )
     elif metrics:
         figures = ", ".join(
-            f"{name} {value:.3f}" for name, value in metrics.items() if name != "examples"
+            f"{name} {value:.3f}" if isinstance(value, float) else f"{name} {value}"
+            for name, value in metrics.items()
         )
-        console.print(f"validation: {figures} ({metrics['examples']} examples)", highlight=False)
+        console.print(f"validation: {figures}", highlight=False)
     console.print(f"run: {result['run']}", highlight=False)
 
 
@@ -325,7 +240,7 @@ def _show_rates(result: dict[str, Any], console: Console) -> None:
         )
 
 
-def validation_of(text: str | None) -> Any:
+def _validation_of(text: str | None) -> Any:
     """A fraction, or data."""
     if text is None:
         return None

@@ -16,9 +16,9 @@ import kerastl
 from kerastl.cli import output
 from kerastl.cli.benchmark import benchmark
 from kerastl.cli.cache import cache_app
-from kerastl.cli.embedding import fit_embedding
-from kerastl.cli.fit import columns, fit_app
-from kerastl.cli.output import ImageColumn, Json, LabelColumn, TextColumn, Trusted
+from kerastl.cli.fit import fit_app
+from kerastl.cli.modules import import_all
+from kerastl.cli.options import DATA, IMPORTS, SPLIT, Imports, Json, Trusted, command, data_options
 from kerastl.cli.predict import predict
 
 app = typer.Typer(
@@ -32,9 +32,8 @@ app.add_typer(fit_app, name="fit")
 app.add_typer(cache_app, name="cache")
 
 
-fit_app.command("embedding")(fit_embedding)
 app.command()(predict)
-app.command()(benchmark)
+app.command("benchmark")(benchmark)
 
 
 def _version(value: bool) -> None:
@@ -52,26 +51,14 @@ def _options(
     """Holds the options of the command itself."""
 
 
-@app.command()
-def evaluate(
-    run: Annotated[Path, typer.Argument(help="A run directory.")],
-    data: Annotated[str, typer.Argument(help="Labelled data, as for fit.")],
-    split: Annotated[
-        str | None, typer.Option(help="Part of a divided folder: train, validation or test.")
-    ] = None,
-    image_column: ImageColumn = "image",
-    text_column: TextColumn = "text",
-    label_column: LabelColumn = "label",
-    as_json: Json = False,
-) -> None:
-    """Measure a trained model on labelled data."""
-
+def _evaluate(**values: Any) -> None:
     def work() -> dict[str, Any]:
-        trained = kerastl.load(run)
-        options = columns(image_column, text_column, label_column, of_texts=_is_of_texts(trained))
-        if split is not None:
-            options["split"] = split
-        return {"metrics": trained.evaluate(data, **options)}
+        import_all(values["imports"])
+        trained = kerastl.load(values["run"])
+        options = data_options(values)
+        if values["split"] is not None:
+            options["split"] = values["split"]
+        return {"metrics": trained.evaluate(values["data"], **options)}
 
     def show(result: dict[str, Any], console: Console) -> None:
         table = Table("metric", "value")
@@ -79,12 +66,27 @@ def evaluate(
             table.add_row(name, f"{value:.4f}" if isinstance(value, float) else str(value))
         console.print(table)
 
-    output.run(work, show, as_json=as_json)
+    output.run(work, show, as_json=values["as_json"])
+
+
+app.command("evaluate")(
+    command(
+        _evaluate,
+        doc="Measure a trained model on labelled data.",
+        arguments={
+            "run": Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
+            "data": Annotated[
+                str, typer.Argument(metavar="DATA", help="Labelled data, as for fit.")
+            ],
+        },
+        rows=[("split", SPLIT), *DATA.items(), ("imports", IMPORTS)],
+    )
+)
 
 
 @app.command()
 def export(
-    run: Annotated[Path, typer.Argument(help="A run directory.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
     out: Annotated[Path, typer.Option(help="The bundle to write.")],
     formats: Annotated[
         str,
@@ -93,8 +95,8 @@ def export(
     quantize: Annotated[
         str,
         typer.Option(
-            help="Further LiteRT files: of float16, dynamic, int8, int16x8; of texts dynamic, for "
-            "ONNX too."
+            help="Further files: of float16, dynamic, int8, int16x8, or FORMAT:KIND for one format "
+            "alone, as in onnx:dynamic."
         ),
     ] = "",
     label_agreement: Annotated[
@@ -105,7 +107,7 @@ def export(
         ),
     ] = None,
     batch_one: Annotated[
-        bool, typer.Option("--batch-one", help="LiteRT files take one image at a time.")
+        bool, typer.Option("--batch-one", help="LiteRT files take one example at a time.")
     ] = False,
     float_input: Annotated[
         bool, typer.Option("--float-input", help="The int8 file takes float32 in place of uint8.")
@@ -114,47 +116,33 @@ def export(
         bool, typer.Option("--any-size", help="Files take images of any size and resize them.")
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a bundle.")] = False,
+    imports: Imports = None,
     as_json: Json = False,
 ) -> None:
     """Export a trained model; every file is run and must answer like the model."""
 
     def work() -> dict[str, Any]:
         from kerastl.bundles import LiteRTOptions
-        from kerastl.errors import ConfigurationError
 
+        import_all(imports)
         console = Console(stderr=True, highlight=False, soft_wrap=True)
         gate = kerastl.Gate()
         if label_agreement is not None:
             gate = kerastl.Gate(quantized_label_agreement=label_agreement)
         trained = kerastl.load(run)
-        options: dict[str, Any] = {
-            "litert": LiteRTOptions(batch=1 if batch_one else None, float_input=float_input),
-            "any_size": any_size,
-        }
-        if _is_of_texts(trained):
-            if batch_one or float_input or any_size:
-                raise ConfigurationError(
-                    "--batch-one, --float-input and --any-size are for models of images."
-                )
-            options = {}
         bundle = trained.export(
             out,
             formats=_names(formats),
             quantize=_names(quantize),
             gate=gate,
-            **options,
+            litert=LiteRTOptions(batch=1 if batch_one else None, float_input=float_input),
+            any_size=any_size,
             overwrite=overwrite,
             progress=lambda line: console.print(line, markup=False),
         )
         return dict(bundle.as_dict())
 
     output.run(work, _show_bundle, as_json=as_json)
-
-
-def _is_of_texts(trained: kerastl.TrainedModel) -> bool:
-    from kerastl.model import TokenModel
-
-    return isinstance(trained, TokenModel)
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -172,12 +160,16 @@ def _show_bundle(result: dict[str, Any], console: Console) -> None:
 def verify(
     bundle: Annotated[Path, typer.Argument(help="A bundle.")],
     trusted: Trusted = False,
+    imports: Imports = None,
     as_json: Json = False,
 ) -> None:
     """Check a bundle: hashes, and every artifact against the answers recorded at export."""
-    output.run(
-        lambda: kerastl.verify(bundle, trusted=trusted).as_dict(), _show_bundle, as_json=as_json
-    )
+
+    def work() -> dict[str, Any]:
+        import_all(imports)
+        return dict(kerastl.verify(bundle, trusted=trusted).as_dict())
+
+    output.run(work, _show_bundle, as_json=as_json)
 
 
 @app.command()
@@ -197,11 +189,10 @@ def backbones(
     def show(result: dict[str, Any], console: Console) -> None:
         table = Table("name", "for", "size", "parameters", "fine-tunes from", "licence")
         for row in result["backbones"]:
-            pixels = row["modality"] == "image"
             table.add_row(
                 row["name"],
                 row["modality"],
-                f"{row['image_size']} pixels" if pixels else f"{row['max_length']} tokens",
+                row["takes"],
                 f"{row['parameters']:,}",
                 row["fine_tune_from"],
                 row["licence"],
@@ -212,13 +203,9 @@ def backbones(
 
 
 def _row(record: Any) -> dict[str, Any]:
-    own = (
-        ("image_size", "preprocessing")
-        if record.modality == "image"
-        else ("max_length", "vocabulary_size", "tokenizer", "pooling")
-    )
     common = ("name", "source", "modality", "parameters", "features", "licence")
-    return {key: getattr(record, key) for key in (*common, *own, "fine_tune_from", "paper")}
+    keys = (*common, *record.LISTED, "fine_tune_from", "paper", "takes")
+    return {key: getattr(record, key) for key in keys}
 
 
 def main() -> None:

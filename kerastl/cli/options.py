@@ -14,10 +14,9 @@ from kerastl.cli.plans import PlanName
 Row = tuple[Any, Any]
 """A type with its help, and a default."""
 
-REQUIRED = inspect.Parameter.empty
 
-
-def _row(kind: Any, default: Any, help: str, *names: str, **settings: Any) -> Row:
+def row(kind: Any, default: Any, help: str, *names: str, **settings: Any) -> Row:
+    """A row: the type, the default, the help, and names other than the parameter's own."""
     return Annotated[kind, typer.Option(*names, help=help, **settings)], default
 
 
@@ -27,95 +26,115 @@ Trusted = Annotated[
     bool,
     typer.Option("--trusted", help="Read a model.pt2 too: it can run code of the bundle's maker."),
 ]
-Imports = Annotated[
-    list[str] | None,
-    typer.Option("--import", help="A Python module that registers inputs or outputs of your own."),
-]
 
 DATA: dict[str, Row] = {
-    "label_column": _row(
+    "label_column": row(
         list[str] | None,
         None,
-        "Column of labels in a table. Several columns of 0 and 1, with commas; of several outputs "
-        "NAME=COLUMN, once for each.",
+        "Column of labels in a table; several with commas for a column of 0 and 1 for each class; "
+        "of several outputs NAME=COLUMN, once for each. Default: label, or the outputs' names.",
     ),
-    "column": _row(str | None, None, "Column of the examples in a table."),
-    "group_column": _row(
+    "column": row(
+        str | None,
+        None,
+        "Column of the examples in a table, or its number from 0 without heading. Default: image "
+        "or text.",
+        "--column",
+        "--image-column",
+        "--text-column",
+    ),
+    "group_column": row(
         str | None, None, "Column whose groups are never divided between training and validation."
     ),
-    "separator": _row(str | None, None, "What divides the names in a column of several labels."),
-    "encoding": _row(str | None, None, "Of tables and text files; default: found."),
+    "separator": row(
+        str | None, None, "What divides the names in a column of several labels; default: a comma."
+    ),
+    "encoding": row(str | None, None, "Of tables and text files; default: found."),
+    "on_error": row(str, "warn", "Unreadable examples: 'warn' skips them, 'raise' fails."),
 }
+SPLIT: Row = row(str | None, None, "Part of a divided folder: train, validation or test.")
+Imports = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--import",
+        help="A Python module or file that registers inputs or outputs of your own; it is run.",
+    ),
+]
+IMPORTS: Row = (Imports, None)
 
 FIT: dict[str, Row] = {
-    "out": _row(Path | None, None, "The run directory to write.", show_default=False),
-    "backbone": _row(str, REQUIRED, "Name, or NAME@WEIGHTS, or a directory."),
-    "weights": _row(
-        str, REQUIRED, "imagenet or published, a path, pkg:DISTRIBUTION/PATH, or none."
-    ),
-    "kind": _row(
+    **DATA,
+    "out": row(Path | None, None, "The run directory to write.", show_default=False),
+    "backbone": row(str, None, "Name, or NAME@WEIGHTS; of texts also a directory."),
+    "weights": row(str, None, "imagenet or published, a path, pkg:DISTRIBUTION/PATH, or none."),
+    "kind": row(
         str,
         "single_label",
-        "What labels are: single_label, multi_label or regression.",
+        "What the labels are: single_label, multi_label or regression.",
     ),
-    "output": _row(
+    "output": row(
         list[str] | None,
         None,
         "One of several outputs that are learned together, as NAME=KIND; once for each.",
     ),
-    "plan": _row(
+    "loss_weights": row(
+        str | None, None, "Of several outputs: NAME=WEIGHT with commas, or uncertainty: learned."
+    ),
+    "class_weight": row(str | None, None, "'balanced' weighs rare classes up."),
+    "plan": row(
         PlanName,
         PlanName.TWO_PHASE,
         "full trains all weights, from scratch where they are random; lp-ft after a linear probe; "
         "gradual unfreezes stage by stage.",
     ),
-    "epochs": _row(str | None, None, "Epochs of the phases, as in 20,15 (or one number)."),
-    "learning_rate": _row(
+    "epochs": row(str | None, None, "Epochs of the phases, as in 20,15 (or one number)."),
+    "learning_rate": row(
         str | None, None, "Learning rates of the phases, as in 1e-3,3e-4 (or one number)."
     ),
-    "train_from": _row(
+    "train_from": row(
         str | None, None, "Stage from which two-phase fine-tunes, as block_13 or -2."
     ),
-    "seed": _row(int, 0, "Seed of all that is random."),
-    "batch_size": _row(int, 32, "Examples per step."),
-    "validation": _row(
+    "hidden": row(int | None, None, "Units of a hidden layer in the head."),
+    "dropout": row(float, None, "Dropout of the head."),
+    "seed": row(int, 0, "Seed of all that is random."),
+    "batch_size": row(int, 32, "Examples per step."),
+    "validation": row(
         str | None, None, "Validation data, or the fraction held back; default: val/, or 0.2."
     ),
-    "class_weight": _row(str | None, None, "'balanced' weighs rare classes up."),
-    "hidden": _row(int | None, None, "Units of a hidden layer in the head."),
-    "dropout": _row(float, REQUIRED, "Dropout of the head."),
-    "cache": _row(
+    "cache": row(
         str,
         "auto",
         "Activations of the frozen part: auto, always, never, or a folder to keep them.",
     ),
-    "precision": _row(str, "float32", "Of training: float32, mixed_float16 or mixed_bfloat16."),
-    "find_learning_rate": _row(
+    "precision": row(str, "float32", "Of training: float32, mixed_float16 or mixed_bfloat16."),
+    "find_learning_rate": row(
         bool,
         False,
         "Train nothing: show how the loss of the plan's first phase answers to rising rates. Takes "
         "no --out.",
         "--find-learning-rate",
     ),
-    "tensorboard": _row(bool, False, "Write TensorBoard logs into the run."),
-    "resume": _row(bool, False, "Go on with an interrupted run.", "--resume"),
-    "overwrite": _row(bool, False, "Replace a run.", "--overwrite"),
+    "tensorboard": row(bool, False, "Write TensorBoard logs into the run."),
+    "resume": row(bool, False, "Go on with an interrupted run.", "--resume"),
+    "overwrite": row(bool, False, "Replace a run.", "--overwrite"),
     # Of images.
-    "image_size": _row(
-        int | None, None, "Height and width in pixels; default: the backbone's own."
-    ),
-    "augment": _row(bool, True, "Vary the training images."),
-    "flip": _row(bool, True, "Mirror images too; switch off for digits and letters."),
-    "views": _row(int, 8, "How many variations of each image."),
-    "on_error": _row(str, "warn", "Unreadable images: 'warn' skips them, 'raise' fails."),
+    "image_size": row(int | None, None, "Height and width in pixels; default: the backbone's own."),
+    "augment": row(bool, True, "Vary the training images."),
+    "flip": row(bool, True, "Mirror images too; switch off for digits and letters."),
+    "views": row(int, 8, "How many variations of each image."),
     # Of texts.
-    "tokenizer": _row(str | None, None, "Directory of a tokenizer, for random weights."),
-    "max_length": _row(int, 128, "Maximum tokens per text; longer ones are cut."),
-    "pooling": _row(
-        str | None, None, "mean, class_token, max or attention; default: the backbone's own."
+    "tokenizer": row(str | None, None, "Directory of a tokenizer, for random weights."),
+    "max_length": row(int, 128, "Maximum tokens per text; longer ones are cut."),
+    "pooling": row(
+        str | None,
+        None,
+        "How features become a vector: of images avg or max, of texts mean, class_token, max or "
+        "attention; default: the backbone's own.",
     ),
     # Of embeddings.
-    "dimensions": _row(int | None, None, "Of the vectors; default: those of the backbone."),
+    "dimensions": row(int | None, None, "Of the vectors; default: those of the backbone."),
+    # Of recipes of one's own.
+    "recipe": row(str, ..., "MODULE:NAME or FILE.py:NAME of a recipe; the module is run."),
 }
 
 
@@ -124,8 +143,7 @@ def command(
     *,
     doc: str,
     arguments: Mapping[str, Any],
-    rows: Mapping[str, Row],
-    only: Iterable[str],
+    rows: Iterable[tuple[str, Row]],
     defaults: Mapping[str, Any] | None = None,
 ) -> Callable[..., None]:
     """A function whose signature Typer reads, put together from rows.
@@ -134,28 +152,19 @@ def command(
         run: is called with all values by keyword.
         doc: the command's help.
         arguments: annotated types of what comes first.
-        rows: to choose from.
-        only: names of the rows, in their order.
+        rows: the options by name, in their order; ``--json`` comes last.
         defaults: in place of those of the rows.
     """
+    only = inspect.Parameter.KEYWORD_ONLY
     given = defaults or {}
     parameters = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation)
+        inspect.Parameter(name, only, annotation=annotation)
         for name, annotation in arguments.items()
     ]
-    for name in only:
-        annotation, default = rows[name]
-        parameters.append(
-            inspect.Parameter(
-                name,
-                inspect.Parameter.KEYWORD_ONLY,
-                annotation=annotation,
-                default=given.get(name, default),
-            )
-        )
-    parameters.append(
-        inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, annotation=Json, default=False)
-    )
+    for name, (annotation, default) in (*rows, ("as_json", (Json, False))):
+        value = given.get(name, default)
+        value = inspect.Parameter.empty if value is ... else value
+        parameters.append(inspect.Parameter(name, only, annotation=annotation, default=value))
 
     def composed(**values: Any) -> None:
         run(**values)
@@ -166,19 +175,21 @@ def command(
     return composed
 
 
-def data_options(values: Mapping[str, Any], *, legacy: Mapping[str, str] = {}) -> dict[str, Any]:
+def data_options(values: Mapping[str, Any]) -> dict[str, Any]:
     """Options of loading out of what was given; what was not is left to the loader.
 
     Args:
         values: of a command, by the names of ``DATA``; others are passed over.
-        legacy: further names of a column of examples, as ``{"image_column": "photo"}``.
     """
     options: dict[str, Any] = {}
-    for name in ("column", "group_column", "encoding"):
+    for name in ("column", "group_column"):
         if values.get(name) is not None:
-            options[name] = _column(values[name]) if name != "encoding" else values[name]
-    if values.get("separator") is not None:
-        options["label_separator"] = values["separator"]
+            options[name] = _column(values[name])
+    for name, option in (("encoding", "encoding"), ("separator", "label_separator")):
+        if values.get(name) is not None:
+            options[option] = values[name]
+    if values.get("on_error", "warn") != "warn":
+        options["on_error"] = values["on_error"]
     columns = values.get("label_column")
     if columns:
         named = dict(item.split("=", 1) for item in columns if "=" in item)
@@ -187,7 +198,7 @@ def data_options(values: Mapping[str, Any], *, legacy: Mapping[str, str] = {}) -
             if named
             else _columns(",".join(columns))
         )
-    return {**options, **legacy}
+    return options
 
 
 def _columns(text: str) -> Any:

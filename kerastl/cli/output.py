@@ -11,7 +11,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -19,18 +19,6 @@ from rich.table import Table
 
 from kerastl.errors import KerastlError, MissingExtraError, ParityError
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")]
-ImageColumn = Annotated[str, typer.Option(help="Column of paths in a table.")]
-TextColumn = Annotated[str, typer.Option(help="Column of texts in a table.")]
-LabelColumn = Annotated[
-    str, typer.Option(help="Column of labels in a table; several, with commas, for multi_label.")
-]
-Trusted = Annotated[
-    bool,
-    typer.Option("--trusted", help="Read a model.pt2 too: it can run code of the bundle's maker."),
-]
-# What epochs are compared by, of each kind of labels another.
-_SCORES = ("accuracy", "r2", "precision_at_1")
 RESUME = "A run that had begun to train goes on with the same command and --resume."
 BAD_INPUT = 2
 PARITY_FAILED = 3
@@ -163,17 +151,18 @@ def _escape(value: Any) -> str:
 
 def phases_table(result: dict[str, Any]) -> Table:
     """The phases of a run."""
-    names = {name for phase in result["phases"] for name in _SCORES if name in phase}
-    score = min(names, default="accuracy")
-    table = Table("phase", "trains", "epochs", "seconds", f"val {score}", title="Phases")
+    # Runs of version 0.1.0 do not say by what their epochs were compared.
+    score = result["phases"][0].get("score", "accuracy") if result["phases"] else "score"
+    heading = f"val {score.replace('_', ' ')}"
+    table = Table("phase", "trains", "epochs", "seconds", heading, title="Phases")
     for phase in result["phases"]:
-        accuracy = "-" if phase[score] is None else f"{phase[score]:.3f}"
+        found = "-" if phase[score] is None else f"{phase[score]:.3f}"
         table.add_row(
             phase["name"],
             f"{phase['trainable_parameters']:,} parameters",
             str(phase["epochs"]),
             f"{phase['seconds']:.1f}",
-            accuracy,
+            found,
         )
     return table
 

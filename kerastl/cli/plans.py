@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import enum
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import kerastl
@@ -19,79 +19,56 @@ class PlanName(enum.StrEnum):
     FULL = "full"
 
 
-@dataclasses.dataclass(frozen=True)
-class Rates:
-    """Epochs and learning rates of a plan that the command line does not give.
-
-    Attributes:
-        head: epochs and rate of a phase that trains the head.
-        fine_tune: epochs and rate of a phase that trains more.
-        select: which epoch is kept (see ``Phase``).
-    """
-
-    head: tuple[int, float]
-    fine_tune: tuple[int, float]
-    select: str = "best"
-
-
-# What suits transformers of text; for images the plans' own defaults stand.
-TEXT_RATES = Rates(head=(10, 1e-2), fine_tune=(3, 1e-4), select="one_standard_error")
-
-
-def make_plan(
-    name: PlanName,
-    epochs: str | None,
-    rates: str | None,
-    train_from: str | None,
-    random: bool,
-    defaults: Rates | None = None,
-) -> Any:
-    """The plan of a name.
+def make_plan(recipe: Any, values: Mapping[str, Any]) -> Any:
+    """The plan that options describe.
 
     Args:
-        name: which one.
-        epochs: of the phases, as in "20,15"; None takes the defaults.
-        rates: learning rates of the phases, as in "1e-3,3e-4"; None takes the defaults.
-        train_from: the stage from which two-phase fine-tunes.
-        random: whether the backbone has random weights.
-        defaults: epochs and rates where nothing else is said; None takes those of the plan.
+        recipe: whose settings stand where an option is not given.
+        values: of the options ``plan``, ``epochs``, ``learning_rate`` and ``train_from``.
 
     Raises:
         ConfigurationError: a text that cannot be read, or an option of another plan.
     """
+    name = values["plan"]
     phases = 1 if name in (PlanName.HEAD_ONLY, PlanName.FULL) else 2
-    counts = _numbers(epochs, int, "--epochs", 2)
+    counts = _numbers(values["epochs"], int, "--epochs", 2)
     if phases == 1 and len(counts) == 2:
         # Training in one go takes as long as two phases would.
         counts = [sum(counts)]
-    speeds = _numbers(rates, float, "--learning-rate", phases)
-    if defaults is not None:
-        usual = [defaults.head, defaults.fine_tune]
-        if phases == 1:
-            usual = [defaults.fine_tune if name is PlanName.FULL else defaults.head]
-        counts += [pair[0] for pair in usual[len(counts) :]]
-        speeds += [pair[1] for pair in usual[len(speeds) :]]
-    settings: dict[str, Any] = {} if defaults is None else {"select": defaults.select}
-    if train_from is not None:
+    rates = _numbers(values["learning_rate"], float, "--learning-rate", phases)
+    settings = dict(recipe.plan_settings)
+    usual = [
+        [settings.pop(key, None) for key in ("head_epochs", "fine_tune_epochs")],
+        [settings.pop(key, None) for key in ("head_learning_rate", "learning_rate")],
+    ]
+    if values["train_from"] is not None:
         if name is not PlanName.TWO_PHASE:
             raise kerastl.ConfigurationError("--train-from goes with --plan two-phase alone.")
-        settings["train_from"] = stage_of(train_from)
-    if phases == 1:
-        settings |= dict(zip(["epochs"], counts, strict=False))
-        settings |= dict(zip(["learning_rate"], speeds, strict=False))
-        if name is PlanName.FULL:
-            return kerastl.full(**settings, batch_norm=random)
-        return kerastl.head_only(**settings)
+        settings["train_from"] = stage_of(values["train_from"])
+    function, keys = _plan_of(name)
+    if name is PlanName.FULL:
+        usual = [usual[0][1:], usual[1][1:]]
+        settings["batch_norm"] = recipe.is_random
+    for given, defaults, names in zip((counts, rates), usual, keys, strict=True):
+        chosen = [*given, *defaults[len(given) :]][: len(names)]
+        settings |= {k: v for k, v in zip(names, chosen, strict=False) if v is not None}
+    return function(**settings)
+
+
+def _plan_of(name: PlanName) -> tuple[Callable[..., Any], tuple[tuple[str, ...], ...]]:
+    """The function that makes a plan, and what it calls the epochs and rates of its phases."""
+    one = (("epochs",), ("learning_rate",))
+    if name is PlanName.HEAD_ONLY:
+        return kerastl.head_only, one
+    if name is PlanName.FULL:
+        return kerastl.full, one
     if name is PlanName.LP_FT:
-        settings |= dict(zip(["probe_epochs", "epochs"], counts, strict=False))
-        settings |= dict(zip(["probe_learning_rate", "learning_rate"], speeds, strict=False))
-        return kerastl.lp_ft(**settings)
-    second = "fine_tune_epochs" if name is PlanName.TWO_PHASE else "epochs"
-    settings |= dict(zip(["head_epochs", second], counts, strict=False))
-    settings |= dict(zip(["head_learning_rate", "learning_rate"], speeds, strict=False))
-    return (
-        kerastl.two_phase(**settings) if name is PlanName.TWO_PHASE else kerastl.gradual(**settings)
-    )
+        keys = (("probe_epochs", "epochs"), ("probe_learning_rate", "learning_rate"))
+        return kerastl.lp_ft, keys
+    rates = ("head_learning_rate", "learning_rate")
+    if name is PlanName.GRADUAL:
+        return kerastl.gradual, (("head_epochs", "epochs"), rates)
+    return kerastl.two_phase, (("head_epochs", "fine_tune_epochs"), rates)
 
 
 def stage_of(text: str) -> str | int:

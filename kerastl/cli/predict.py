@@ -1,4 +1,4 @@
-"""``kerastl predict``: labels of images or texts, or vectors, from a run or a bundle."""
+"""``kerastl predict``: what a run or a bundle says of examples."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ from rich.console import Console
 
 import kerastl
 from kerastl.cli import output
-from kerastl.cli.output import Json, Trusted
-
-# Of a vector's numbers; --json gives all.
-_SHOWN = 6
+from kerastl.cli.modules import import_all
+from kerastl.cli.options import Imports, Json, Trusted
 
 
 def predict(
@@ -26,11 +24,14 @@ def predict(
         Path | None, typer.Option(help="A UTF-8 file with a text, or an image file, a line.")
     ] = None,
     trusted: Trusted = False,
+    imports: Imports = None,
     as_json: Json = False,
 ) -> None:
-    """Predict the classes of images or texts, or what else a model says of texts."""
+    """Predict: classes, labels, numbers or vectors of images or texts."""
+    shown: list[str] = []
 
     def work() -> dict[str, Any]:
+        import_all(imports)
         given = [*(inputs or ()), *(_lines(lines) if lines is not None else ())]
         if not given:
             from kerastl.errors import ConfigurationError
@@ -38,7 +39,8 @@ def predict(
             raise ConfigurationError(
                 "There is nothing to predict: give files or texts, or --lines."
             )
-        answers = _answers(model, given, trusted)
+        task, answers = _answers(model, given, trusted)
+        shown.extend(task.line(answer) for answer in answers)
         return {
             "predictions": [
                 {"input": item, **answer} for item, answer in zip(given, answers, strict=True)
@@ -46,8 +48,8 @@ def predict(
         }
 
     def show(result: dict[str, Any], console: Console) -> None:
-        for row in result["predictions"]:
-            console.print(_line(row), highlight=False, markup=False)
+        for row, line in zip(result["predictions"], shown, strict=True):
+            console.print(f"{row['input']}  {line}", highlight=False, markup=False)
 
     output.run(work, show, as_json=as_json)
 
@@ -63,23 +65,12 @@ def _lines(path: Path) -> list[str]:
     return found[:-1] if found[-1] == "" else found
 
 
-def _answers(model: Path, given: Sequence[str], trusted: bool) -> list[dict[str, Any]]:
+def _answers(model: Path, given: Sequence[str], trusted: bool) -> tuple[Any, list[dict[str, Any]]]:
+    """The task of a run or a bundle, and its answers."""
     from kerastl.bundles import load_bundle
 
     if (model / "manifest.json").is_file():
         bundle = load_bundle(model, trusted=trusted)
-        return bundle.answers(bundle.predict(given))
+        return bundle.task, bundle.answers(bundle.predict(given))
     trained = kerastl.load(model)
-    return trained.task.answers(trained.outputs(given))
-
-
-def _line(row: dict[str, Any]) -> str:
-    if "embedding" in row:
-        numbers = " ".join(f"{value:.4f}" for value in row["embedding"][:_SHOWN])
-        return f"{row['input']}  {numbers} ..."
-    if "value" in row:
-        return f"{row['input']}  {row['value']:.6g}"
-    if isinstance(row["label"], list):
-        pairs = zip(row["label"], row["probability"], strict=True)
-        return f"{row['input']}  " + ", ".join(f"{name} {value:.3f}" for name, value in pairs)
-    return f"{row['input']}  {row['label']}  {row['probability']:.3f}"
+    return trained.task, trained.task.answers(trained.outputs(given))

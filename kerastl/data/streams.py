@@ -77,7 +77,7 @@ class StreamDataset(Dataset):
             )
         self.reader = IMAGES
         self.stream = stream
-        self.kind = kind
+        self.library = kind
         named = Classes() if output is None else output
         if class_names != ():
             named = named.with_classes(given_class_names(class_names))
@@ -86,7 +86,7 @@ class StreamDataset(Dataset):
         self._check_finite()
 
     def __repr__(self) -> str:
-        return f"StreamDataset({self.kind}, {self.num_classes} classes)"
+        return f"StreamDataset({self.library}, {self.num_classes} classes)"
 
     @property
     def fingerprint(self) -> str:
@@ -139,7 +139,7 @@ class StreamDataset(Dataset):
                 digests.append(digest.digest())
                 yield image, label
         if not digests:
-            raise DataError(f"The {self.kind} holds no examples.")
+            raise DataError(f"The {self.library} holds no examples.")
         whole = hashlib.sha256(json.dumps(self.class_names).encode())
         # Sorted, because a stream may reshuffle between passes.
         for each in sorted(digests):
@@ -149,7 +149,7 @@ class StreamDataset(Dataset):
             self._contents = contents
         elif contents != self._contents:
             warnings.warn(
-                f"The {self.kind} gave other images or labels than in its first pass. Random "
+                f"The {self.library} gave other images or labels than in its first pass. Random "
                 "augmentation belongs to the recipe (augment=...), not to the data: activations "
                 "that are kept answer to the first pass.",
                 UnstableStreamWarning,
@@ -157,15 +157,15 @@ class StreamDataset(Dataset):
             )
 
     def _elements(self) -> Iterator[tuple[npt.NDArray[np.uint8], Array]]:
-        source = Source(f"The {self.kind}", allow_missing=True)
+        source = Source(f"The {self.library}", allow_missing=True)
         dark_is_known = False
         for element in self._raw():
             if not isinstance(element, (tuple, list)) or len(element) != 2:
                 raise DataError(
-                    f"Each element of the {self.kind} must be a pair (images, labels). Received: "
-                    f"{_described(element)}. Sample weights are not taken."
+                    f"Each element of the {self.library} must be a pair (images, labels). "
+                    f"Received: {_described(element)}. Sample weights are not taken."
                 )
-            what = f"The images of the {self.kind}"
+            what = f"The images of the {self.library}"
             images, labels = np.asarray(element[0]), np.asarray(element[1])
             if _is_single(images, labels):
                 images, labels = images[None], labels[None]
@@ -180,12 +180,12 @@ class StreamDataset(Dataset):
             _, read = self.output.read_array(labels, source)
             if len(read) != len(images):
                 raise DataError(
-                    f"The {self.kind} gave {len(images)} images with {len(read)} labels."
+                    f"The {self.library} gave {len(images)} images with {len(read)} labels."
                 )
             yield round_to_uint8(images), read
 
     def _raw(self) -> Iterator[Any]:
-        if self.kind in ("keras PyDataset", "grain MapDataset"):
+        if self.library in ("keras PyDataset", "grain MapDataset"):
             for i in range(self._length() or 0):
                 element = self.stream[i]
                 # grain marks elements that were filtered out by None.
@@ -195,21 +195,21 @@ class StreamDataset(Dataset):
             yield from self.stream
 
     def _length(self) -> int | None:
-        if self.kind == "keras PyDataset":
+        if self.library == "keras PyDataset":
             number = self.stream.num_batches
             return None if number is None else int(number)
         return len(self.stream)
 
     def _check_finite(self) -> None:
         infinite = False
-        if self.kind == "tf.data.Dataset":
+        if self.library == "tf.data.Dataset":
             infinite = int(self.stream.cardinality()) == -1
-        elif self.kind in ("keras PyDataset", "grain MapDataset"):
+        elif self.library in ("keras PyDataset", "grain MapDataset"):
             length = self._length()
             infinite = length is None or length >= sys.maxsize
         if infinite:
             raise DataError(
-                f"The {self.kind} never ends. Leave out repeat(), or bound it, for example with "
+                f"The {self.library} never ends. Leave out repeat(), or bound it, for example with "
                 "take(n)."
             )
 

@@ -61,7 +61,8 @@ def named_columns(
     Args:
         reader: of the examples.
         outputs: what the labels are.
-        examples: of the reader's own column ``image`` at most ``{"image_column": ...}``.
+        examples: of the reader's own column ``image`` at most ``{"image_column": ...}``, or
+            ``{"column": ...}`` of any reader.
         labels: a column, several for one output, or of each output by name; None is ``"label"``
             for one output, and the names of several.
         group: see ``Columns``.
@@ -73,7 +74,7 @@ def named_columns(
     """
     own = f"{reader.column}_column"
     for option in examples:
-        if option != own:
+        if option not in (own, "column"):
             raise ConfigurationError(
                 f"There is no option {option!r}.{did_you_mean(option, [own, 'label_column'])} The "
                 f"column of {reader.nouns} is named by {own}=."
@@ -90,7 +91,8 @@ def named_columns(
             f"label_column={{{next(iter(outputs))!r}: 'column', ...}}. Received: {labels!r}"
         )
     columns = {name: _columns_of(name, output, labels[name]) for name, output in outputs.items()}
-    return Columns(examples.get(own, reader.column), columns, group, separator)
+    named = next(iter(examples.values()), reader.column)
+    return Columns(named, columns, group, separator)
 
 
 def from_table(table: Path, request: Request, columns: Columns) -> ExampleDataset:

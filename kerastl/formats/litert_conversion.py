@@ -12,7 +12,8 @@ from typing import Any
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 
-from kerastl.formats import CALIBRATED, LITERT, quantization
+from kerastl.formats import CALIBRATED, LITERT
+from kerastl.formats import quantization as quantizing
 from kerastl.formats.conversion import Conversion
 from kerastl.formats.labels import label_files
 from kerastl.formats.litert_graph import Graph
@@ -31,21 +32,21 @@ def convert(conversion: Conversion) -> dict[str, dict[str, Any]]:
     specs = conversion.input.specs(fixed_lengths=True)
     facts: dict[str, dict[str, Any]] = {}
     prepared = None
-    for kind in (None, *conversion.quantize.get(LITERT.name, ())):
-        calibrated = kind in CALIBRATED and conversion.calibration is not None
+    for quantization in (None, *conversion.quantize.get(LITERT.name, ())):
+        calibrated = quantization in CALIBRATED and conversion.calibration is not None
         if calibrated and prepared is None:
             with conversion.step("correcting weights on calibration images"):
                 data = (conversion.bundle / LITERT.path()).read_bytes()
-                prepared = quantization.prepare(data, conversion)
-        path = conversion.bundle / LITERT.path(kind)
-        with conversion.step(LITERT.step(kind)):
+                prepared = quantizing.prepare(data, conversion)
+        path = conversion.bundle / LITERT.path(quantization)
+        with conversion.step(LITERT.step(quantization)):
             found: dict[str, Any] = {}
             if calibrated:
                 assert prepared is not None
-                assert kind is not None
-                data, found = quantization.quantize(prepared, kind, conversion)
+                assert quantization is not None
+                data, found = quantizing.quantize(prepared, quantization, conversion)
             else:
-                data = converted(saved, kind)
+                data = converted(saved, quantization)
             refuse_custom_operators(data)
             path.write_bytes(_finished(data, conversion))
             _append_labels(path, conversion)
@@ -69,7 +70,7 @@ def _finished(data: bytes, conversion: Conversion) -> bytes:
     return graph.pack()
 
 
-def converted(saved_model: Path, kind: str | None) -> bytes:
+def converted(saved_model: Path, quantization: str | None) -> bytes:
     """TensorFlow's own conversion, built-in operators only: None, float16 or dynamic."""
     converter = tf.lite.TFLiteConverter.from_saved_model(
         str(saved_model), signature_keys=["serving_default"]
@@ -77,9 +78,9 @@ def converted(saved_model: Path, kind: str | None) -> bytes:
     # Keras's own export lets in Flex operators, which the plain interpreter cannot run:
     # https://github.com/keras-team/keras/pull/22188 describes it, and was closed.
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    if kind is not None:
+    if quantization is not None:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if kind == "float16":
+    if quantization == "float16":
         converter.target_spec.supported_types = [tf.float16]
     return bytes(converter.convert())
 

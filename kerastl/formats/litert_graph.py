@@ -37,20 +37,20 @@ class Weighted:
 
     Attributes:
         index: its place in the order of execution.
-        kind: a key of :data:`CHANNEL_AXES`.
+        opcode: a key of :data:`CHANNEL_AXES`.
         operator: the schema's object.
         name: name of its output tensor.
     """
 
     index: int
-    kind: str
+    opcode: str
     operator: Any
     name: str
 
     @property
     def axis(self) -> int:
         """Axis of the weights along which the output channels lie."""
-        return CHANNEL_AXES[self.kind]
+        return CHANNEL_AXES[self.opcode]
 
 
 class _AlignedBuffer(schema.BufferT):
@@ -104,7 +104,7 @@ class Graph:
         """The schema's object of a tensor."""
         return self._graph.tensors[int(index)]
 
-    def kind(self, operator: Any) -> str:
+    def opcode(self, operator: Any) -> str:
         """Name of an operator, as in ``"CONV_2D"``."""
         code = self.model.operatorCodes[operator.opcodeIndex]
         return str(_OPERATORS[max(code.builtinCode, code.deprecatedBuiltinCode)])
@@ -137,11 +137,11 @@ class Graph:
         """The operators with constant weights that no other operator shares."""
         used = [int(index) for operator in self._graph.operators for index in operator.inputs]
         for index, operator in enumerate(self._graph.operators):
-            kind = self.kind(operator)
-            if kind not in CHANNEL_AXES or self.constant(operator.inputs[1]) is None:
+            opcode = self.opcode(operator)
+            if opcode not in CHANNEL_AXES or self.constant(operator.inputs[1]) is None:
                 continue
             if used.count(int(operator.inputs[1])) == 1:
-                yield Weighted(index, kind, operator, self.name(operator))
+                yield Weighted(index, opcode, operator, self.name(operator))
 
     def activations(self) -> list[int]:
         """Float32 tensors that operators compute, and the input."""
@@ -175,13 +175,13 @@ class Graph:
             tensor.shapeSignature = signature if (signature == -1).any() else None
 
     def float_operators(self) -> dict[str, int]:
-        """How many operators compute in float32, by kind."""
+        """How many operators compute in float32, by opcode."""
         kinds = [
-            self.kind(operator)
+            self.opcode(operator)
             for operator in self._graph.operators
             if self.tensor(operator.outputs[0]).type == schema.TensorType.FLOAT32
         ]
-        return {kind: kinds.count(kind) for kind in sorted(set(kinds) - {"DEQUANTIZE"})}
+        return {opcode: kinds.count(opcode) for opcode in sorted(set(kinds) - {"DEQUANTIZE"})}
 
     def drop_unused_buffers(self) -> None:
         """Empties buffers that no tensor or metadata refers to any more."""

@@ -184,11 +184,11 @@ def _dynamic(data: bytes, kept: Sequence[int]) -> bytes:
         entry.scale, entry.zeroPoint = steps, np.zeros(len(steps), np.int64)
         entry.quantizedDimension = layer.axis
         graph.tensor(kernel_at).quantization = entry
-        if layer.kind == "FULLY_CONNECTED":
+        if layer.opcode == "FULLY_CONNECTED":
             layer.operator.builtinOptions.asymmetricQuantizeInputs = True
         # An interpreter too old for such weights must refuse the file, not misread it.
         code = graph.model.operatorCodes[layer.operator.opcodeIndex]
-        code.version = max(code.version, _HYBRID_VERSIONS[layer.kind])
+        code.version = max(code.version, _HYBRID_VERSIONS[layer.opcode])
     graph.drop_unused_buffers()
     return graph.pack()
 
@@ -201,10 +201,13 @@ def _int8(calibrated: bytes, float_input: bool, kept: Sequence[int]) -> bytes:
     weighted = list(graph.weighted())
     first = weighted[len(kept)].index if kept else 0
     names = [graph.name(operator) for operator in graph.operators[:first]]
-    kind = tf.float32 if float_input else tf.uint8
+    dtype = tf.float32 if float_input else tf.uint8
     return bytes(
         mlir_quantize(
-            calibrated, input_data_type=kind, output_data_type=kind, denylisted_nodes=names or None
+            calibrated,
+            input_data_type=dtype,
+            output_data_type=dtype,
+            denylisted_nodes=names or None,
         )
     )
 

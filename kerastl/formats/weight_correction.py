@@ -63,7 +63,7 @@ def _is_plain(graph: Graph, layer: Weighted) -> bool:
         return False
     if graph.constant(layer.operator.inputs[2]) is None:
         return False
-    if layer.kind == "FULLY_CONNECTED":
+    if layer.opcode == "FULLY_CONNECTED":
         return True
     options = layer.operator.builtinOptions
     channels = graph.tensor(layer.operator.inputs[0]).shape[3]
@@ -108,7 +108,7 @@ def _inputs(graph: Graph, layer: Weighted, source: Array, generator: np.random.G
     """
     weights = graph.constant(layer.operator.inputs[1])
     assert weights is not None
-    if layer.kind == "FULLY_CONNECTED":
+    if layer.opcode == "FULLY_CONNECTED":
         return source.reshape(-1, weights.shape[1])
     options = layer.operator.builtinOptions
     _, height, width, _ = weights.shape
@@ -124,7 +124,7 @@ def _inputs(graph: Graph, layer: Weighted, source: Array, generator: np.random.G
     else:
         chosen = np.arange(places)
     taken = windows[np.unravel_index(chosen, (n, rows, columns))]  # (rows, channels, kh, kw)
-    if layer.kind == "DEPTHWISE_CONV_2D":
+    if layer.opcode == "DEPTHWISE_CONV_2D":
         return taken.reshape(len(taken), taken.shape[1], height * width)
     return taken.transpose(0, 2, 3, 1).reshape(len(taken), -1)
 
@@ -144,7 +144,7 @@ def _correct_layer(graph: Graph, layer: Weighted, moments: Moments) -> str:
     assert kernel is not None
     assert bias is not None
     mean = moments.total / moments.count
-    depthwise = layer.kind == "DEPTHWISE_CONV_2D"
+    depthwise = layer.opcode == "DEPTHWISE_CONV_2D"
     rows = np.moveaxis(kernel, layer.axis, 0).reshape(kernel.shape[layer.axis], -1)
     if moments.products is None:
         way, rounded = "nearest", rounding.to_nearest(rows)

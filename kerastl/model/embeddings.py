@@ -89,7 +89,8 @@ class EmbeddingModel(TrainedModel):
     def _vectors(self, items: Any) -> Array:
         """Rows of length 1 out of examples or vectors."""
         # Pixels are bytes, and images have more axes.
-        numbers = isinstance(items, np.ndarray) and items.dtype.kind in "fi"
+        numbers = isinstance(items, np.ndarray) and np.issubdtype(items.dtype, np.number)
+        numbers = numbers and items.dtype != np.uint8
         if not numbers or items.ndim > 2:
             return self.embed(items)
         if items.ndim != 2 or items.shape[1] != self.dimensions:

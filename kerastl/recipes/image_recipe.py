@@ -49,7 +49,7 @@ class ImageRecipe(Recipe[Model]):
     @property
     def is_random(self) -> bool:
         """Whether the weights are random; raises WeightsError where they cannot be reached."""
-        return bool(self.weights_source.kind == NONE)
+        return bool(self.weights_source.origin == NONE)
 
     @property
     def reader(self) -> Reader:

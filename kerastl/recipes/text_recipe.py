@@ -47,7 +47,7 @@ class TextRecipe(Recipe[Model]):
     @property
     def is_random(self) -> bool:
         """Whether the weights are random; raises WeightsError where they cannot be reached."""
-        return self.weights_source.kind == NONE
+        return self.weights_source.origin == NONE
 
     @property
     def _resolved(self) -> tuple[TextBackbone, WeightsSource]:

@@ -59,7 +59,7 @@ def check_equal(
             inner = own[first : len(own) - last].tolist()
             if inner == hub:
                 continue
-            if allow_ties and tokenizer.kind == "unigram" and sorted(inner) == sorted(hub):
+            if allow_ties and tokenizer.algorithm == "unigram" and sorted(inner) == sorted(hub):
                 ties += 1
                 continue
             raise TokenizerError(_message(position, text, inner, hub))

@@ -35,14 +35,14 @@ def to_hub(tokenizer: Tokenizer) -> Any:
             "ids."
         )
     settings = json.loads(tokenizer.content)
-    if tokenizer.kind == "word_piece":
+    if tokenizer.algorithm == "word_piece":
         return _word_piece(tokenizer, settings)
-    if tokenizer.kind == "byte_pair":
+    if tokenizer.algorithm == "byte_pair":
         return _byte_pair(settings)
-    if tokenizer.kind == "unigram" and tokenizer.sentence_piece is not None:
+    if tokenizer.algorithm == "unigram" and tokenizer.sentence_piece is not None:
         return _sentence_piece(tokenizer.sentence_piece)
     raise ConfigurationError(
-        f"KerasHub cannot build its tokenizer of the kind {tokenizer.kind!r} out of a "
+        f"KerasHub cannot build its tokenizer of the kind {tokenizer.algorithm!r} out of a "
         "tokenizer.json: it needs the SentencePiece model, which was not given."
     )
 

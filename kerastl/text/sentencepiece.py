@@ -21,16 +21,16 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 @dataclasses.dataclass(frozen=True)
 class Piece:
-    """An entry of the vocabulary: its text, log probability and kind."""
+    """An entry of the vocabulary: its text, log probability and type."""
 
     text: str
     score: float
-    kind: int = _NORMAL
+    type: int = _NORMAL
 
     @property
     def in_texts(self) -> bool:
         """Whether it can stand in a text; control pieces cannot, even where they are spelled."""
-        return self.kind in (_NORMAL, _USER_DEFINED, _BYTE)
+        return self.type in (_NORMAL, _USER_DEFINED, _BYTE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +74,7 @@ def read_model(content: bytes) -> SentencePieceModel:
         kind = trainer.get(3, _UNIGRAM)
     except (IndexError, ValueError, TypeError, struct.error) as error:
         raise ConfigurationError(f"This is no SentencePiece model: {error}") from error
-    unknown = [i for i, piece in enumerate(pieces) if piece.kind == _UNKNOWN]
+    unknown = [i for i, piece in enumerate(pieces) if piece.type == _UNKNOWN]
     if len(unknown) != 1:
         raise ConfigurationError("This is no SentencePiece model: it has no unknown piece.")
     if kind != _UNIGRAM:
@@ -140,13 +140,13 @@ def _scored(pieces: list[Piece]) -> list[Piece]:
     User-defined pieces get one that is better than any other way to write them. It must not be
     under all the others, because from the least one follows what an unknown character costs.
     """
-    normal = [piece.score for piece in pieces if piece.kind == _NORMAL]
+    normal = [piece.score for piece in pieces if piece.type == _NORMAL]
     if not normal:
         return pieces
     best, least = max(normal), min(normal)
     return [
         dataclasses.replace(p, score=max(len(p.text.encode()) * best - 0.1, least))
-        if p.kind == _USER_DEFINED
+        if p.type == _USER_DEFINED
         else p
         for p in pieces
     ]

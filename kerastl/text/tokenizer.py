@@ -158,10 +158,10 @@ class Tokenizer:
         return word_piece(list(vocabulary), **options)
 
     def __repr__(self) -> str:
-        return f"Tokenizer({self.kind!r}, {self.vocabulary_size} tokens)"
+        return f"Tokenizer({self.algorithm!r}, {self.vocabulary_size} tokens)"
 
     @property
-    def kind(self) -> TokenizerKind:
+    def algorithm(self) -> TokenizerKind:
         """The algorithm."""
         return _KINDS[self._settings["model"]["type"]]
 
@@ -186,7 +186,7 @@ class Tokenizer:
         return {
             "file": TOKENIZER_FILE,
             "sha256": self.sha256,
-            "kind": self.kind,
+            "kind": self.algorithm,
             "rule": self.rule,
             "vocabulary_size": self.vocabulary_size,
             "max_length": self.max_length,

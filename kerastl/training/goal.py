@@ -125,8 +125,8 @@ class Goal:
             return {"loss": self.losses(phase), "metrics": []}
         found = [output.metrics() for output in self._outputs.values()]
         # Metrics with weights leave out the examples that weigh nothing.
-        kind = "weighted_metrics" if self._incomplete else "metrics"
-        return {"loss": self.losses(phase), kind: found if self._only is None else found[0]}
+        key = "weighted_metrics" if self._incomplete else "metrics"
+        return {"loss": self.losses(phase), key: found if self._only is None else found[0]}
 
     def training_targets(self) -> KerasTargets:
         """Targets and weights of the training examples."""

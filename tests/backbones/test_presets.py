@@ -94,7 +94,7 @@ def test_a_directory_of_kerashub(name, tmp_path):
     backbone = randomised(record, 32)
     backbone.save_to_preset(tmp_path)
     source = find_weights(tmp_path)
-    assert (source.kind, source.path, len(source.sha256)) == ("preset", tmp_path, 64)
+    assert (source.origin, source.path, len(source.sha256)) == ("preset", tmp_path, 64)
     loaded = load(record, source, (32, 32))
     for own, other in zip(loaded.backbone.weights, backbone.weights, strict=True):
         np.testing.assert_array_equal(np.array(own), np.array(other), err_msg=own.path)
@@ -225,7 +225,7 @@ def test_folders_that_hold_no_weights(tmp_path):
 
 
 def test_names_of_presets_are_known_without_a_download():
-    assert find_weights("vit_base_patch16_224_imagenet").kind == "preset"
+    assert find_weights("vit_base_patch16_224_imagenet").origin == "preset"
     assert find_weights("hf://google/vit-base-patch16-224").name.startswith("hf://")
     with pytest.raises(WeightsError, match="no weights file"):
         find_weights("vit_base_patch16_223_imagenet")

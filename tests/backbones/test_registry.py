@@ -86,7 +86,7 @@ def test_what_is_no_name(backbone):
 
 def test_weights_in_the_name_win():
     recipe = kerastl.ImageClassification(backbone="mobilenet_0.25@none", weights="missing.h5")
-    assert recipe.weights_source.kind == "none"
+    assert recipe.weights_source.origin == "none"
     with pytest.raises(WeightsError, match="no weights file 'other.h5'"):
         _ = kerastl.ImageClassification(backbone="mobilenet@other.h5").weights_source
 

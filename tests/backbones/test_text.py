@@ -244,9 +244,9 @@ def test_directories_of_other_architectures(preset, tmp_path):
 
 def test_names():
     record, source = resolve_text_backbone("bert_tiny_en_uncased@none")
-    assert (record.name, source.kind) == ("bert_tiny_en_uncased", "none")
-    assert resolve_text_backbone("minilm_l6")[1].kind == "imagenet"
-    assert resolve_text_backbone("minilm_l6", None)[1].kind == "none"
+    assert (record.name, source.origin) == ("bert_tiny_en_uncased", "none")
+    assert resolve_text_backbone("minilm_l6")[1].origin == "imagenet"
+    assert resolve_text_backbone("minilm_l6", None)[1].origin == "none"
     with pytest.raises(ConfigurationError, match="'mobilenet_v2' is for images, and one for texts"):
         resolve_text_backbone("mobilenet_v2")
     with pytest.raises(ConfigurationError, match="Did you mean 'minilm_l6'"):

@@ -71,17 +71,17 @@ def assert_equal(model, other):
 class TestFinding:
     @pytest.mark.parametrize("weights", [None, "none"])
     def test_none(self, weights):
-        assert find_weights(weights).kind == "none"
+        assert find_weights(weights).origin == "none"
 
     def test_imagenet(self):
-        assert find_weights("imagenet").kind == "imagenet"
+        assert find_weights("imagenet").origin == "imagenet"
 
     def test_a_path_is_hashed(self, tmp_path):
         path = tmp_path / "a.weights.h5"
         path.write_bytes(b"some bytes")
         for given in (path, str(path)):
             source = find_weights(given)
-            assert (source.kind, source.path) == ("file", path)
+            assert (source.origin, source.path) == ("file", path)
             assert source.sha256 == hashlib.sha256(b"some bytes").hexdigest()
 
     def test_a_near_miss_is_suggested(self, tmp_path):

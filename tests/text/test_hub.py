@@ -43,7 +43,7 @@ def unigram(request, hub, spm):
 def test_byte_pairs(roberta):
     tokenizer = from_hub(roberta)
     assert check_equal(tokenizer, roberta, [*CORPUS, *HOSTILE]).ties == 0
-    assert (tokenizer.kind, tokenizer.pad_id) == ("byte_pair", roberta.pad_token_id)
+    assert (tokenizer.algorithm, tokenizer.pad_id) == ("byte_pair", roberta.pad_token_id)
     assert tokenizer.encode([""], 8).ids[0].tolist() == [
         roberta.start_token_id,
         roberta.end_token_id,
@@ -79,7 +79,7 @@ def test_unigrams(unigram):
     texts = [*CORPUS, *HOSTILE]
     # Where probabilities are equal rounding decides, which is seldom.
     assert check_equal(tokenizer, unigram, texts).ties <= MOST_TIES
-    assert tokenizer.kind == "unigram"
+    assert tokenizer.algorithm == "unigram"
     assert tokenizer.pad_id == unigram.pad_token_id
     assert tokenizer.vocabulary_size == unigram.vocabulary_size() or tokenizer.max_length == 512
 

@@ -36,7 +36,7 @@ def test_words_pieces_and_ends():
     assert ids(tokenizer, "Goodness, bad!") == [2, 5, 7, 1, 6, 9, 3]
     assert ids(tokenizer, "") == [2, 3]
     assert (tokenizer.start_ids, tokenizer.end_ids, tokenizer.pad_id) == ((2,), (3,), 0)
-    assert (tokenizer.kind, tokenizer.vocabulary_size) == ("word_piece", len(WORDS))
+    assert (tokenizer.algorithm, tokenizer.vocabulary_size) == ("word_piece", len(WORDS))
 
 
 def test_special_tokens_in_a_text_are_ordinary():

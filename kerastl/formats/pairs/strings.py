@@ -84,7 +84,7 @@ def graph_tokenizer(input: Any, texts: Sequence[str]) -> tuple[GraphTokenizer | 
         hub = to_hub(tokenizer)
     except ConfigurationError as error:
         return None, str(error)
-    if tokenizer.kind == "byte_pair":
+    if tokenizer.algorithm == "byte_pair":
         return None, _NO_STRINGS
     in_graph = GraphTokenizer(
         hub,
@@ -96,7 +96,7 @@ def graph_tokenizer(input: Any, texts: Sequence[str]) -> tuple[GraphTokenizer | 
     try:
         check_equal(tokenizer, in_graph.ids_of, texts, allow_ties=False)
     except TokenizerError as error:
-        if tokenizer.kind == "word_piece":
+        if tokenizer.algorithm == "word_piece":
             raise
         # Of two ways to divide a text that are as likely, rounding chooses.
         return None, f"TensorFlow's own tokenizer gives other ids. {error}"
