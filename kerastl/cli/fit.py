@@ -104,6 +104,18 @@ def _recipe_of(name: str, values: Values) -> Any:
     return dataclasses.replace(recipe, plan=_plan(recipe, values))
 
 
+def _own_recipe(values: Values) -> Any:
+    """The recipe, or what the function gives that makes it, of a module of the user's own."""
+    from kerastl.recipes import Recipe
+
+    found = find(values["recipe"])
+    if callable(found):
+        found = found()
+    if not isinstance(found, Recipe):
+        raise kerastl.ConfigurationError(f"{values['recipe']!r} is {found!r}, and not a recipe.")
+    return found
+
+
 def _plan(recipe: Any, values: Values) -> Any:
     if "plan" in values:
         return make_plan(recipe, values)
@@ -191,7 +203,7 @@ _add(
 )
 _add(
     "custom",
-    lambda values: find(values["recipe"]),
+    _own_recipe,
     "Train a recipe that a Python module of your own holds.",
     "recipe",
 )

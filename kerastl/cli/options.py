@@ -134,7 +134,11 @@ FIT: dict[str, Row] = {
     # Of embeddings.
     "dimensions": row(int | None, None, "Of the vectors; default: those of the backbone."),
     # Of recipes of one's own.
-    "recipe": row(str, ..., "MODULE:NAME or FILE.py:NAME of a recipe; the module is run."),
+    "recipe": row(
+        str,
+        ...,
+        "MODULE:NAME or FILE.py:NAME of a recipe, or of a function that makes one; it is run.",
+    ),
 }
 
 

@@ -63,8 +63,8 @@ def named_columns(
         outputs: what the labels are.
         examples: of the reader's own column ``image`` at most ``{"image_column": ...}``, or
             ``{"column": ...}`` of any reader.
-        labels: a column, several for one output, or of each output by name; None is ``"label"``
-            for one output, and the names of several.
+        labels: a column, several for one output, or of each output by name; None is the names of
+            the outputs, and ``"label"`` for one that was given none.
         group: see ``Columns``.
         separator: see ``Columns``.
 
@@ -82,7 +82,10 @@ def named_columns(
     if not isinstance(separator, str) or not separator:
         raise ConfigurationError(f"label_separator must be a string. Received: {separator!r}")
     if labels is None:
-        labels = LABEL_COLUMN if len(outputs) == 1 else {name: name for name in outputs}
+        # The only output is called as artifacts call it, unless the user gave it a name.
+        [(first, output), *others] = outputs.items()
+        unnamed = not others and first == output.tensor
+        labels = LABEL_COLUMN if unnamed else {name: name for name in outputs}
     if not isinstance(labels, Mapping) and len(outputs) == 1:
         labels = dict.fromkeys(outputs, labels)
     if not isinstance(labels, Mapping) or set(labels) != set(outputs):

@@ -1,0 +1,123 @@
+"""An Input and an Output that a user wrote go through every flow; nothing in kerastl knows them."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import kerastl
+from kerastl.bundles import benchmark, load_bundle
+from kerastl.cli.main import app
+from kerastl.errors import DataError
+from kerastl.training import SilentReporter
+
+from .mood import recipe
+from .scale import Scale
+from .series import LENGTH
+
+HERE = Path(__file__).parent
+FORMATS = ("saved_model", "onnx", "litert")
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    """Series whose sum says their mood."""
+    rows = np.random.default_rng(0).normal(size=(200, LENGTH)).round(3)
+    moods = np.array(Scale().steps)[np.digitize(rows.sum(axis=1), [-1.5, 1.5])]
+    path = tmp_path_factory.mktemp("series") / "series.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["series", "mood"])
+        writer.writerows(
+            [" ".join(map(str, row)), mood] for row, mood in zip(rows, moods, strict=True)
+        )
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(table, tmp_path_factory):
+    run = tmp_path_factory.mktemp("run") / "run"
+    recipe().fit(table, out=run, reporter=SilentReporter())
+    return kerastl.load(run)
+
+
+@pytest.fixture(scope="module")
+def bundle(model, tmp_path_factory):
+    return model.export(tmp_path_factory.mktemp("bundle") / "bundle", formats=FORMATS)
+
+
+def test_each_is_written_in_fewer_than_120_lines():
+    for name in ("scale.py", "series.py"):
+        assert len((HERE / name).read_text(encoding="utf-8").splitlines()) < 120
+
+
+def test_it_learns_and_is_measured(model, table):
+    assert model.metrics["mean_error"] < 0.4
+    assert model.evaluate(table)["examples"] == 200
+    assert model.task.name == "series_classification"
+
+
+def test_it_predicts_what_was_asked(model):
+    low, high = " ".join(["-1"] * LENGTH), np.ones(LENGTH)
+    assert model.predict([low, high]) == ["bad", "good"]
+    assert model.predict(low) == ["bad"]
+    with pytest.raises(DataError, match="no number"):
+        model.predict("1 2 three")
+
+
+def test_runs_name_the_recipe_and_hold_no_backbone(model):
+    assert model.recipe["input"] == {"kind": "series"}
+    with pytest.raises(kerastl.ConfigurationError, match="build the recipe anew"):
+        kerastl.CustomRecipe.from_config(model.recipe)
+
+
+def test_every_format_is_proved_and_verified(bundle, model):
+    assert {item.format for item in bundle.artifacts} == set(FORMATS)
+    assert all(item.passed and item.n == 40 for item in bundle.artifacts)
+    assert kerastl.verify(bundle.path).passed
+    rows = np.random.default_rng(5).normal(size=(3, LENGTH)).astype(np.float32)
+    [expected] = model.outputs(rows).values()
+    np.testing.assert_allclose(load_bundle(bundle.path).predict(rows), expected, atol=1e-5)
+
+
+def test_files_are_measured(bundle, table):
+    found = benchmark(bundle.path, table)
+    assert (found["of"], found["metric"], found["examples"]) == ("series", "mean_error", 200)
+    assert all(row["metrics"]["mean_error"] < 0.4 for row in found["artifacts"])
+
+
+def test_a_label_that_is_not_on_the_scale_is_refused(table, tmp_path):
+    wrong = tmp_path / "wrong.csv"
+    wrong.write_text(table.read_text().replace("fair", "so-so", 1))
+    with pytest.raises(DataError, match="so-so"):
+        recipe().fit(wrong, reporter=SilentReporter())
+
+
+@pytest.fixture
+def invoke(capfd):
+    def invoke(*arguments):
+        result = CliRunner().invoke(app, [*map(str, arguments), "--json"])
+        assert result.exit_code == 0, capfd.readouterr().err
+        return json.loads(capfd.readouterr().out)
+
+    return invoke
+
+
+def test_the_command_line_takes_them(table, tmp_path, invoke):
+    own = ("--import", "tests.extension.mood")
+    run, made = tmp_path / "run", tmp_path / "bundle"
+    fitted = invoke("fit", "custom", table, "--recipe", "tests.extension.mood:recipe", "--out", run)
+    assert fitted["metrics"]["mean_error"] < 0.4
+    assert invoke("evaluate", run, table, *own)["metrics"]["examples"] == 200
+    assert invoke("export", run, "--out", made, "--format", "onnx", *own)["passed"]
+    assert invoke("verify", made, *own)["passed"]
+    series = " ".join(["1"] * LENGTH)
+    for model in (run, made):
+        [answer] = invoke("predict", model, series, *own)["predictions"]
+        assert (answer["input"], answer["label"]) == (series, "good")
+    assert invoke("benchmark", made, "--data", table, *own)["metric"] == "mean_error"
