@@ -292,6 +292,11 @@ def _stream(data: Any, request: Request) -> StreamDataset:
     if len(request.outputs) > 1:
         raise ConfigurationError("A stream has labels for one output. Give a table or a pair.")
     [output] = request.outputs.values()
+    if output.has_classes and not output.labelling.class_names:
+        raise DataError(
+            f"A {stream_kind(data)} does not name its classes: give class_names=[...], one name "
+            "for each class in the order of the labels."
+        )
     return StreamDataset(data, (), output=output)
 
 

@@ -36,6 +36,7 @@ class Number(Output):
     kind: ClassVar[str] = "regression"
     score: ClassVar[str] = "r2"
     metric: ClassVar[str] = "r2"
+    has_classes: ClassVar[bool] = False
     # Its strata are tenths of the numbers, which are nothing by themselves.
     strata_on_both_sides: ClassVar[bool] = False
 
@@ -47,10 +48,6 @@ class Number(Output):
         return 1
 
     # Labels.
-
-    def with_classes(self, class_names: tuple[str, ...]) -> Self:
-        """Refuses them."""
-        raise DataError(f"A number has no classes. Received class_names={list(class_names)!r}.")
 
     def read_columns(
         self, values: Sequence[tuple[Cell, ...]], source: Source
