@@ -107,7 +107,7 @@ def from_table(table: Path, request: Request, columns: Columns) -> ExampleDatase
             ``"raise"``.
         ConfigurationError: see ``read_rows``.
     """
-    group_of = request.group_function("a table")
+    request.check_groups_by_name("a table")
     rows = read_rows(table, columns.all, request.encoding)
     examples = _filled(table, rows, 0, columns.examples, blank=request.reader.blank_cells)
     found = {}
@@ -127,8 +127,6 @@ def from_table(table: Path, request: Request, columns: Columns) -> ExampleDatase
     if columns.group is not None:
         written = _filled(table, rows, at, columns.group, blank=False)
         groups = [value.strip() for value in written]
-    elif group_of is not None:
-        groups = [group_of(name) for name in names]
     sources = [request.reader.from_cell(value, table.parent) for value in examples]
     return request.dataset(str(table), sources, found, names=names, groups=groups, screen=True)
 

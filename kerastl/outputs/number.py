@@ -63,7 +63,7 @@ class Number(Output):
         ]
         if bad:
             raise DataError(
-                f"{source.where} has labels that are no finite numbers on "
+                f"{source.where} has labels that are not finite numbers on "
                 f"{lines_of([source.lines[i] for i in bad])}, the first being "
                 f"{written[bad[0]]!r}. With kind='regression' each must be a number, with a point "
                 "for decimals."

@@ -97,7 +97,7 @@ def test_an_empty_class(some):
     with pytest.raises(DataError, match=f"The class 'bird' has no {reader.nouns}"):
         load(folder, reader=reader)
     (folder / "bird" / "1.heic").write_text("x")
-    with pytest.raises(DataError, match=r"It holds 1 of \.heic that are not read"):
+    with pytest.raises(DataError, match=r"Other files there are not read: 1 \.heic\."):
         load(folder, reader=reader)
     assert load(folder, reader=reader, allow_missing_classes=True).num_classes == 2
 

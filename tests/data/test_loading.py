@@ -313,7 +313,7 @@ def test_data_of_other_kinds(data, received):
 
 
 def test_a_file_that_is_no_table(tmp_path):
-    with pytest.raises(DataError, match="not a folder, and not a table"):
+    with pytest.raises(DataError, match="neither a folder nor a table"):
         load(save(tmp_path / "a.png"))
 
 

@@ -213,7 +213,7 @@ def test_numbers(table, reader):
     data = load(path, **options, label_column="price_eur")
     assert (data.labels.tolist(), data.class_names) == ([1.5, -2.0], ())
     assert data.output.quantity == "price_eur"
-    with pytest.raises(DataError, match=r"no finite numbers on lines 3, 4, the first being 'x'"):
+    with pytest.raises(DataError, match=r"not finite numbers on lines 3, 4, the first being 'x'"):
         load(table(reader, "1", "x", "nan"), **options)
     with pytest.raises(DataError, match="no label in column 'label' on line 2"):
         load(table(reader, ""), **options)
@@ -343,7 +343,7 @@ def test_real_ratings_without_heading():
     folder = real_data("vader_domains")
     total = 0
     for path in sorted(folder.glob("*_GroundTruth.txt")):
-        data = load_texts(path, text_column=2, label_column=1, kind="regression", encoding="utf-8")
+        data = load_texts(path, text_column=2, label_column=1, kind="regression")
         assert np.abs(data.labels).max() <= 4
         total += len(data)
     assert total > 23_000

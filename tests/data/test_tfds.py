@@ -57,6 +57,13 @@ def test_texts():
         load_texts(texts_builder(text=b"\xff"), split="test")
 
 
+def test_groups_from_names():
+    dataset = load(FakeBuilder(), split="train", groups=lambda name: int(name[-1]) // 2)
+    assert dataset.groups == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
+    with pytest.raises(ConfigurationError, match="For a TFDS data set, groups must be a function"):
+        load(FakeBuilder(), split="train", groups=[0] * 10)
+
+
 def test_labels_that_builders_do_not_give():
     with pytest.raises(ConfigurationError, match="A TFDS data set gives each image one class"):
         load(FakeBuilder(), split="test", outputs=Number())

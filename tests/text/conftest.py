@@ -62,10 +62,10 @@ def hub():
 def real_texts():
     """Some 29,000 messages, reviews, tweets and sentences."""
     texts = list(
-        load_texts(real_data("sms_spam.tsv"), text_column="SMS", label_column="Label").texts
+        load_texts(real_data("sms_spam.tsv"), text_column="SMS", label_column="Label").sources
     )
     for path in sorted(real_data("vader_domains").glob("*_GroundTruth.txt")):
-        texts += load_texts(path, text_column=2, label_column=1, kind="regression").texts
+        texts += load_texts(path, text_column=2, label_column=1, kind="regression").sources
     return texts
 
 

@@ -75,9 +75,9 @@ def test_a_given_encoding_is_respected(file):
         DataError, match=r"not text in utf-8: byte 3 \(line 1\) is 0xE9.*encoding='latin-1'"
     ):
         read_texts([path], "utf-8")
-    with pytest.raises(ConfigurationError, match="encoding='latin-99' is no encoding"):
+    with pytest.raises(ConfigurationError, match="encoding='latin-99' is not an encoding"):
         read_texts([path], "latin-99")
-    with pytest.raises(ConfigurationError, match="is no encoding of text"):
+    with pytest.raises(ConfigurationError, match="is not an encoding of text"):
         read_texts([path], "hex")
     assert read_texts([file("é".encode("utf-8-sig"))], "UTF8") == ["é"]
 
