@@ -89,7 +89,7 @@ def named_columns(
             f"label_column must name the columns of the outputs {listed(outputs)}, as in "
             f"label_column={{{next(iter(outputs))!r}: 'column', ...}}. Received: {labels!r}"
         )
-    columns = {name: _columns_of(name, output, labels[name]) for name, output in outputs.items()}
+    columns = {name: _columns_of(output, labels[name]) for name, output in outputs.items()}
     return Columns(examples.get(own, reader.column), columns, group, separator)
 
 
@@ -131,7 +131,7 @@ def from_table(table: Path, request: Request, columns: Columns) -> ExampleDatase
     return request.dataset(str(table), sources, found, names=names, groups=groups, screen=True)
 
 
-def _columns_of(name: str, output: Output, given: Any) -> tuple[Column, ...]:
+def _columns_of(output: Output, given: Any) -> tuple[Column, ...]:
     columns = given if isinstance(given, tuple) else (given,)
     if not columns:
         raise ConfigurationError("label_column=() names no column. Give one or more.")
