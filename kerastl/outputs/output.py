@@ -95,14 +95,14 @@ class Output(abc.ABC):
     several_columns: ClassVar[bool] = False
     """Whether labels may stand in several columns of a table."""
 
-    has_classes: ClassVar[bool] = True
-    """Whether labels are names of classes."""
-
     one_class: ClassVar[bool] = False
     """Whether each example has exactly one class, as in a folder of class folders."""
 
     strata_on_both_sides: ClassVar[bool] = True
     """Whether a split must leave examples of each of the ``strata`` on both sides."""
+
+    has_classes: ClassVar[bool] = True
+    """Whether labels are names of classes."""
 
     begins_trained: ClassVar[bool] = False
     """Whether what a network says before any training could be what it ends with."""
