@@ -85,19 +85,16 @@ def ImageDataset(  # noqa: N802 - as a class of its own was called
     on_error: OnError = "warn",
     unreadable: Iterable[str] = (),
 ) -> ExampleDataset:
-    """Images with one class each.
+    """Images with one class each; the rest is as of ``ExampleDataset``.
 
     Args:
         sources: paths, encoded bytes, Pillow images or arrays; see ``decode_image``.
         labels: class indices ``(n,)``, integers.
         class_names: names of the classes, in the order of the indices.
-        names: see ``ExampleDataset``.
-        groups: see ``ExampleDataset``.
-        on_error: see ``ExampleDataset``.
-        unreadable: see ``ExampleDataset``.
-
-    Raises:
-        DataError: see ``ExampleDataset``.
+        names: of the examples.
+        groups: of the examples.
+        on_error: ``"warn"`` or ``"raise"``.
+        unreadable: names of examples that were left out before.
     """
     output = Classes(tuple(class_names))
     return ExampleDataset(
@@ -121,7 +118,7 @@ def TextDataset(  # noqa: N802 - as a class of its own was called
     names: Iterable[str] | None = None,
     groups: Groups | None = None,
 ) -> ExampleDataset:
-    """Texts with labels of one kind.
+    """Texts with labels of one kind; the rest is as of ``ExampleDataset``.
 
     Args:
         texts: strings.
@@ -129,13 +126,8 @@ def TextDataset(  # noqa: N802 - as a class of its own was called
             zeros and ones ``(n, classes)``; for ``"regression"`` finite numbers ``(n,)``.
         class_names: names of the classes, in the order of the indices; ``()`` for regression.
         kind: what the labels are.
-        names: see ``ExampleDataset``.
-        groups: see ``ExampleDataset``.
-
-    Raises:
-        TextError: a text is no string, or cannot be written as UTF-8.
-        DataError: see ``ExampleDataset``.
-        ConfigurationError: there is no such kind.
+        names: of the examples.
+        groups: of the examples.
 
     Example:
         >>> data = TextDataset(["good", "bad", "fine", "poor"], [1, 0, 1, 0], ["no", "yes"])

@@ -90,7 +90,7 @@ def from_folder(root: Path, request: Request) -> ExampleDataset:
     """
     reader, where = request.reader, str(root)
     name, output = request.one_class("A folder of class folders")
-    group_of = request.group_function("a folder")
+    request.check_groups_by_name("a folder")
     entries = entries_of(root)
     folders = [Path(entry.path) for entry in entries if is_folder(entry)]
     strays = [e.name for e in entries if not is_folder(e) and _has_suffix(e.name, reader.suffixes)]
@@ -106,7 +106,7 @@ def from_folder(root: Path, request: Request) -> ExampleDataset:
     for folder in folders:
         found, others = files_below(folder, barred, reader.suffixes)
         if not found and not request.allow_missing:
-            hint = f" It holds {_counted(others)} that are not read." if others else ""
+            hint = f" Other files there are not read: {_counted(others)}." if others else ""
             raise DataError(
                 f"The class {folder.name!r} has no {reader.nouns}: {folder} holds none.{hint} Add "
                 f"some, or remove the folder. {_layout(reader)}"
@@ -128,7 +128,6 @@ def from_folder(root: Path, request: Request) -> ExampleDataset:
         reader.from_files(paths, request.encoding),
         {name: labels},
         names=names,
-        groups=None if group_of is None else [group_of(each) for each in names],
         screen=True,
     )
 
@@ -158,7 +157,7 @@ def files_below(
                     seen.add(real)
                     pending.append(Path(entry.path))
             elif not _has_suffix(entry.name, suffixes):
-                others[Path(entry.name).suffix.lower() or "no suffix"] += 1
+                others[Path(entry.name).suffix.lower() or "without suffix"] += 1
             elif entry.is_symlink() or entry.is_file():
                 # A link that leads nowhere is kept, to be reported as unreadable.
                 found.append(Path(entry.path))
@@ -202,7 +201,7 @@ def _has_suffix(name: str, suffixes: frozenset[str]) -> bool:
 
 
 def _counted(others: Counter[str]) -> str:
-    return ", ".join(f"{count} of {suffix}" for suffix, count in others.most_common(3))
+    return ", ".join(f"{count} {suffix}" for suffix, count in others.most_common(3))
 
 
 def _layout(reader: Reader) -> str:

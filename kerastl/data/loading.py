@@ -73,8 +73,8 @@ def load(
         group_column: the column of a table that holds groups, for splits.
         label_separator: what divides the names in a single column of several labels; an empty
             field there means none of the classes, or of several outputs a label that is missing.
-        groups: for pairs the group of each example; for folders and tables a function that gives
-            the group from an example's name, such as its relative path.
+        groups: for pairs the group of each example; for folders, tables and TFDS a function that
+            gives the group from an example's name, such as its relative path.
         encoding: of tables and files of text, as Python names it; None finds it.
         on_error: ``"warn"`` skips unreadable examples with a warning that counts and names them,
             ``"raise"`` raises.
@@ -125,7 +125,7 @@ def load(
             return from_folder(_part_of_folder(path, split, reader), request)
         _no_parts(split, "a table")
         if path.suffix.lower() not in TABLE_SUFFIXES:
-            raise DataError(f"{path} is not a folder, and not a table that is read. {_ACCEPTED}")
+            raise DataError(f"{path} is neither a folder nor a table that can be read. {_ACCEPTED}")
         return from_table(path, request, columns)
     if isinstance(data, Dataset):
         _no_parts(split, "a Dataset")
@@ -224,17 +224,7 @@ def load_pair(
 
 
 def load_texts(data: Any, *, kind: TextKind = "single_label", **options: Any) -> ExampleDataset:
-    """Loads labelled texts: ``load`` with the reader of texts.
-
-    Args:
-        data: see ``load``.
-        kind: ``"single_label"``, ``"multi_label"`` or ``"regression"``.
-        **options: of ``load``.
-
-    Raises:
-        DataError: see ``load``.
-        ConfigurationError: see ``load``.
-    """
+    """Loads texts with labels of one kind: ``load`` with the reader of texts."""
     found = load(data, reader=TEXTS, outputs=output_named(kind)(), **options)
     assert isinstance(found, ExampleDataset)
     return found
@@ -243,18 +233,7 @@ def load_texts(data: Any, *, kind: TextKind = "single_label", **options: Any) ->
 def load_text_pair(
     data: Any, validation: Any = None, *, kind: TextKind = "single_label", **options: Any
 ) -> tuple[ExampleDataset, ExampleDataset | None]:
-    """Loads training and validation texts: ``load_pair`` with the reader of texts.
-
-    Args:
-        data: see ``load_pair``.
-        validation: see ``load_pair``.
-        kind: ``"single_label"``, ``"multi_label"`` or ``"regression"``.
-        **options: of ``load_pair``.
-
-    Raises:
-        DataError: see ``load_pair``.
-        ConfigurationError: see ``load_pair``.
-    """
+    """Loads texts for training and validation: ``load_pair`` with the reader of texts."""
     train, held_out = load_pair(
         data, validation, reader=TEXTS, outputs=output_named(kind)(), **options
     )
@@ -293,6 +272,11 @@ def _stream(data: Any, request: Request) -> StreamDataset:
     if len(request.outputs) > 1:
         raise ConfigurationError("A stream has labels for one output. Give a table or a pair.")
     [output] = request.outputs.values()
+    if output.has_classes and not output.labelling.class_names:
+        raise DataError(
+            f"A {stream_kind(data)} does not name its classes: give class_names=[...], one name "
+            "for each class in the order of the labels."
+        )
     return StreamDataset(data, (), output=output)
 
 

@@ -65,18 +65,13 @@ class Request:
             "were asked for. Give a table, or a pair (x, y)."
         )
 
-    def group_function(self, what: str) -> Callable[[str], Hashable] | None:
-        """The groups of data whose examples have names.
-
-        Raises:
-            ConfigurationError: the groups are no function.
-        """
-        if self.groups is None or callable(self.groups):
-            return self.groups
-        raise ConfigurationError(
-            f"For {what}, groups must be a function that gives the group from an example's name, "
-            f"such as its relative path. Received: {type(self.groups).__name__}"
-        )
+    def check_groups_by_name(self, what: str) -> None:
+        """Refuses groups that are listed one by one for data whose examples have names."""
+        if self.groups is not None and not callable(self.groups):
+            raise ConfigurationError(
+                f"For {what}, groups must be a function that gives the group from an example's "
+                f"name, such as its relative path. Received: {type(self.groups).__name__}"
+            )
 
     def dataset(
         self,
@@ -95,7 +90,7 @@ class Request:
             sources: the examples.
             found: the outputs with their classes, and the labels ``(n, ...)``, by name.
             names: of the examples.
-            groups: of the examples.
+            groups: of the examples; None takes those that the request's function gives.
             screen: whether to look for examples that cannot be read.
 
         Raises:
@@ -104,6 +99,8 @@ class Request:
         """
         bad = self.reader.unreadable(sources) if screen else {}
         titles = names or [str(i) for i in range(len(sources))]
+        if groups is None and callable(self.groups):
+            groups = [self.groups(title) for title in titles]
         report(
             [(self.reader.name_in_messages(sources[i], titles[i]), e) for i, e in bad.items()],
             self.reader,

@@ -93,7 +93,7 @@ def named_columns(
             f"label_column must name the columns of the outputs {listed(outputs)}, as in "
             f"label_column={{{next(iter(outputs))!r}: 'column', ...}}. Received: {labels!r}"
         )
-    columns = {name: _columns_of(name, output, labels[name]) for name, output in outputs.items()}
+    columns = {name: _columns_of(output, labels[name]) for name, output in outputs.items()}
     named = next(iter(examples.values()), reader.column)
     return Columns(named, columns, group, separator)
 
@@ -112,7 +112,7 @@ def from_table(table: Path, request: Request, columns: Columns) -> ExampleDatase
             ``"raise"``.
         ConfigurationError: see ``read_rows``.
     """
-    group_of = request.group_function("a table")
+    request.check_groups_by_name("a table")
     rows = read_rows(table, columns.all, request.encoding)
     examples = _filled(table, rows, 0, columns.examples, blank=request.reader.blank_cells)
     found = {}
@@ -132,13 +132,11 @@ def from_table(table: Path, request: Request, columns: Columns) -> ExampleDatase
     if columns.group is not None:
         written = _filled(table, rows, at, columns.group, blank=False)
         groups = [value.strip() for value in written]
-    elif group_of is not None:
-        groups = [group_of(name) for name in names]
     sources = [request.reader.from_cell(value, table.parent) for value in examples]
     return request.dataset(str(table), sources, found, names=names, groups=groups, screen=True)
 
 
-def _columns_of(name: str, output: Output, given: Any) -> tuple[Column, ...]:
+def _columns_of(output: Output, given: Any) -> tuple[Column, ...]:
     columns = given if isinstance(given, tuple) else (given,)
     if not columns:
         raise ConfigurationError("label_column=() names no column. Give one or more.")

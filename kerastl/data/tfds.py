@@ -80,6 +80,7 @@ def from_builder(builder: Any, split: Split, request: Request) -> ExampleDataset
     """
     where = f"The TFDS data set {getattr(builder, 'name', type(builder).__name__)!r}"
     name, output = request.one_class("A TFDS data set")
+    request.check_groups_by_name("a TFDS data set")
     splits = builder_splits(builder)
     if split not in splits:
         raise DataError(f"{where} has no {split} part. It has: {listed(splits.values())}.")

@@ -85,7 +85,7 @@ class Classes(Output):
 
     def check_examples(self, labels: Array, source: Source) -> None:
         """Refuses a single class too."""
-        if len(labels) and self.width < 2 and not source.allow_missing:
+        if self.width < 2 and self.present(labels).any() and not source.allow_missing:
             raise DataError(
                 f"{source.where} has a single class, {listed(self.class_names)}. A classifier "
                 "needs two or more: add another, for example of what the class is not."

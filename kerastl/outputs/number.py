@@ -37,6 +37,7 @@ class Number(Output):
     score: ClassVar[str] = "r2"
     takes_smoothing: ClassVar[bool] = False
     metric: ClassVar[str] = "r2"
+    has_classes: ClassVar[bool] = False
     # Its strata are tenths of the numbers, which are nothing by themselves.
     strata_on_both_sides: ClassVar[bool] = False
 
@@ -48,10 +49,6 @@ class Number(Output):
         return 1
 
     # Labels.
-
-    def with_classes(self, class_names: tuple[str, ...]) -> Self:
-        """Refuses them."""
-        raise DataError(f"A number has no classes. Received class_names={list(class_names)!r}.")
 
     def read_columns(
         self, values: Sequence[tuple[Cell, ...]], source: Source
@@ -67,7 +64,7 @@ class Number(Output):
         ]
         if bad:
             raise DataError(
-                f"{source.where} has labels that are no finite numbers on "
+                f"{source.where} has labels that are not finite numbers on "
                 f"{lines_of([source.lines[i] for i in bad])}, the first being "
                 f"{written[bad[0]]!r}. With kind='regression' each must be a number, with a point "
                 "for decimals."

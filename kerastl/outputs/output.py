@@ -113,6 +113,9 @@ class Output(abc.ABC):
     strata_on_both_sides: ClassVar[bool] = True
     """Whether a split must leave examples of each of the ``strata`` on both sides."""
 
+    has_classes: ClassVar[bool] = True
+    """Whether labels are names of classes."""
+
     begins_trained: ClassVar[bool] = False
     """Whether what a network says before any training could be what it ends with."""
 
@@ -146,7 +149,16 @@ class Output(abc.ABC):
         return self
 
     def with_classes(self, class_names: tuple[str, ...]) -> Self:
-        """This output with the classes that data are expected to have."""
+        """This output with the classes that data are expected to have.
+
+        Raises:
+            DataError: there are no classes to name.
+        """
+        if not self.has_classes:
+            raise DataError(
+                f"Labels of the kind {self.kind!r} have no classes. Received "
+                f"class_names={list(class_names)!r}."
+            )
         return dataclasses.replace(self, class_names=class_names)
 
     @abc.abstractmethod
@@ -188,8 +200,7 @@ class Output(abc.ABC):
         if not len(labels):
             raise DataError(f"{source.where} holds no example that can be read.")
         if not self.present(labels).any():
-            columns = f" in column {listed(source.columns)}" if source.columns else ""
-            raise DataError(f"{source.where} has no label{columns} for any example. Add some.")
+            raise DataError(f"{source.where} has no label for any example. Add some.")
         empty = [name for name, count in self.counts(labels).items() if count == 0]
         if empty and not source.allow_missing:
             raise DataError(

@@ -71,7 +71,7 @@ def _check_name(encoding: str) -> None:
         "".encode(encoding)
     except (LookupError, TypeError, ValueError) as error:
         raise ConfigurationError(
-            f"encoding={encoding!r} is no encoding of text that Python knows. Usual ones are "
+            f"encoding={encoding!r} is not an encoding of text that Python knows. Usual ones are "
             "'utf-8', 'latin-1', 'cp1252', 'utf-16'; None finds it."
         ) from error
 

@@ -8,8 +8,17 @@ import warnings
 import numpy as np
 import pytest
 
-from kerastl.data import ImageDataset, UnreadableImageWarning, decode_image, from_folder, load
-from kerastl.errors import ConfigurationError, DataError, ImageError
+from kerastl.data import (
+    ExampleDataset,
+    ImageDataset,
+    TextDataset,
+    UnreadableWarning,
+    decode_image,
+    load,
+)
+from kerastl.errors import ConfigurationError, DataError, ImageError, TextError
+from kerastl.inputs import IMAGES, TEXTS, Image, Text
+from kerastl.outputs import Classes, Labels, Number, Vector
 from tests.data.conftest import noise, save, truncate
 
 SIZE = (8, 6)
@@ -21,13 +30,21 @@ def arrays(n=10, classes=2):
     return ImageDataset(list(x), y, [f"c{k}" for k in range(classes)])
 
 
+def texts(n=10, classes=2, **options):
+    found = [f"text {i}" for i in range(n)]
+    return TextDataset(found, np.arange(n) % classes, [f"c{k}" for k in range(classes)], **options)
+
+
+BOTH = pytest.mark.parametrize("make", [arrays, texts])
+
+
 def everything(dataset, batch_size=4, **options):
     passed = list(dataset.batches(SIZE, batch_size, **options))
     return np.concatenate([x for x, _ in passed]), np.concatenate([y for _, y in passed])
 
 
 def test_one_ordered_pass(make_folder):
-    dataset = from_folder(make_folder(each=7))
+    dataset = load(make_folder(each=7))
     passed = list(dataset.batches(SIZE, 4))
     assert [len(y) for _, y in passed] == [4, 4, 4, 2]
     for images, labels in passed:
@@ -38,7 +55,6 @@ def test_one_ordered_pass(make_folder):
     np.testing.assert_array_equal(labels, dataset.labels)
     for i, image in enumerate(images):
         np.testing.assert_array_equal(image, decode_image(dataset.sources[i], SIZE))
-        np.testing.assert_array_equal(image, dataset.image(i, SIZE))
     again, _ = everything(dataset, batch_size=5)
     np.testing.assert_array_equal(images, again)
 
@@ -53,7 +69,7 @@ def test_an_order_is_followed():
 
 
 def test_a_pass_left_early_ends_its_threads(make_folder):
-    dataset = from_folder(make_folder(each=20))
+    dataset = load(make_folder(each=20))
     next(dataset.batches(SIZE, 2))
     before = threading.active_count()
     for _ in range(5):
@@ -74,9 +90,9 @@ def test_truncated_images_are_left_out_with_one_warning(make_folder):
     folder = make_folder(each=10)
     for i in range(7):
         truncate(folder / "dog" / f"{i}.png")
-    dataset = from_folder(folder)
+    dataset = load(folder)
     assert dataset.unreadable == ()
-    with pytest.warns(UnreadableImageWarning) as caught:
+    with pytest.warns(UnreadableWarning) as caught:
         images, labels = everything(dataset)
     assert len(caught) == 1
     message = str(caught[0].message)
@@ -85,7 +101,7 @@ def test_truncated_images_are_left_out_with_one_warning(make_folder):
     assert "dog/5.png" not in message
     assert dataset.unreadable == tuple(f"dog/{i}.png" for i in range(7))
     assert labels.tolist() == [0] * 10 + [1] * 3
-    np.testing.assert_array_equal(images[10], dataset.image(17, SIZE))
+    np.testing.assert_array_equal(images[10], decode_image(dataset.sources[17], SIZE))
     # Known by now: no second warning, which would be an error here.
     _, again = everything(dataset)
     np.testing.assert_array_equal(again, labels)
@@ -95,86 +111,130 @@ def test_truncated_images_are_left_out_with_one_warning(make_folder):
 def test_truncated_images_raise_where_asked(make_folder):
     folder = make_folder()
     truncate(folder / "cat" / "1.png")
-    dataset = from_folder(folder, on_error="raise")
+    dataset = load(folder, on_error="raise")
     with pytest.raises(ImageError, match=r"1\.png cannot be decoded"):
         everything(dataset)
     with pytest.raises(ConfigurationError, match="Did you mean 'raise'"):
-        from_folder(folder, on_error="raised")
+        load(folder, on_error="raised")
 
 
 def test_a_class_that_loses_all_its_images(make_folder):
     folder = make_folder()
     for i in range(3):
         truncate(folder / "dog" / f"{i}.png")
-    dataset = from_folder(folder)
+    dataset = load(folder)
     with (
-        pytest.warns(UnreadableImageWarning, match="3 unreadable"),
+        pytest.warns(UnreadableWarning, match="3 unreadable"),
         pytest.raises(DataError, match="unreadable of: 'dog'"),
     ):
         everything(dataset)
 
 
-def test_subsets_and_counts():
-    dataset = arrays(9, 3)
+def test_a_number_for_each_image_that_can_be_read(make_folder):
+    folder = make_folder()
+    truncate(folder / "cat" / "1.png")
+    images = load(folder)
+    numbers = ExampleDataset(IMAGES, images.sources, {"n": Number()}, {"n": np.arange(6) / 2})
+    with pytest.warns(UnreadableWarning, match="1 unreadable image skipped"):
+        _, labels = everything(numbers)
+    assert labels.tolist() == [0, 1, 1.5, 2, 2.5]
+    assert labels.dtype == np.float32
+
+
+def test_several_outputs_lose_the_class_of_one(make_folder):
+    folder = make_folder()
+    for i in range(3):
+        truncate(folder / "dog" / f"{i}.png")
+    images = load(folder)
+    outputs = {"kind": Classes(("a", "b")), "tags": Labels(("x", "y"))}
+    targets = {"kind": [0, 1] * 3, "tags": [[1, 0]] * 3 + [[1, 1]] * 3}
+    data = ExampleDataset(IMAGES, images.sources, outputs, targets)
+    with (
+        pytest.warns(UnreadableWarning, match="3 unreadable"),
+        pytest.raises(DataError, match="unreadable of: 'y'"),
+    ):
+        list(data.batches(SIZE, 4))
+
+
+def test_texts_have_no_size():
+    with pytest.raises(ConfigurationError, match="Texts have no size"):
+        list(texts().batches(SIZE, 4))
+
+
+def test_inputs_bring_their_reader():
+    assert Image((8, 8)).reader is Image.reader is arrays().reader
+    assert Text.reader is texts().reader
+    assert IMAGES == type(IMAGES)() != TEXTS
+    assert len({IMAGES, type(IMAGES)(), TEXTS}) == 2
+
+
+@BOTH
+def test_subsets_and_counts(make):
+    dataset = make(9, 3)
     part = dataset.subset([8, 1, 4]).subset([2, 0])
     assert part.names == ("4", "8")
     assert part.labels.tolist() == [1, 2]
-    np.testing.assert_array_equal(part.image(1, SIZE), dataset.image(8, SIZE))
+    assert part.digests() == (dataset.digests()[4], dataset.digests()[8])
     assert part.class_counts() == {"c0": 0, "c1": 1, "c2": 1}
     assert dataset.num_classes == 3
     assert len(dataset) == dataset.size_hint() == 9
-    assert repr(dataset) == "ImageDataset(9 images, 3 classes)"
     with pytest.raises(ValueError, match="read-only"):
         dataset.labels[0] = 1
+    with pytest.raises(ValueError, match="read-only"):
+        part.labels[0] = 1
 
 
-def test_splits_are_disjoint_and_repeat():
-    dataset = arrays(40, 4)
-    train, validation = dataset.split(0.25, seed=3)
-    assert set(train.names) | set(validation.names) == set(dataset.names)
-    assert set(validation.class_counts().values()) == {2, 3} or len(validation) in (8, 12)
-    assert dataset.split(0.25, seed=3)[1].fingerprint == validation.fingerprint
+def test_what_is_shown():
+    nouns = [repr(arrays(9, 3)), repr(texts(9, 3))]
+    wanted = "ExampleDataset(9 {}; probabilities: single_label, 3 classes)"
+    assert nouns == [wanted.format("images"), wanted.format("texts")]
 
 
-def test_groups_are_kept_together_in_splits():
-    x = [noise(i) for i in range(12)]
-    groups = [i // 2 for i in range(12)]
-    dataset = ImageDataset(x, [0, 1] * 6, ["a", "b"], groups=groups)
-    train, validation = dataset.split(0.3, seed=0)
-    assert not set(train.groups) & set(validation.groups)
-    other = dataset.split(0.3, seed=0, groups=[i // 4 for i in range(12)])
-    assert not {int(n) // 4 for n in other[0].names} & {int(n) // 4 for n in other[1].names}
+def test_subsets_keep_what_belongs_together():
+    data = texts(12, groups=[i // 2 for i in range(12)])
+    some = data.subset([3, 0])
+    assert some.sources == (data.sources[3], data.sources[0])
+    assert (some.labels.tolist(), some.names, some.groups) == ([1, 0], ("3", "0"), [1, 0])
 
 
-def test_copies_do_not_leak():
-    x = [noise(i // 3) for i in range(30)]
-    dataset = ImageDataset(x, np.repeat([0, 1], 15), ["a", "b"])
-    train, validation = dataset.split(0.3, seed=0)
-    assert not set(train.digests()) & set(validation.digests())
-    same = ImageDataset([noise(0)] * 10, [0, 1] * 5, ["a", "b"])
-    assert len(same.split(0.4, seed=0)[1]) == 4
+def test_digests_are_computed_once(make_folder):
+    dataset = load(make_folder())
+    known = dataset.digests()
+    part = dataset.subset([1, 0])
+    for path in dataset.sources:
+        path.unlink()
+    assert part.digests() == (known[1], known[0])
+    assert len(dataset.fingerprint) == 64
+
+
+def test_the_same_labels_for_another_output():
+    data = arrays()
+    other = data.with_outputs({"embedding": Vector(classes=data.class_names)})
+    assert (other.output.kind, other.class_names) == ("embedding", data.class_names)
+    assert other.targets["embedding"] is data.labels
+    assert other.fingerprint == data.fingerprint
 
 
 def test_fingerprint_of_folders(make_folder, tmp_path):
     folder = make_folder()
-    original = from_folder(folder).fingerprint
+    original = load(folder).fingerprint
     assert len(original) == 64
     copy = tmp_path / "elsewhere"
     shutil.copytree(folder, copy)
-    assert from_folder(copy).fingerprint == original
+    assert load(copy).fingerprint == original
     os.utime(copy / "cat" / "0.png", (1, 1))
-    assert from_folder(copy).fingerprint == original
+    assert load(copy).fingerprint == original
     (copy / "cat" / "0.png").rename(copy / "cat" / "00.png")
-    renamed = from_folder(copy).fingerprint
+    renamed = load(copy).fingerprint
     (copy / "cat" / "00.png").rename(copy / "dog" / "00.png")
-    relabelled = from_folder(copy).fingerprint
+    relabelled = load(copy).fingerprint
     (copy / "dog").rename(copy / "wolf")
-    another_class = from_folder(copy).fingerprint
+    another_class = load(copy).fingerprint
     path = folder / "cat" / "0.png"
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    other_byte = from_folder(folder).fingerprint
+    other_byte = load(folder).fingerprint
     found = [original, renamed, relabelled, another_class, other_byte]
     assert len(set(found)) == 5
 
@@ -203,19 +263,66 @@ def test_fingerprint_of_bytes_and_pillow_images(tmp_path):
         _ = gone.fingerprint
 
 
+def test_fingerprint_of_texts():
+    data = texts(12)
+    assert data.fingerprint == texts(12, names=map(str, range(7, 19))).fingerprint
+    assert len(data.fingerprint) == 64
+    seen = {data.fingerprint}
+    for other in (
+        TextDataset(data.sources, 1 - data.labels, data.class_names),
+        TextDataset(data.sources, data.labels, ["yes", "no"]),
+        TextDataset([t + " " for t in data.sources], data.labels, data.class_names),
+        TextDataset(data.sources, np.eye(2)[data.labels], data.class_names, kind="multi_label"),
+        TextDataset(data.sources, data.labels, (), kind="regression"),
+        data.subset(np.arange(12)[::-1]),
+        texts(11),
+    ):
+        assert other.fingerprint not in seen
+        seen.add(other.fingerprint)
+
+
+def test_the_fingerprint_knows_where_a_text_ends():
+    one = TextDataset(["ab", "c"], [0, 1], ["x", "y"])
+    assert one.fingerprint != TextDataset(["a", "bc"], [0, 1], ["x", "y"]).fingerprint
+
+
+@pytest.mark.parametrize("reader", [IMAGES, TEXTS])
+def test_fingerprint_of_several_outputs(reader):
+    sources = [noise(0), noise(1)] if reader == IMAGES else ["a", "b"]
+    seen = set()
+    for kind, n in (([0, 1], [1, 2]), ([1, 0], [1, 2]), ([0, -1], [1, 2]), ([0, 1], [1, np.nan])):
+        outputs = {"kind": Classes(("a", "b")), "n": Number()}
+        data = ExampleDataset(reader, sources, outputs, {"kind": kind, "n": n})
+        seen.add(data.fingerprint)
+        renamed = {"sort": Classes(("a", "b")), "n": Number()}
+        seen.add(ExampleDataset(reader, sources, renamed, {"sort": kind, "n": n}).fingerprint)
+    assert len(seen) == 8
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"labels": [0]}, "2 images but 1 labels"),
+        ({"labels": [0]}, "2 NOUNs but 1 labels"),
+        ({"labels": 0}, "2 NOUNs but no list of labels"),
         ({"labels": [0, 2]}, "from 0 to 1.*labels from 0 to 2"),
-        ({"names": ["a"]}, "2 images but 1 names"),
-        ({"groups": ["a"]}, "2 images but 1 groups"),
+        ({"labels": [0, -1]}, "labels from -1 to 0"),
+        ({"names": ["a"]}, "2 NOUNs but 1 names"),
+        ({"groups": ["a"]}, "2 NOUNs but 1 groups"),
     ],
 )
 def test_arguments_that_do_not_match(options, message):
-    arguments = {"sources": [noise(0), noise(1)], "labels": [0, 1], "class_names": ["a", "b"]}
-    with pytest.raises(DataError, match=message):
-        ImageDataset(**{**arguments, **options})
+    arguments = {"labels": [0, 1], "class_names": ["a", "b"], **options}
+    with pytest.raises(DataError, match=message.replace("NOUN", "image")):
+        ImageDataset([noise(0), noise(1)], **arguments)
+    with pytest.raises(DataError, match=message.replace("NOUN", "text")):
+        TextDataset(["a", "b"], **arguments)
+
+
+def test_texts_are_checked_at_entry():
+    with pytest.raises(TextError, match="a list of strings. Received the string 'ab'"):
+        TextDataset("ab", [0, 1], ["x", "y"])
+    with pytest.raises(TextError, match="The text '1' cannot be written"):
+        TextDataset(["a", "b\ud800"], [0, 1], ["x", "y"])
 
 
 def test_photos(trashnet):

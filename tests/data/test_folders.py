@@ -5,16 +5,26 @@ import unicodedata
 
 import pytest
 
-from kerastl.data import IgnoredFilesWarning, UnreadableImageWarning, from_folder
+from kerastl.data import IgnoredFilesWarning, UnreadableWarning, load, load_texts
 from kerastl.data.folders import split_folders
-from kerastl.errors import DataError, ImageError
+from kerastl.errors import ConfigurationError, DataError, DataWarning, ImageError
+from kerastl.inputs import IMAGES, TEXTS
+from kerastl.outputs import Classes, Labels, Number, Vector
 from tests.data.conftest import save
 
 
-def test_classes_are_sorted_folders(make_folder):
-    dataset = from_folder(make_folder(["zebra", "ant bear", "Ünïcode", "象"], each=2))
+@pytest.fixture(params=["image", "text"])
+def some(request, make_folder, make_text_folder):
+    """The reader, and a function that makes a folder of class folders for it."""
+    return (IMAGES, make_folder) if request.param == "image" else (TEXTS, make_text_folder)
+
+
+def test_classes_are_sorted_folders(some):
+    reader, make = some
+    dataset = load(make(["zebra", "ant bear", "Ünïcode", "象"], each=2), reader=reader)
     assert dataset.class_names == ("ant bear", "zebra", "Ünïcode", "象")
-    assert dataset.names[:3] == ("ant bear/0.png", "ant bear/1.png", "zebra/0.png")
+    names = [name.rsplit(".", 1)[0] for name in dataset.names]
+    assert names[:3] == ["ant bear/0", "ant bear/1", "zebra/0"]
     assert dataset.labels.tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
 
 
@@ -26,7 +36,7 @@ def test_nested_hidden_and_other_files(make_folder):
     save(folder / "cat" / ".thumbnails" / "z.png")
     (folder / "cat" / "notes.txt").write_text("none")
     (folder / "README.md").write_text("none")
-    dataset = from_folder(folder)
+    dataset = load(folder)
     assert dataset.class_names == ("cat", "dog")
     assert "cat/deep/er/x.JPG" in dataset.names
     assert len(dataset) == 7
@@ -37,7 +47,7 @@ def test_images_outside_the_classes_are_counted(make_folder):
     save(folder / "stray.png")
     save(folder / "other.jpg")
     with pytest.warns(IgnoredFilesWarning, match="2 images outside any class.*'other.jpg'"):
-        assert len(from_folder(folder)) == 6
+        assert len(load(folder)) == 6
 
 
 def test_links_are_followed_but_never_in_circles(make_folder, tmp_path):
@@ -49,15 +59,15 @@ def test_links_are_followed_but_never_in_circles(make_folder, tmp_path):
     (folder / "cat" / "sibling").symlink_to(folder / "dog")
     (folder / "dog" / "self").symlink_to(folder / "dog" / "self")
     (folder / "bird").symlink_to(save(tmp_path / "birds" / "b.png").parent)
-    dataset = from_folder(folder)
+    dataset = load(folder)
     assert dataset.class_counts() == {"bird": 1, "cat": 4, "dog": 3}
 
 
 def test_broken_links_are_unreadable(make_folder):
     folder = make_folder()
     (folder / "cat" / "gone.png").symlink_to(folder / "nowhere.png")
-    with pytest.warns(UnreadableImageWarning, match=r"1 unreadable image skipped: .*gone\.png\."):
-        dataset = from_folder(folder)
+    with pytest.warns(UnreadableWarning, match=r"1 unreadable image skipped: .*gone\.png\."):
+        dataset = load(folder)
     assert dataset.unreadable == ("cat/gone.png",)
 
 
@@ -66,100 +76,142 @@ def test_unreadable_images_at_entry(make_folder):
     (folder / "cat" / "0.png").write_bytes(b"")
     (folder / "cat" / "1.png").write_text("text")
     os.mkfifo(folder / "cat" / "pipe.png")
-    with pytest.warns(UnreadableImageWarning, match="2 unreadable images .*0.png, .*1.png.*empty"):
-        dataset = from_folder(folder)
+    with pytest.warns(UnreadableWarning, match="2 unreadable images .*0.png, .*1.png.*empty"):
+        dataset = load(folder)
     assert dataset.class_counts() == {"cat": 2, "dog": 4}
     with pytest.raises(ImageError, match=r"0\.png .*empty.* 1 more"):
-        from_folder(folder, on_error="raise")
+        load(folder, on_error="raise")
     for i in (2, 3):
         (folder / "cat" / f"{i}.png").write_bytes(b"")
     with (
-        pytest.warns(UnreadableImageWarning),
+        pytest.warns(UnreadableWarning),
         pytest.raises(DataError, match="no example that can be read of the class 'cat'"),
     ):
-        from_folder(folder)
+        load(folder)
 
 
-def test_an_empty_class(make_folder):
-    folder = make_folder()
+def test_an_empty_class(some):
+    reader, make = some
+    folder = make()
     (folder / "bird").mkdir()
-    with pytest.raises(DataError, match="The class 'bird' has no images"):
-        from_folder(folder)
+    with pytest.raises(DataError, match=f"The class 'bird' has no {reader.nouns}"):
+        load(folder, reader=reader)
     (folder / "bird" / "1.heic").write_text("x")
-    with pytest.raises(DataError, match=r"1 of \.heic that are not read"):
-        from_folder(folder)
+    with pytest.raises(DataError, match=r"Other files there are not read: 1 \.heic\."):
+        load(folder, reader=reader)
+    assert load(folder, reader=reader, allow_missing_classes=True).num_classes == 2
 
 
-def test_one_class(make_folder):
-    folder = make_folder(["cat"])
+def test_one_class(some):
+    reader, make = some
+    folder = make(["cat"])
     with pytest.raises(DataError, match="single class, 'cat'"):
-        from_folder(folder)
-    assert from_folder(folder, allow_missing_classes=True).class_names == ("cat",)
+        load(folder, reader=reader)
+    found = load(folder, reader=reader, allow_missing_classes=True)
+    assert found.class_names == ("cat",)
+
+
+def test_labels_that_folders_do_not_give(some):
+    reader, make = some
+    for outputs, kind in ((Labels(), "multi_label"), (Number(), "regression")):
+        with pytest.raises(ConfigurationError, match=f"one class, and labels of the kind '{kind}'"):
+            load(make(), reader=reader, outputs=outputs)
+    with pytest.raises(ConfigurationError, match="'single_label', 'regression' were asked for"):
+        load(make(), reader=reader, outputs={"kind": Classes(), "n": Number()})
+    assert load(make(), reader=reader, outputs=Vector()).num_classes == 2
 
 
 def test_folders_of_nothing(tmp_path):
     with pytest.raises(DataError, match=r"no folders of images.*photos/cat/1.jpg"):
-        from_folder(tmp_path)
+        load(tmp_path)
+    with pytest.raises(DataError, match=r"no folders of texts.*mails/spam/1.txt"):
+        load_texts(tmp_path)
     save(tmp_path / "1.png")
     with pytest.raises(DataError, match=r"holds 1 images but no folders.*photos/cat/1.jpg"):
-        from_folder(tmp_path)
-    with pytest.raises(DataError, match="cannot be read: No such file"):
-        from_folder(tmp_path / "none")
+        load(tmp_path)
+    with pytest.raises(DataError, match="There is no file or folder"):
+        load(tmp_path / "none")
 
 
 def test_class_names_that_clash(make_folder):
     with pytest.raises(DataError, match="'Cat' and 'cat', which differ only by case"):
-        from_folder(make_folder(["Cat", "cat"]))
+        load(make_folder(["Cat", "cat"]))
     composed = unicodedata.normalize("NFC", "café")
     decomposed = unicodedata.normalize("NFD", "café")
     with pytest.raises(DataError, match="differ only by Unicode form"):
-        from_folder(make_folder([composed, decomposed], root="other"))
-    names = from_folder(make_folder([decomposed, "tea"], root="third")).class_names
+        load(make_folder([composed, decomposed], root="other"))
+    names = load(make_folder([decomposed, "tea"], root="third")).class_names
     assert names == (composed, "tea")
-    given = from_folder(make_folder(["Cat", "cat"]), class_names=["cat", "Cat"])
+    given = load(make_folder(["Cat", "cat"]), class_names=["cat", "Cat"])
     assert given.class_counts() == {"cat": 3, "Cat": 3}
 
 
-def test_class_names_given(make_folder):
-    folder = make_folder(["a", "b"])
-    dataset = from_folder(folder, class_names=["b", "a"])
+def test_class_names_given(some):
+    reader, make = some
+    folder = make(["a", "b"])
+    dataset = load(folder, reader=reader, class_names=["b", "a"])
     assert dataset.labels.tolist() == [1, 1, 1, 0, 0, 0]
     with pytest.raises(DataError, match=r"it has 'b', which is not expected.*no example of 'bb'"):
-        from_folder(folder, class_names=["a", "bb"])
+        load(folder, reader=reader, class_names=["a", "bb"])
+    names = ["a", "b", "c"]
     with pytest.raises(DataError, match="no example of 'c'"):
-        from_folder(folder, class_names=["a", "b", "c"])
-    some = from_folder(folder, class_names=["a", "b", "c"], allow_missing_classes=True)
-    assert some.class_names == ("a", "b", "c")
+        load(folder, reader=reader, class_names=names)
+    partial = load(folder, reader=reader, class_names=names, allow_missing_classes=True)
+    assert partial.class_names == ("a", "b", "c")
 
 
-def test_groups_from_names(make_folder):
-    dataset = from_folder(make_folder(each=6), groups=lambda name: int(name[4]) // 2)
+def test_groups_from_names(some):
+    reader, make = some
+    folder = make(["cat", "dog"], each=6)
+    dataset = load(folder, reader=reader, groups=lambda name: int(name[4]) // 2)
     assert dataset.groups == [0, 0, 1, 1, 2, 2] * 2
     train, validation = dataset.split(0.3, seed=0)
     assert not set(train.groups) & set(validation.groups)
 
 
+def test_texts_of_files(make_text_folder):
+    folder = make_text_folder()
+    data = load_texts(folder)
+    assert data.sources[0] == "mails ham text 0"
+    assert data.names[0] == "ham/0.txt"
+    (folder / "spam" / "bad.txt").write_bytes(b"caf\xe9 \r\n")
+    with pytest.raises(DataError, match=r"bad.txt is not text in utf-8: byte 3 \(line 1\)"):
+        load_texts(folder, encoding="utf-8")
+    assert load_texts(folder, encoding="latin-1").sources[-1] == "café "
+    with pytest.warns(DataWarning, match=r"bad\.txt: not in UTF-8, and read as cp1252"):
+        assert load_texts(folder).sources[-1] == "café "
+
+
+def test_a_text_beside_the_class_folders_may_be_a_readme(make_text_folder):
+    root = make_text_folder(root="all/train").parent
+    make_text_folder(root="all/test")
+    (root / "train" / "README.txt").write_text("none")
+    assert set(split_folders(root, TEXTS)) == {"train", "test"}
+    assert len(load_texts(root, split="train")) == 6
+
+
 @pytest.mark.parametrize("name", ["val", "valid", "Validation"])
-def test_parts(make_folder, name):
-    make_folder(root="all/Train")
-    root = make_folder(root=f"all/{name}").parent
-    make_folder(root="all/test")
-    parts = split_folders(root)
+def test_parts(some, name):
+    reader, make = some
+    make(root="all/Train")
+    root = make(root=f"all/{name}").parent
+    make(root="all/test")
+    parts = split_folders(root, reader)
     assert {split: path.name for split, path in parts.items()} == {
         "train": "Train", "validation": name, "test": "test",
     }  # fmt: skip
 
 
 def test_what_is_not_divided(make_folder):
-    assert split_folders(make_folder(["train", "bus"])) == {}
-    assert split_folders(make_folder(["train", "test"], root="b")) == {}
+    assert split_folders(make_folder(["train", "bus"]), IMAGES) == {}
+    assert split_folders(make_folder(["train", "test"], root="b"), IMAGES) == {}
     nested = make_folder(["steam", "electric"], root="c/train").parent
     make_folder(["x"], root="c/bus")
-    assert split_folders(nested) == {}
+    assert split_folders(nested, IMAGES) == {}
 
 
 def test_a_part_given_twice(make_folder):
     make_folder(root="all/val")
     root = make_folder(root="all/valid").parent
     with pytest.raises(DataError, match="two folders of validation data, 'val' and 'valid'"):
-        split_folders(root)
+        split_folders(root, IMAGES)

@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kerastl.data import StreamDataset, UnstableStreamWarning, load, load_pair
+from kerastl.data import StreamDataset, UnstableStreamWarning, load, load_pair, load_texts
 from kerastl.errors import ConfigurationError, DataError
+from kerastl.outputs import Classes, Labels, Number, Vector
 from tests.data.conftest import noise
 
 NAMES = ["cat", "dog", "eel"]
@@ -148,8 +149,30 @@ def test_filtered_elements_of_grain():
 
 
 def test_streams_need_class_names():
-    with pytest.raises(DataError, match="grain MapDataset does not name its classes"):
-        load(as_grain())
+    for outputs in (None, Labels(), Vector()):
+        with pytest.raises(DataError, match="grain MapDataset does not name its classes"):
+            load(as_grain(), outputs=outputs)
+
+
+@pytest.mark.parametrize("batch", [None, 4])
+def test_labels_of_other_outputs(batch):
+    flags = np.eye(3)[Y] + np.eye(3)[(Y + 1) % 3]
+    several = load(as_grain(X, flags, batch), outputs=Labels(tuple(NAMES)))
+    np.testing.assert_array_equal(next(several.batches((4, 4), N))[1], flags)
+    numbers = load(as_grain(X, Y / 2, batch), outputs=Number())
+    labels = next(numbers.batches((4, 4), N))[1]
+    np.testing.assert_array_equal(labels, (Y / 2).astype(np.float32))
+    vectors = load(as_grain(X, Y, batch), outputs=Vector(), class_names=NAMES)
+    assert vectors.class_names == tuple(NAMES)
+    assert vectors.fingerprint == StreamDataset(as_grain(), NAMES).fingerprint
+    assert len({several.fingerprint, numbers.fingerprint, vectors.fingerprint}) == 3
+
+
+def test_what_streams_cannot_hold():
+    with pytest.raises(ConfigurationError, match="labels for one output"):
+        load(as_grain(), outputs={"kind": Classes(tuple(NAMES)), "n": Number()})
+    with pytest.raises(DataError, match="Texts cannot be loaded from this: "):
+        load_texts(as_grain(), class_names=["a", "b"])
 
 
 def test_streams_without_end():
@@ -181,6 +204,7 @@ def test_pairs_of_streams():
     assert validation is None
     train, validation = load_pair(as_grain(), as_pydataset(), class_names=NAMES)
     assert validation.class_names == train.class_names
+    assert load(train) is train
     with pytest.raises(DataError, match="stream cannot be split"):
         load_pair(as_grain(), 0.2, class_names=NAMES)
 

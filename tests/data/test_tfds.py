@@ -3,38 +3,22 @@ from __future__ import annotations
 import sys
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
-from kerastl.data import from_builder, load, load_pair
+from kerastl.data import load, load_pair, load_text_pair, load_texts
 from kerastl.data.tfds import builder_of
-from kerastl.errors import DataError, MissingExtraError
-from tests.data.conftest import noise
+from kerastl.errors import ConfigurationError, DataError, MissingExtraError, TextError
+from kerastl.outputs import Number, Vector
+from tests.data.conftest import FakeBuilder
 
 
-class FakeBuilder:
-    """What is used of a TFDS builder."""
-
-    name = "fakes"
-
-    def __init__(self, sizes=None, names=("tulip", "daisy"), features=("image", "label")):
-        self.sizes = {"train": 10, "test": 4} if sizes is None else sizes
-        label = SimpleNamespace(names=list(names) if names else None)
-        self.info = SimpleNamespace(
-            splits=dict.fromkeys(self.sizes), features=dict.fromkeys(features, label)
-        )
-
-    def as_data_source(self, split):
-        if split not in self.sizes:
-            raise ValueError(f"unknown split {split}")
-        return [
-            {"image": noise(i + 100 * len(split)), "label": np.int64(i % 2)}
-            for i in range(self.sizes[split])
-        ]
+def texts_builder(text=b"caf\xc3\xa9 ", **options):
+    options = {"features": ("text", "label"), "names": ("neg", "pos"), **options}
+    return FakeBuilder(make=lambda split, i: text + f"{split} {i}".encode(), **options)
 
 
 def test_random_access():
-    dataset = from_builder(FakeBuilder(), split="train")
+    dataset = load(FakeBuilder(), split="train")
     assert dataset.class_names == ("tulip", "daisy")
     assert dataset.names[1] == "train/1"
     assert len(dataset) == 10
@@ -56,17 +40,50 @@ def test_parts_of_builders():
 
 
 def test_class_names_in_another_order():
-    dataset = from_builder(FakeBuilder(), split="train", class_names=["daisy", "tulip"])
+    dataset = load(FakeBuilder(), split="train", class_names=["daisy", "tulip"])
     assert dataset.labels.tolist() == [1, 0] * 5
     with pytest.raises(DataError, match="'tulip', which is not expected"):
-        from_builder(FakeBuilder(), split="train", class_names=["daisy", "rose"])
+        load(FakeBuilder(), split="train", class_names=["daisy", "rose"])
+
+
+def test_texts():
+    data = load_texts(texts_builder(), split="test")
+    assert data.sources[1] == "café test 1"
+    assert data.names[1] == "test/1"
+    assert data.class_names == ("neg", "pos")
+    train, validation = load_text_pair(texts_builder())
+    assert (len(train), len(validation)) == (8, 2)
+    with pytest.raises(TextError, match="example 0 is not in UTF-8"):
+        load_texts(texts_builder(text=b"\xff"), split="test")
+
+
+def test_groups_from_names():
+    dataset = load(FakeBuilder(), split="train", groups=lambda name: int(name[-1]) // 2)
+    assert dataset.groups == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
+    with pytest.raises(ConfigurationError, match="For a TFDS data set, groups must be a function"):
+        load(FakeBuilder(), split="train", groups=[0] * 10)
+
+
+def test_labels_that_builders_do_not_give():
+    with pytest.raises(ConfigurationError, match="A TFDS data set gives each image one class"):
+        load(FakeBuilder(), split="test", outputs=Number())
+    assert load(FakeBuilder(), split="test", outputs=Vector()).class_names == ("tulip", "daisy")
+
+
+def test_a_class_without_examples():
+    builder = FakeBuilder(names=("tulip", "daisy", "rose"))
+    with pytest.raises(DataError, match="no example of 'rose'"):
+        load(builder, split="train")
+    assert load(builder, split="train", allow_missing_classes=True).num_classes == 3
 
 
 def test_other_features():
+    with pytest.raises(DataError, match="no feature 'text', which a classification of texts"):
+        load_texts(FakeBuilder(), split="test")
     with pytest.raises(DataError, match="no feature 'label'"):
-        from_builder(FakeBuilder(features=("image", "boxes")), split="train")
+        load(FakeBuilder(features=("image", "boxes")), split="train")
     with pytest.raises(DataError, match="does not name its classes"):
-        from_builder(FakeBuilder(names=None), split="train")
+        load(FakeBuilder(names=None), split="train")
 
 
 def test_data_that_cannot_be_read():
@@ -75,7 +92,7 @@ def test_data_that_cannot_be_read():
             raise AssertionError("Dataset fakes: could not find data in /nowhere")
 
     with pytest.raises(DataError, match=r"could not find data.*Other ways: prepare"):
-        from_builder(Unprepared(), split="train")
+        load(Unprepared(), split="train")
 
 
 def test_names_of_data_sets(monkeypatch):
