@@ -42,7 +42,7 @@ def test_public_names():
         "Batch", "DataWarning", "Dataset", "ExampleDataset", "IgnoredFilesWarning", "ImageDataset",
         "ImageSource", "OnError", "StreamDataset", "TextDataset", "TextKind", "UnreadableWarning",
         "UnstableStreamWarning", "check_text", "decode_full_size", "decode_image", "image_list",
-        "load", "load_pair", "load_text_pair", "load_texts", "stratified_sample",
+        "load", "load_for", "load_pair", "load_text_pair", "load_texts", "stratified_sample",
         "stratified_split",
     ]  # fmt: skip
     assert all(hasattr(kerastl.data, name) for name in kerastl.data.__all__)
