@@ -29,8 +29,6 @@ Trusted = Annotated[
     bool,
     typer.Option("--trusted", help="Read a model.pt2 too: it can run code of the bundle's maker."),
 ]
-# What epochs are compared by, of each kind of labels another.
-_SCORES = ("accuracy", "r2", "precision_at_1")
 RESUME = "A run that had begun to train goes on with the same command and --resume."
 BAD_INPUT = 2
 PARITY_FAILED = 3
@@ -163,17 +161,17 @@ def _escape(value: Any) -> str:
 
 def phases_table(result: dict[str, Any]) -> Table:
     """The phases of a run."""
-    names = {name for phase in result["phases"] for name in _SCORES if name in phase}
-    score = min(names, default="accuracy")
-    table = Table("phase", "trains", "epochs", "seconds", f"val {score}", title="Phases")
+    # Runs of version 0.1.0 do not say by what they compared epochs.
+    name = next((phase["score"] for phase in result["phases"] if "score" in phase), "score")
+    table = Table("phase", "trains", "epochs", "seconds", f"val {name}", title="Phases")
     for phase in result["phases"]:
-        accuracy = "-" if phase[score] is None else f"{phase[score]:.3f}"
+        score = "-" if phase.get(name) is None else f"{phase[name]:.3f}"
         table.add_row(
             phase["name"],
             f"{phase['trainable_parameters']:,} parameters",
             str(phase["epochs"]),
             f"{phase['seconds']:.1f}",
-            accuracy,
+            score,
         )
     return table
 

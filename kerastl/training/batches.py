@@ -20,7 +20,7 @@ Array = np.ndarray[Any, Any]
 _SORTED_BATCHES = 50
 
 
-class Batches(keras.utils.PyDataset):
+class Batches(abc.ABC):
     """The order of an epoch depends on (seed, phase, epoch) alone.
 
     So an interrupted run goes on with the very batches that it would have seen.
@@ -48,8 +48,6 @@ class Batches(keras.utils.PyDataset):
         mixup: float = 0.0,
         lengths: Array | None = None,
     ) -> None:
-        super().__init__(workers=1, use_multiprocessing=False)
-        self.epoch = first_epoch
         self._targets = targets
         self._batch_size = batch_size
         self._key = (seed, phase)
@@ -58,7 +56,6 @@ class Batches(keras.utils.PyDataset):
         self._mixup = mixup
         self._lengths = lengths
         self.ragged = lengths is not None
-        self._begun = False
         self._shuffled = first_epoch
         self._order = self._shuffle(first_epoch)
 
@@ -80,9 +77,6 @@ class Batches(keras.utils.PyDataset):
     def __len__(self) -> int:
         return -(-len(self._targets) // self._batch_size) - self._skip
 
-    def __getitem__(self, index: int) -> tuple[Any, ...]:
-        return self.batch(self.epoch, index + self._skip)
-
     def batch(self, epoch: int, step: int) -> tuple[Any, ...]:
         """The inputs, targets and, where there are any, weights of a step of an epoch."""
         if epoch != self._shuffled:
@@ -97,7 +91,10 @@ class Batches(keras.utils.PyDataset):
         return values, *targets.arguments()
 
     def epochs(self, last: int) -> Iterator[tuple[Any, ...]]:
-        """The batches of all epochs before ``last``, one after another."""
+        """The batches of all epochs before ``last``, one after another.
+
+        Epochs are counted here, since Keras may tell of the beginning of one twice.
+        """
         steps = len(self) + self._skip
         for epoch in range(self._first, last):
             for step in range(self._skip if epoch == self._first else 0, steps):
@@ -106,13 +103,6 @@ class Batches(keras.utils.PyDataset):
     @abc.abstractmethod
     def take(self, epoch: int, rows: Array) -> Array:
         """The inputs of some examples in an epoch, float32 (len(rows), ...) or token ids."""
-
-    def on_epoch_begin(self) -> None:
-        """Goes on to the next epoch, except before the first."""
-        # Keras calls on_epoch_end once before the first epoch as well: it is nothing to count by.
-        if self._begun:
-            self.epoch += 1
-        self._begun = True
 
 
 class ViewBatches(Batches):
