@@ -43,7 +43,7 @@ MAX_SEED = 2**31 - 2  # Initialisers take int32, and one of them takes seed + 1.
 
 @dataclasses.dataclass(frozen=True)
 class RunSettings:
-    """How a model is trained beside its recipe; see the recipes' ``fit``."""
+    """What training needs besides the recipe and the data; see the recipes' ``fit``."""
 
     seed: int
     out: Path | None
@@ -215,7 +215,7 @@ def _trained_model(
 def provenance_of(
     recipe: Recipe, base: Any, weights_sha256: str | None, seed: int | None
 ) -> dict[str, Any]:
-    """What a run says of its origin beside its data; no seed where nothing was trained."""
+    """What a run says of its origin besides its data; no seed where nothing was trained."""
     config = recipe.get_config()
     return {
         "kind": config["recipe"],
@@ -235,7 +235,7 @@ def provenance_of(
 
 
 class RandomBackboneWarning(UserWarning):
-    """A backbone with random weights of which a part, or all, stays as it is."""
+    """A backbone has random weights, and a part of it, or all, stays as it is."""
 
 
 def check_settings(recipe: Recipe, seed: int) -> None:

@@ -65,7 +65,7 @@ class ImageClassification(Recipe):
             freezing: train them with ``full(batch_norm=True)``.
         head: what is trained on top of the backbone.
         augment: how training images are varied; None not at all.
-        batch_size: examples a step.
+        batch_size: examples per step.
         class_weight: ``"balanced"``, a dict of a weight for each class name, or None.
         cache: the frozen part's activations are computed once for each view, and kept on disk
             for later runs: ``"auto"`` where that pays, True always, a path in that folder.

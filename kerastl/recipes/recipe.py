@@ -61,7 +61,7 @@ class Recipe(abc.ABC):
         backbone: see the recipe.
         weights: see the recipe.
         plan: the phases; None is ``two_phase()``.
-        batch_size: examples a step.
+        batch_size: examples per step.
         class_weight: ``"balanced"``, a dict of a weight for each class name, or None.
         cache: how the frozen part's activations are kept.
         cache_dtype: ``"float32"``, or ``"float16"`` or ``"bfloat16"`` to halve the space.
@@ -116,7 +116,7 @@ class Recipe(abc.ABC):
 
     @abc.abstractmethod
     def predict(self, network: keras.Model, examples: Examples) -> Array:
-        """What a network of one output says of examples, float32 (n, width), in their order."""
+        """What a network with one output says of examples, float32 (n, width), in their order."""
 
     @abc.abstractmethod
     def describe(self, base: Any) -> dict[str, Any]:

@@ -45,7 +45,7 @@ class TextClassification(TextRecipe[TextModel]):
         head: what is trained on top of the backbone.
         plan: the phases; None is ``two_phase()`` with epochs and rates for transformers, and with
             ``select="one_standard_error"``.
-        batch_size: texts a step; those of a batch are of about one length.
+        batch_size: texts per step; those of a batch are of about one length.
         class_weight: ``"balanced"``, a dict of a weight for each class name, or None; for a
             single label.
         cache: as of ``ImageClassification``.

@@ -52,7 +52,7 @@ class TextEmbedding(TextRecipe[EmbeddingModel]):
         dimensions: of the vectors, at least 2: a linear projection without bias, which has to be
             trained; None takes those of the backbone.
         plan: phases with ``loss="contrastive"``; None is one over all layers.
-        batch_size: texts a step; those of a batch are of about one length.
+        batch_size: texts per step; those of a batch are of about one length.
         class_weight: None; the loss weighs a text's own class and the others alike.
         cache: as of ``ImageClassification``.
         cache_dtype: ``"float32"``, or ``"float16"`` or ``"bfloat16"`` to halve the space.
@@ -188,7 +188,7 @@ class TextEmbedding(TextRecipe[EmbeddingModel]):
         self, data: RunData, base: Any, output: Output, *, seed: int, **content: Any
     ) -> EmbeddingModel:
         """The trained model, with a few texts that prove an export."""
-        # Its outputs are no classes; which ones it was trained with is a part of its origin.
+        # The network does not give classes; those it was trained with are a part of its origin.
         classes = output.get_config()["classes"]
         content["provenance"] = {**content["provenance"], "classes": classes}
         return EmbeddingModel(

@@ -27,7 +27,7 @@ class Batches(abc.ABC):
 
     Args:
         targets: of all examples.
-        batch_size: examples a batch; the last one of an epoch may be smaller.
+        batch_size: examples per batch; the last one of an epoch may be smaller.
         seed: of the run.
         phase: number of the phase in the plan.
         first_epoch: the epoch that comes first.
@@ -82,7 +82,7 @@ class Batches(abc.ABC):
         if epoch != self._shuffled:
             self._shuffled, self._order = epoch, self._shuffle(epoch)
         start = step * self._batch_size
-        # Sorted rows are read from a memory map in one sweep; within a batch order is nothing.
+        # Sorted rows are read from a memory map in one sweep; within a batch order is irrelevant.
         rows = np.sort(self._order[start : start + self._batch_size])
         values, targets = self.take(epoch, rows), self._targets.take(rows)
         if self._mixup:
@@ -139,7 +139,7 @@ class ExampleBatches(Batches):
     ) -> None:
         super().__init__(targets, **order)
         self._examples = examples
-        # Of the run's own seed: nothing is shared with other runs.
+        # With the run's own seed: nothing is shared with other runs.
         self._augment = (
             None if augment is None else dataclasses.replace(augment, seed=order["seed"])
         )
@@ -155,7 +155,7 @@ class FixedBatches(keras.utils.PyDataset):
     Args:
         values: (n, ...) activations or images.
         targets: of the examples.
-        batch_size: examples a batch.
+        batch_size: examples per batch.
     """
 
     def __init__(self, values: Any, targets: KerasTargets, *, batch_size: int) -> None:

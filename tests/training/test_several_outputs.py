@@ -8,9 +8,10 @@ import pytest
 
 import kerastl
 from kerastl.errors import ConfigurationError
-from kerastl.graph import find_stages
+from kerastl.graph import find_stages, open_model
 from kerastl.heads import attach_outputs
 from kerastl.outputs import Classes, Labels, Number, Vector
+from kerastl.recipes.jobs import make_job
 from kerastl.training import (
     DTYPES,
     CheckpointStore,
@@ -20,9 +21,11 @@ from kerastl.training import (
     Storage,
     learning_rate_test,
     run_plan,
+    sort_tokens,
 )
 from kerastl.training.goal import Goal
 from kerastl.training.targets import make_targets
+from tests.conftest import CLASSES, coloured_images
 from tests.training.test_resume import Stop
 
 OUTPUTS = {"kind": Classes(("a", "b", "c")), "tags": Labels(("x", "y")), "size": Number("mm")}
@@ -343,3 +346,48 @@ def test_loss_weights_of_one_output_and_vectors_beside_others(job):
     train = ImageExamples(examples(1).images, labels)
     with pytest.raises(ConfigurationError, match="give the phase loss='contrastive'"):
         run_plan(job(mixed, train=train, validation=None), (kerastl.Phase("head", 1),))
+
+
+def test_the_network_of_a_recipe(small_recipe, tmp_path):
+    """A real backbone, cut before its head and between its stages."""
+    images, labels = coloured_images(24, size=32)
+    outputs = {"colour": Classes(CLASSES), "blue": Number()}
+    blue = (images[..., 2].mean(axis=(1, 2)) / 255).astype(np.float32)
+    blue[::3] = np.nan
+    recipe = small_recipe()
+    made, _ = recipe.assemble(outputs, seed=0)
+    train = ImageExamples(images, {"colour": labels, "blue": blue})
+    job = make_job(
+        recipe, open_model(made), outputs, train, train, seed=0, scratch=tmp_path,
+        reporter=SilentReporter(),
+    )  # fmt: skip
+    head, tuned = run_plan(job, recipe.resolved_plan)
+    assert head["boundary"] == "head_pooling"
+    assert tuned["mean_score"] >= head["mean_score"]
+    colours, shades = made.predict(images.astype("float32"), verbose=0)
+    assert np.mean(colours.argmax(axis=1) == labels) > 0.6
+    assert shades.shape == (24, 1)
+    with pytest.raises(ConfigurationError, match="layers of its own that are called 'image'"):
+        recipe.assemble({"image": Number(), "colour": Classes(CLASSES)}, seed=0)
+
+
+@pytest.mark.parametrize("cache", ["auto", False])
+def test_texts_of_many_lengths(tiny_text, reviews, tmp_path, cache):
+    outputs = {"mood": Classes(("negative", "positive")), "length": Number()}
+    recipe = kerastl.TextClassification(
+        backbone=str(tiny_text), max_length=48, batch_size=16, cache=cache
+    )
+    base = recipe.build_base()
+    made, _ = recipe.assemble(outputs, seed=0, base=base)
+    ids = base.tokenizer.encode(reviews[0], 48).ids
+    moods = np.array([int(label == "positive") for label in reviews[1]])
+    moods[::3] = -1
+    lengths = np.array([len(row) / 48 for row in ids], np.float32)
+    train = sort_tokens(ids, {"mood": moods, "length": lengths}, pad_id=base.tokenizer.pad_id)
+    job = make_job(
+        recipe, open_model(made), outputs, train, train, seed=0, scratch=tmp_path,
+        reporter=SilentReporter(),
+    )  # fmt: skip
+    [record] = run_plan(job, (kerastl.Phase(-1, 3, 1e-3),))
+    for name in ("loss", "mood_loss", "length_loss"):
+        assert record["history"][name][-1] < record["history"][name][0]
