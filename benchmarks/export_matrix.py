@@ -153,13 +153,14 @@ def build(name, train, labels, classes):
 
     import kerastl
     from kerastl.heads import Head
+    from kerastl.outputs import Classes
 
     keras.utils.set_random_seed(0)
     size = train.shape[1]
     base = kerastl.ImageClassification(backbone=name, weights=None, image_size=size).build_base()
     calm_residuals(base.model)
     settle_batch_norm(base.model, train[::2].astype("float32"))
-    pooled = Head(dropout=0.0).attach(base.model.output, 2, seed=0)
+    pooled = Head(dropout=0.0).attach(base.model.output, Classes(("a", "b")), seed=0)
     pooled = pooled._keras_history.operation.input
     features = keras.Model(base.model.inputs[0], pooled)
     values = np.concatenate(

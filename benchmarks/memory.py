@@ -33,6 +33,7 @@ def train(count):
 
     import kerastl
     from kerastl.graph import find_stages
+    from kerastl.outputs import Classes
     from kerastl.training import (
         DTYPES,
         ActivationCache,
@@ -59,12 +60,11 @@ def train(count):
     folder = Path(tempfile.mkdtemp(dir=os.environ.get("TMPDIR")))
     job = Job(
         network=network, stages=find_stages(network, r"(early)"), recommended="early",
-        train=ImageExamples(images, labels), validation=None,
-        class_names=tuple("abcd"), batch_size=32,
+        train=ImageExamples(images, {"kind": labels}), validation=None,
+        outputs={"kind": Classes(tuple("abcd"))}, batch_size=32,
         seed=0, augment=None, class_weight=None, cache=True,
         storage=Storage(ActivationCache(folder), BUDGET, DTYPES["float32"]),
-        callbacks=(), tensorboard=None, scratch=folder, reporter=SilentReporter(),
-        checkpoints=None, settings="",
+        scratch=folder, reporter=SilentReporter(),
     )  # fmt: skip
     started = time.perf_counter()
     [record] = run_plan(job, (kerastl.Phase("early", EPOCHS, 1e-3),))

@@ -39,6 +39,12 @@ def data():
     return coarse.repeat(8, axis=1).repeat(8, axis=2).astype(np.uint8), labels
 
 
+def output():
+    from kerastl.outputs import Classes
+
+    return Classes(tuple(f"class {number}" for number in range(CLASSES)))
+
+
 def network_of(backbone):
     import keras
 
@@ -48,7 +54,7 @@ def network_of(backbone):
     recipe = kerastl.ImageClassification(
         backbone=backbone, weights=None, image_size=SIZE, head=kerastl.Head(dropout=0.0)
     )
-    network = recipe.assemble(CLASSES, seed=0)[0]
+    network = recipe.assemble(output(), seed=0)[0]
     # With the initial statistics activations grow from layer to layer, and a last bit's difference
     # grows with them: no two ways of training would end alike.
     layers = [la for la in network.layers if isinstance(la, keras.layers.BatchNormalization)]
@@ -83,7 +89,6 @@ def plain(backbone, train_from, epochs):
     import tensorflow as tf
 
     import kerastl
-    from kerastl.training.objective import Objective
     from kerastl.training.optimization import make_schedule
 
     images, labels = data()
@@ -108,7 +113,7 @@ def plain(backbone, train_from, epochs):
     phase = phase_of(train_from, epochs)
     optimizer = keras.optimizers.AdamW(make_schedule(phase, steps), weight_decay=phase.weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    network.compile(optimizer, Objective().loss(phase), metrics=["accuracy"])
+    network.compile(optimizer, output().loss(phase), metrics=["accuracy"])
     network.fit(train, epochs=epochs, steps_per_epoch=steps, verbose=0, shuffle=False)
     return time.perf_counter() - started, network
 
@@ -121,12 +126,11 @@ def ours(backbone, train_from, epochs):
     network = network_of(backbone)
     started = time.perf_counter()
     job = Job(
-        network=network, stages=stages_of(network), recommended="",
-        train=ImageExamples(images, labels),
-        validation=None, class_names=tuple("abcdef"), batch_size=BATCH, seed=0, augment=None,
+        network=network, outputs={"kind": output()}, stages=stages_of(network), recommended="",
+        train=ImageExamples(images, {"kind": labels}),
+        validation=None, batch_size=BATCH, seed=0, augment=None,
         class_weight=None, cache="auto", storage=Storage(None, 4 * 1024**3, DTYPES["float32"]),
-        callbacks=(), tensorboard=None, scratch=Path(tempfile.mkdtemp()),
-        reporter=SilentReporter(), checkpoints=None, settings="",
+        scratch=Path(tempfile.mkdtemp()), reporter=SilentReporter(),
     )  # fmt: skip
     [record] = run_plan(job, (phase_of(train_from, epochs),))
     print("frozen part", record["fill_seconds"], "of", record["seconds"], "s", file=sys.stderr)

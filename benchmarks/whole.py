@@ -55,7 +55,7 @@ def plain(data, weights, seed, train_from):
     import tensorflow as tf
 
     import kerastl
-    from kerastl.training.objective import Objective
+    from kerastl.outputs import Classes
     from kerastl.training.optimization import make_schedule
 
     recipe = recipe_of(weights, train_from)
@@ -74,7 +74,8 @@ def plain(data, weights, seed, train_from):
     steps = -(-count // BATCH)
     train = train.apply(tf.data.experimental.assert_cardinality(count))
     train = train.shuffle(count, seed=seed).batch(BATCH).prefetch(tf.data.AUTOTUNE)
-    network = recipe.assemble(6, seed=seed)[0]
+    output = Classes(tuple(f"class {number}" for number in range(6)))
+    network = recipe.assemble(output, seed=seed)[0]
     best = 0.0
     for phase in recipe.plan:
         if phase.train_from == "head":
@@ -85,7 +86,7 @@ def plain(data, weights, seed, train_from):
             make_schedule(phase, steps), weight_decay=phase.weight_decay
         )
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-        network.compile(optimizer, Objective().loss(phase), metrics=["accuracy"])
+        network.compile(optimizer, output.loss(phase), metrics=["accuracy"])
         keep = keras.callbacks.EarlyStopping(
             "val_accuracy", patience=EPOCHS, restore_best_weights=True
         )

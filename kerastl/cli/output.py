@@ -151,12 +151,12 @@ def _escape(value: Any) -> str:
 
 def phases_table(result: dict[str, Any]) -> Table:
     """The phases of a run."""
-    # Runs of version 0.1.0 do not say by what their epochs were compared.
-    score = result["phases"][0].get("score", "accuracy") if result["phases"] else "score"
+    # Runs of version 0.1.0 do not say by what they compared epochs.
+    score = next((phase["score"] for phase in result["phases"] if "score" in phase), "accuracy")
     heading = f"val {score.replace('_', ' ')}"
     table = Table("phase", "trains", "epochs", "seconds", heading, title="Phases")
     for phase in result["phases"]:
-        found = "-" if phase[score] is None else f"{phase[score]:.3f}"
+        found = "-" if phase.get(score) is None else f"{phase[score]:.3f}"
         table.add_row(
             phase["name"],
             f"{phase['trainable_parameters']:,} parameters",

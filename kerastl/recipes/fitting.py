@@ -58,7 +58,7 @@ class RunInputs:
 
 @dataclasses.dataclass(frozen=True)
 class RunSettings:
-    """How a model is trained beside its recipe; see ``Recipe.fit``."""
+    """What training needs besides the recipe and the data; see ``Recipe.fit``."""
 
     seed: int
     out: Path | None
@@ -234,7 +234,7 @@ def _trained_model(
 def provenance_of(
     recipe: Recipe[Any], base: Base, weights_sha256: str | None, seed: int | None
 ) -> dict[str, Any]:
-    """What a run says of its origin beside its data; no seed where nothing was trained."""
+    """What a run says of its origin besides its data; no seed where nothing was trained."""
     config = recipe.get_config()
     return {
         "kind": config["recipe"],
@@ -254,7 +254,7 @@ def provenance_of(
 
 
 class RandomBackboneWarning(UserWarning):
-    """A backbone with random weights of which a part, or all, stays as it is."""
+    """A backbone has random weights, and a part of it, or all, stays as it is."""
 
 
 def check_settings(recipe: Recipe[Any], seed: int) -> None:

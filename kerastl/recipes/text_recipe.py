@@ -88,7 +88,7 @@ class TextRecipe(Recipe[Model]):
 
 
 def _padding_mask(built: BuiltTextBackbone) -> Any:
-    """Which tokens are no padding; FNet has no use for it, and what is on top of it does."""
+    """Which tokens are not padding; FNet has no use for it, but what is on top of it does."""
     if any(layer.name == MASK_LAYER for layer in built.model.layers):
         return built.model.get_layer(MASK_LAYER).output
     mask = PaddingMask(built.tokenizer.pad_id, name=MASK_LAYER)(built.model.inputs[0])

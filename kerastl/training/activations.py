@@ -31,7 +31,7 @@ from kerastl.training.cache import (
 )
 
 Array = np.ndarray[Any, Any]
-# Of 16, 32, 64 and 128 images the fastest on two cores, by 5 % or so.
+# The fastest of 16, 32, 64 and 128 images on two cores, by 5 % or so.
 FORWARD_BATCH = 32
 # bfloat16 is a type of ml_dtypes, which Keras brings.
 DTYPES = {
@@ -71,7 +71,7 @@ class Storage:
 
 @dataclasses.dataclass(frozen=True)
 class Activations:
-    """What the frozen part says of every example.
+    """What the frozen part computes from every example.
 
     Attributes:
         views: one array (n, ...) of the cut's shape for each view.

@@ -20,14 +20,14 @@ Array = np.ndarray[Any, Any]
 _SORTED_BATCHES = 50
 
 
-class Batches(keras.utils.PyDataset):
+class Batches(abc.ABC):
     """The order of an epoch depends on (seed, phase, epoch) alone.
 
     So an interrupted run goes on with the very batches that it would have seen.
 
     Args:
         targets: of all examples.
-        batch_size: examples a batch; the last one of an epoch may be smaller.
+        batch_size: examples per batch; the last one of an epoch may be smaller.
         seed: of the run.
         phase: number of the phase in the plan.
         first_epoch: the epoch that comes first.
@@ -48,8 +48,6 @@ class Batches(keras.utils.PyDataset):
         mixup: float = 0.0,
         lengths: Array | None = None,
     ) -> None:
-        super().__init__(workers=1, use_multiprocessing=False)
-        self.epoch = first_epoch
         self._targets = targets
         self._batch_size = batch_size
         self._key = (seed, phase)
@@ -58,7 +56,6 @@ class Batches(keras.utils.PyDataset):
         self._mixup = mixup
         self._lengths = lengths
         self.ragged = lengths is not None
-        self._begun = False
         self._shuffled = first_epoch
         self._order = self._shuffle(first_epoch)
 
@@ -80,15 +77,12 @@ class Batches(keras.utils.PyDataset):
     def __len__(self) -> int:
         return -(-len(self._targets) // self._batch_size) - self._skip
 
-    def __getitem__(self, index: int) -> tuple[Any, ...]:
-        return self.batch(self.epoch, index + self._skip)
-
     def batch(self, epoch: int, step: int) -> tuple[Any, ...]:
         """The inputs, targets and, where there are any, weights of a step of an epoch."""
         if epoch != self._shuffled:
             self._shuffled, self._order = epoch, self._shuffle(epoch)
         start = step * self._batch_size
-        # Sorted rows are read from a memory map in one sweep; within a batch order is nothing.
+        # Sorted rows are read from a memory map in one sweep; within a batch order is irrelevant.
         rows = np.sort(self._order[start : start + self._batch_size])
         values, targets = self.take(epoch, rows), self._targets.take(rows)
         if self._mixup:
@@ -97,7 +91,10 @@ class Batches(keras.utils.PyDataset):
         return values, *targets.arguments()
 
     def epochs(self, last: int) -> Iterator[tuple[Any, ...]]:
-        """The batches of all epochs before ``last``, one after another."""
+        """The batches of all epochs before ``last``, one after another.
+
+        Epochs are counted here, since Keras may tell of the beginning of one twice.
+        """
         steps = len(self) + self._skip
         for epoch in range(self._first, last):
             for step in range(self._skip if epoch == self._first else 0, steps):
@@ -106,13 +103,6 @@ class Batches(keras.utils.PyDataset):
     @abc.abstractmethod
     def take(self, epoch: int, rows: Array) -> Array:
         """The inputs of some examples in an epoch, float32 (len(rows), ...) or token ids."""
-
-    def on_epoch_begin(self) -> None:
-        """Goes on to the next epoch, except before the first."""
-        # Keras calls on_epoch_end once before the first epoch as well: it is nothing to count by.
-        if self._begun:
-            self.epoch += 1
-        self._begun = True
 
 
 class ViewBatches(Batches):
@@ -149,7 +139,7 @@ class ExampleBatches(Batches):
     ) -> None:
         super().__init__(targets, **order)
         self._examples = examples
-        # Of the run's own seed: nothing is shared with other runs.
+        # With the run's own seed: nothing is shared with other runs.
         self._augment = (
             None if augment is None else dataclasses.replace(augment, seed=order["seed"])
         )
@@ -165,7 +155,7 @@ class FixedBatches(keras.utils.PyDataset):
     Args:
         values: (n, ...) activations or images.
         targets: of the examples.
-        batch_size: examples a batch.
+        batch_size: examples per batch.
     """
 
     def __init__(self, values: Any, targets: KerasTargets, *, batch_size: int) -> None:

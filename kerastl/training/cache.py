@@ -230,7 +230,7 @@ def is_disk_full(error: OSError) -> bool:
 class Rows:
     """Shards as one array of rows, (n, ...).
 
-    Of sequences, rows come as long as the longest that is asked for, filled up with zeros.
+    Rows of sequences come as long as the longest that is asked for, padded with zeros.
 
     Args:
         layout: of the values.

@@ -33,7 +33,7 @@ class State:
         epoch: epochs of that phase that were complete.
         step: batches of the next epoch that were complete.
         records: results of the phases that are complete.
-        history: metrics of the running phase, one list a metric.
+        history: metrics of the running phase, one list for each metric.
         best: score, epoch, waited and highest of the best epoch so far (see ``Best``), or None.
         network: values of all variables of the network, random states included; those that
             LoRA adds for a time are not of the network.

@@ -27,8 +27,9 @@ def for_fit(batches: Batches, last: int) -> dict[str, Any]:
         last: the epoch before which training ends.
     """
     if keras.backend.backend() != "tensorflow":
-        return {"x": batches}
-    pipeline = _pipeline(lambda: batches.epochs(last), batches[0], batches.ragged)
+        return {"x": batches.epochs(last), "steps_per_epoch": len(batches)}
+    sample = next(batches.epochs(last))
+    pipeline = _pipeline(lambda: batches.epochs(last), sample, batches.ragged)
     return {"x": pipeline, "steps_per_epoch": len(batches)}
 
 

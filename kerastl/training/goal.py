@@ -25,17 +25,18 @@ MEAN_SCORE = "mean_score"
 class Goal:
     """What the outputs of a job's network are trained towards.
 
-    One output is trained and scored as Keras would: its loss, and its own score as the metric. Of
-    several outputs the losses are summed up (see ``LossWeights``), and epochs are compared by
-    the mean of the outputs' own scores on the validation data, each cut to 0..1, where shares of
-    right answers lie, since a share of explained variance has no lower end. Examples without a
-    label of an output count neither in its loss nor in its metrics.
+    One output is trained on its own loss, and its own score is the metric. With several outputs
+    the losses are added up (see ``LossWeights``), and epochs are compared by the mean of the
+    outputs' own scores on the validation data. Each score is clipped to 0..1 first: shares of
+    right answers lie there, and a share of explained variance has no lower bound. Examples
+    without a label for an output count neither in its loss nor in its metrics.
 
     Args:
         job: network, data and settings.
 
     Attributes:
-        loss_weights: of several outputs; what is learned of them lasts over all phases.
+        loss_weights: how the losses are added up; what is learned of them is kept from phase to
+            phase.
 
     Raises:
         ConfigurationError: the network has another number of outputs, or loss weights that cannot
@@ -85,7 +86,7 @@ class Goal:
         """How far two epochs' scores may lie apart by chance, where a phase asks for it."""
         if phase.select == "best" or not self._validated:
             return None
-        # Of other scores than a share of examples nothing so simple is known.
+        # For scores other than a share of examples nothing so simple is known.
         shared = self._only is not None and self._only.score_is_a_share
         return standard_error(self._validated) if shared else None
 
@@ -96,7 +97,7 @@ class Goal:
     def trained_part(self, phase: Phase, part: keras.Model) -> keras.Model:
         """What a phase trains of the part after its boundary.
 
-        Of one output it is that part, or, where a contrastive loss trains it, its beginning, up
+        With one output it is that part, or, where a contrastive loss trains it, its beginning, up
         to the vector that the head gets.
 
         Raises:

@@ -32,10 +32,10 @@ class Job:
         recommended: what ``Phase(train_from="recommended")`` means.
         train: training examples.
         validation: validation examples, or None.
-        batch_size: examples a step.
+        batch_size: examples per step.
         seed: of shuffling and augmentation.
         augment: how training images are varied, or None.
-        class_weight: ``"balanced"``, a weight for each class name, or None; of several outputs
+        class_weight: ``"balanced"``, a weight for each class name, or None; with several outputs,
             one of these for each output's name.
         cache: ``"auto"`` keeps the frozen part's activations where that pays; True always; False
             runs the frozen part again at each step, with new variations each epoch.
@@ -47,8 +47,8 @@ class Job:
         checkpoints: where the state is written, or None.
         settings: fingerprint that a checkpoint must match.
         precision: what training computes in: one of ``PRECISIONS``.
-        loss_weights: of several outputs the weight of each one's loss by name, ``"uncertainty"``
-            to learn them, or None for 1 each; see ``LossWeights``.
+        loss_weights: with several outputs, the weight of each one's loss by name,
+            ``"uncertainty"`` to learn them, or None for 1 each; see ``LossWeights``.
         interruption: says whether the user has asked to stop.
     """
 
@@ -76,7 +76,7 @@ class Job:
 
     @property
     def steps(self) -> int:
-        """Batches an epoch."""
+        """Batches per epoch."""
         return -(-len(self.train) // self.batch_size)
 
     def boundary(self, phase: Phase) -> Cut:

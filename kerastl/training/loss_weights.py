@@ -19,9 +19,9 @@ class LossWeights:
     """The weights of the outputs' losses, whose sum is what a network trains on.
 
     Fixed weights multiply the losses. Learned ones train with the network: a loss L counts as
-    ``exp(-s) * L + s / 2``, where s begins at 0 and stands for the logarithm of the variance
-    with which the labels of that output are noise. That is the paper's loss for classes; for
-    numbers the paper halves L, which is the same but for a constant in s. What is learned belongs
+    ``exp(-s) * L + s / 2``, where s begins at 0 and stands for the logarithm of the variance of
+    the noise in that output's labels. That is the paper's loss for classes; for numbers the
+    paper halves L, which is the same up to a constant in s. What is learned belongs
     to training alone: the network does not have it.
 
     Args:
@@ -32,7 +32,7 @@ class LossWeights:
         variables: s of each output; empty where the weights are fixed.
 
     Raises:
-        ConfigurationError: weights of other outputs, or that are no numbers of 0 and above.
+        ConfigurationError: weights for other outputs, or that are not numbers of 0 or above.
 
     References:
         Kendall, Gal and Cipolla, Multi-Task Learning Using Uncertainty to Weigh Losses, 2018,

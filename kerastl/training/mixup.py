@@ -23,7 +23,7 @@ def mix(
     Args:
         values: float32 (b, ...), activations or images.
         targets: of the examples.
-        alpha: the share of the first example is drawn from Beta(alpha, alpha), once a batch.
+        alpha: the share of the first example is drawn from Beta(alpha, alpha), once per batch.
         key: whole numbers of which the mixture is a function.
 
     Returns:

@@ -54,8 +54,8 @@ class Phase:
             (WiSE-FT; Wortsman et al., https://arxiv.org/abs/2109.01903). Needs validation data.
         select: which epoch is kept: ``"best"``, the one of the highest validation score;
             ``"one_standard_error"``, of those that are within one standard error of the highest
-            accuracy the one of the lowest loss. Of 200 examples 4 more that are right are chance,
-            and of a rate that falls the last epoch is rarely the worst.
+            accuracy the one of the lowest loss. Among 200 examples 4 more right
+            answers are chance, and with a falling rate the last epoch is rarely the worst.
         patience: stop after that many epochs without improvement on the validation data; None
             never stops early. The best epoch's weights are restored in any case.
         layer_decay: discriminative learning rates: the rate of each stage is that of the stage
@@ -72,7 +72,7 @@ class Phase:
             goes on from the plain ones. The decay rises to this from (1 + t) / (10 + t), t
             counting updates. (Polyak averaging; https://doi.org/10.1137/0330046.)
         lora: rank of low-rank updates; None trains the layers themselves. The Dense,
-            EinsumDense, Embedding and Conv layers after the boundary stay as they are, but for a
+            EinsumDense, Embedding and Conv layers after the boundary stay as they are, except for a
             product of two thin matrices that is merged into each when the phase is over; the
             head trains as a whole. (Hu et al., https://arxiv.org/abs/2106.09685.)
         lora_layers: a regular expression that is searched in the paths of layers, as
@@ -248,7 +248,7 @@ def gradual(
     """Unfreezes one stage after another, from the last to the first.
 
     Args:
-        stages: how many stages are unfrozen, one a phase.
+        stages: how many stages are unfrozen, one per phase.
         epochs: of each such phase.
         head_epochs: of the first phase.
         head_learning_rate: of the first phase.
@@ -319,7 +319,7 @@ def few_shot(
     head_learning_rate: float = DEFAULT_FEW_SHOT_HEAD_RATE,
     **settings: Any,
 ) -> Plan:
-    """A plan for a few examples a class: a contrastive fine-tuning, then a new head.
+    """A plan for a few examples per class: a contrastive fine-tuning, then a new head.
 
     Args:
         epochs: of the contrastive phase; with few examples an epoch is a step or two.

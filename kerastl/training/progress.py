@@ -43,7 +43,7 @@ class SilentReporter:
 
 
 class ConsoleReporter:
-    """A bar with the time left on a terminal, a plain line a part elsewhere.
+    """A bar with the time left on a terminal, one plain line per part elsewhere.
 
     Args:
         console: where to; standard error by default, so that standard output stays free.
@@ -100,7 +100,7 @@ class EpochProgress(keras.callbacks.Callback):
 
     Args:
         reporter: hears of it.
-        steps: batches an epoch.
+        steps: batches per epoch.
         score: the metric that is shown.
     """
 

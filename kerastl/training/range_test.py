@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -142,19 +143,18 @@ def _losses(
     """Smoothed losses, up to the first that is hopeless."""
     losses: list[float] = []
     average, steps = 0.0, _steps(job)
-    for epoch in range(-(-steps // job.steps)):
-        batches = training_batches(job, goal, phase, inputs, number=0, epoch=epoch, skip=0)
-        for index in range(min(job.steps, steps - epoch * job.steps)):
-            job.interruption.check()
-            # The loss of the step alone: Keras averages over all since the last reset.
-            model.reset_metrics()
-            loss = float(model.train_on_batch(*batches[index], return_dict=True)["loss"])
-            average = _SMOOTHING * average + (1 - _SMOOTHING) * loss
-            smooth = average / (1 - _SMOOTHING ** (len(losses) + 1))
-            if not math.isfinite(smooth) or smooth > _HOPELESS * min([*losses, smooth]):
-                return losses
-            losses.append(smooth)
-            job.reporter.advance(len(losses))
+    batches = training_batches(job, goal, phase, inputs, number=0, epoch=0, skip=0)
+    for batch in itertools.islice(batches.epochs(-(-steps // job.steps)), steps):
+        job.interruption.check()
+        # The loss of the step alone: Keras averages over all since the last reset.
+        model.reset_metrics()
+        loss = float(model.train_on_batch(*batch, return_dict=True)["loss"])
+        average = _SMOOTHING * average + (1 - _SMOOTHING) * loss
+        smooth = average / (1 - _SMOOTHING ** (len(losses) + 1))
+        if not math.isfinite(smooth) or smooth > _HOPELESS * min([*losses, smooth]):
+            break
+        losses.append(smooth)
+        job.reporter.advance(len(losses))
     return losses
 
 

@@ -27,7 +27,7 @@ class SaveState(keras.callbacks.Callback):
             goes to.
         started: when the phase began, by ``time.perf_counter``.
         interruption: says whether to stop.
-        steps: batches an epoch.
+        steps: batches per epoch.
     """
 
     def __init__(

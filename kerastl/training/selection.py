@@ -18,8 +18,8 @@ class Score:
 
     Attributes:
         name: in records.
-        metrics: by the names that Keras gives them. Of several the score is the mean, each cut
-            to 0..1.
+        metrics: by the names that Keras gives them. The score is their mean, each clipped to
+            0..1 where there are several.
     """
 
     name: str
@@ -120,7 +120,7 @@ def standard_error(examples: int) -> Callable[[float], float]:
     """What an accuracy on so many examples is uncertain by.
 
     Returns:
-        Of an accuracy in [0, 1] its standard error, at least that of a single mistake.
+        The standard error of an accuracy in [0, 1], at least that of a single mistake.
 
     References:
         That of the models within one standard error of the best another criterion may choose:

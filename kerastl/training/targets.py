@@ -19,8 +19,8 @@ class KerasTargets:
     """What the losses of a network compare its outputs with.
 
     Attributes:
-        values: of each output, float32 (n, ...).
-        weights: of each output, float32 (n,), the weight of each example in its loss; None where
+        values: for each output, float32 (n, ...).
+        weights: for each output the weight of each example in its loss, float32 (n,); None where
             all examples weigh the same in all losses.
     """
 
@@ -46,15 +46,16 @@ def make_targets(
 ) -> KerasTargets:
     """Targets and weights of examples.
 
-    An example without a label of an output weighs nothing there, and the others weigh as much
-    more: so the mean over all examples, which Keras takes, is in an epoch the mean over those
-    that have a label. In a single batch it is that mean times the share of the batch's examples
-    that have a label, over their share in the data.
+    An example without a label for an output weighs 0 there, and the others weigh more in turn:
+    n over the number of those that have one. Keras divides the sum of the weighted losses by the
+    number of examples, so that over an epoch an output's loss is the mean over its labels. That
+    of a single batch is an unbiased estimate of it: a batch with few labels counts less, and not
+    as much as a full one.
 
     Args:
         outputs: what the network says, by name.
         labels: of each output (n, ...), by the same names.
-        class_weight: ``"balanced"``, a weight for each class name, or None; of several outputs
+        class_weight: ``"balanced"``, a weight for each class name, or None; with several outputs,
             one of these for each output's name.
 
     Raises:
@@ -84,7 +85,7 @@ def weights_by_output(outputs: Mapping[str, Output], class_weight: Any) -> dict[
     """The class weights of each output, by its name; None where it has none.
 
     Raises:
-        ConfigurationError: of several outputs, weights that are not by their names; or weights
+        ConfigurationError: weights that are not given by the names of several outputs, or are
             for an output without one class per example.
     """
     if len(outputs) == 1:

@@ -13,6 +13,7 @@ from kerastl.bundles import load_bundle, verify
 from kerastl.heads import TextHead
 from kerastl.inputs.text_probes import PROBES, SENTENCES
 from kerastl.model import TextModel, TextSamples
+from kerastl.outputs import Classes
 from kerastl.recipes import TextEmbedding
 from tests.text.conftest import minilm  # noqa: F401
 
@@ -48,8 +49,7 @@ def test_minilm(minilm, tmp_path):  # noqa: F811
     outputs = TextHead().attach(
         built.model.outputs[0],
         built.model.get_layer(MASK_LAYER).output,
-        2,
-        kind="single_label",
+        Classes(("other", "praise")),
         pooling="mean",
         seed=0,
     )

@@ -9,8 +9,9 @@ import numpy as np
 
 from kerastl.backbones import BuiltTextBackbone
 from kerastl.backbones.text_build import flatten
-from kerastl.heads import TextHead, attach_embedding
+from kerastl.heads import TextHead, attach_outputs, pool
 from kerastl.model import EmbeddingModel, TextModel, TextSamples
+from kerastl.outputs import Vector, output_named
 from kerastl.recipes.text_recipe import padding_mask
 from kerastl.text import Tokenizer
 
@@ -82,9 +83,8 @@ def embedding_model(*, pooling="mean", dimensions=None, tokenizer=None, samples=
     tokenizer = tokenizer or word_piece()
     model = encoder(tokenizer)
     mask = mask_of(model, tokenizer)
-    vectors = attach_embedding(
-        model.outputs[0], mask, pooling=pooling, dimensions=dimensions, seed=0
-    )
+    output = Vector(dimensions=dimensions, project=dimensions is not None)
+    vectors = attach_outputs(pool(model.outputs[0], mask, pooling, seed=0), output, seed=0)
     return EmbeddingModel(
         keras.Model(model.inputs[0], vectors),
         (),
@@ -112,8 +112,7 @@ def text_model(
     outputs = TextHead(pooling=pooling, hidden=16).attach(
         model.outputs[0],
         mask_of(model, tokenizer),
-        len(names) or 1,
-        kind=kind,
+        output_named(kind)(tuple(names)),
         pooling="mean",
         seed=0,
     )

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 import kerastl
+from kerastl.outputs import Classes
 
 RECORDS = {record.name: record for record in kerastl.list_backbones("image")}
 APPLICATIONS = tuple(name for name, r in RECORDS.items() if r.source == "keras.applications")
@@ -24,7 +25,7 @@ def assemble(name, size=None, classes=3):
         least = record.minimum_size  # Random weights fit every size.
         size = max(32, -(-least // record.size_step) * record.size_step)
     recipe = kerastl.ImageClassification(backbone=name, weights=None, image_size=size)
-    return recipe, recipe.assemble(classes, seed=0)[0]
+    return recipe, recipe.assemble(Classes(tuple("abcdefghij"[:classes])), seed=0)[0]
 
 
 def images(network, count=2, seed=0):

@@ -15,6 +15,7 @@ from keras.src.applications.nasnet import NASNet
 
 from kerastl.backbones import NONE, WeightsSource, build_backbone, get_backbone
 from kerastl.heads import Head
+from kerastl.outputs import Classes
 
 _TOWER = {
     "patch_size": 8,
@@ -196,7 +197,7 @@ def tiny_network(name, classes=3):
     record = tiny_record(name)
     size = (record.image_size, record.image_size)
     built = build_backbone(record, WeightsSource(NONE), size)
-    outputs = Head().attach(built.model.output, classes, seed=0)
+    outputs = Head().attach(built.model.output, Classes(tuple("abcdefghij"[:classes])), seed=0)
     network = keras.Model(built.model.inputs[0], outputs)
     # Initial biases, scales and class tokens are often zeros and ones, which hide faults.
     generator = keras.random.SeedGenerator(1)

@@ -4,11 +4,13 @@ import pytest
 
 import kerastl
 from kerastl.errors import ConfigurationError
+from kerastl.outputs import Classes, Labels, Number
 
 
 def attach(head, *, classes=4, seed=0, shape=(5, 6, 8)):
     features = keras.Input(shape)
-    return keras.Model(features, head.attach(features, classes, seed=seed))
+    outputs = Classes(tuple("abcdef"[:classes]))
+    return keras.Model(features, head.attach(features, outputs, seed=seed))
 
 
 @pytest.mark.parametrize("shape", [(5, 6, 8), (8,)])
@@ -63,6 +65,24 @@ def test_dropout_is_of_training_alone_and_can_be_left_out():
     )
     names = [layer.name for layer in attach(kerastl.Head(dropout=0)).layers]
     assert "head_dropout" not in names
+
+
+def test_several_outputs_end_in_layers_of_their_names():
+    outputs = {"kind": Classes(("a", "b")), "tags and more": Labels(("x", "y")), "size": Number(),
+               "age": Number()}  # fmt: skip
+    features = keras.Input((5,))
+    made = kerastl.Head(dropout=0.0).attach(features, outputs, seed=3)
+    model = keras.Model(features, made)
+    assert model.output_names == ["kind", "tags_and_more", "size", "age"]
+    assert [tensor.shape[-1] for tensor in model.outputs] == [2, 2, 1, 1]
+    # The first begins as it would alone, and no two alike.
+    alone = attach(kerastl.Head(dropout=0.0), classes=2, seed=3, shape=(5,)).get_weights()[0]
+    weights = [model.get_layer(name).get_weights()[0] for name in model.output_names]
+    np.testing.assert_array_equal(weights[0], alone)
+    assert not np.array_equal(weights[0], weights[1])
+    assert not np.array_equal(weights[2], weights[3])
+    with pytest.raises(ConfigurationError, match="names that differ in their letters"):
+        kerastl.Head().attach(features, {"a b": Number(), "a_b": Number()}, seed=0)
 
 
 @pytest.mark.parametrize(

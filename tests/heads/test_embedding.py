@@ -2,15 +2,17 @@ import keras
 import numpy as np
 import pytest
 
-from kerastl.heads import EMBEDDING, attach_embedding
-from kerastl.heads.embedding import PROJECTION
+from kerastl.heads import attach_outputs, pool
+from kerastl.outputs import Vector
+from kerastl.outputs.vector import PROJECTION
 
 
 def network(pooling="mean", dimensions=None, seed=0):
     tokens = keras.Input((None, 6))
     mask = keras.Input((None,), dtype="int32")
-    vectors = attach_embedding(tokens, mask, pooling=pooling, dimensions=dimensions, seed=seed)
-    return keras.Model([tokens, mask], vectors)
+    output = Vector(dimensions=dimensions, project=dimensions is not None)
+    pooled = pool(tokens, mask, pooling, seed=seed)
+    return keras.Model([tokens, mask], attach_outputs(pooled, output, seed=seed))
 
 
 def answer(model, tokens, mask):
@@ -34,7 +36,7 @@ def test_vectors_of_length_1_whatever_the_padding(tokens, pooling, dimensions):
     padded = np.concatenate([tokens, np.full((4, 3, 6), 50, np.float32)], axis=1)
     longer = np.concatenate([mask, np.zeros((4, 3), np.int32)], axis=1)
     np.testing.assert_allclose(answer(model, padded, longer), found, atol=1e-5)
-    assert model.layers[-1].name == EMBEDDING
+    assert model.layers[-1].name == "embedding"
 
 
 @pytest.mark.parametrize("pooling", ["mean", "class_token", "max", "attention"])

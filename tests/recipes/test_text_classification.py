@@ -156,6 +156,17 @@ def test_numbers(recipe, reviews):
     assert found.probabilities[0, 0] > found.probabilities[1, 0]
 
 
+def test_plans_go_with_numbers_or_are_refused_before_the_data_are_read(recipe):
+    default = recipe(kind="regression", plan=None).resolved_plan
+    assert [phase.label_smoothing for phase in default] == [0.0, 0.0]
+    assert recipe(plan=None).resolved_plan[1].label_smoothing == 0.1
+    plan = kerastl.head_only(1, label_smoothing=0.1)
+    with pytest.raises(ConfigurationError, match="a regression has none"):
+        recipe(kind="regression", plan=plan).fit("no/such/data", **QUIET)
+    with pytest.raises(ConfigurationError, match="has a recipe of its own"):
+        recipe(kind="embedding").fit("no/such/data", **QUIET)
+
+
 def test_lora_and_decayed_rates(recipe, reviews):
     plan = (
         kerastl.Phase("head", 1, 1e-2),

@@ -216,7 +216,7 @@ def test_lonely_texts_are_warned_of(recipe, reviews):
         ({"pooling": "mode"}, "pooling='mode'; allowed are"),
         ({"dimensions": 1}, "dimensions=1; give at least 2"),
         ({"dimensions": 8.0}, "dimensions=8.0; give at least 2"),
-        ({"class_weight": "balanced"}, "weighs a text's own class and the others alike"),
+        ({"class_weight": "balanced"}, "weighs an example's own class and the others alike"),
         ({"plan": kerastl.head_only(1)}, "give the phase loss='contrastive'"),
         ({"plan": (kerastl.Phase(-1, 1, loss="focal"),)}, "loss='focal' is of classes"),
         ({"plan": (kerastl.Phase("head", 1, loss="contrastive"),)}, "nothing to train after"),

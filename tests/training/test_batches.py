@@ -4,6 +4,7 @@ import pytest
 
 from kerastl.training.batches import FixedBatches, ViewBatches
 from kerastl.training.feeding import for_evaluate, for_fit
+from kerastl.training.targets import KerasTargets
 
 
 class Memory(keras.layers.Layer):
@@ -28,10 +29,8 @@ def expected(epochs, count=10, size=4, phase=3):
 
 def batches(first=0, skip=0):
     views = [np.arange(10.0)[:, None], 100 + np.arange(10.0)[:, None]]
-    targets = np.eye(2, dtype=np.float32)[np.arange(10) % 2]
-    return ViewBatches(
-        views, targets, None, batch_size=4, seed=7, phase=3, first_epoch=first, skip=skip
-    )
+    targets = KerasTargets((np.eye(2, dtype=np.float32)[np.arange(10) % 2],))
+    return ViewBatches(views, targets, batch_size=4, seed=7, phase=3, first_epoch=first, skip=skip)
 
 
 @pytest.fixture
@@ -44,10 +43,8 @@ def model():
 
 
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX traces: nothing to write down")
-@pytest.mark.parametrize("way", ["direct", "fed"])
-def test_fit_sees_the_order_of_the_seed(model, way):
-    data = for_fit(batches(), 3) if way == "fed" else {"x": batches()}
-    model.fit(**data, epochs=3, shuffle=False, verbose=0)
+def test_fit_sees_the_order_of_the_seed(model):
+    model.fit(**for_fit(batches(), 3), epochs=3, shuffle=False, verbose=0)
     assert model.layers[0].seen[-9:] == list(expected(range(3)))
 
 
@@ -61,7 +58,7 @@ def test_an_interrupted_epoch_goes_on_where_it_was(model):
 
 def test_evaluation_goes_through_all_examples_each_time(model):
     rows = np.arange(10.0, dtype=np.float32)[:, None]
-    fixed = FixedBatches(rows, np.zeros((10, 2), np.float32), batch_size=4)
+    fixed = FixedBatches(rows, KerasTargets((np.zeros((10, 2), np.float32),)), batch_size=4)
     expected_loss = model.evaluate(rows, np.zeros((10, 2)), verbose=0)
     data = for_evaluate(fixed)
     for _ in range(2):
@@ -70,10 +67,9 @@ def test_evaluation_goes_through_all_examples_each_time(model):
 
 def test_weights_of_examples_come_along():
     weights = np.arange(10, dtype=np.float32)
-    targets = np.eye(2, dtype=np.float32)[np.arange(10) % 2]
+    targets = KerasTargets((np.eye(2, dtype=np.float32)[np.arange(10) % 2],), (weights,))
     source = ViewBatches(
-        [np.arange(10.0)[:, None]], targets, weights, batch_size=4, seed=0, phase=0,
-        first_epoch=0, skip=0,
-    )  # fmt: skip
+        [np.arange(10.0)[:, None]], targets, batch_size=4, seed=0, phase=0, first_epoch=0, skip=0
+    )
     for values, _, weight in source.epochs(2):
         np.testing.assert_array_equal(values[:, 0], weight)

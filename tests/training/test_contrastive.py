@@ -1,4 +1,3 @@
-import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -6,10 +5,8 @@ from hypothesis import strategies as st
 
 import kerastl
 from kerastl.metrics import precision_at_1
+from kerastl.outputs import Classes, Labels, Number, Vector
 from kerastl.outputs.contrastive import ContrastiveLoss, PrecisionAtOne
-from kerastl.training import Objective
-
-EMBEDDING = Objective("embedding")
 
 
 def batch(seed, count=12, classes=4):
@@ -48,16 +45,33 @@ def test_vectors_that_are_all_alike_score_nothing():
     assert float(metric.result()) == 0.0
 
 
-def test_the_objective_of_an_embedding():
+def test_examples_without_a_class_take_no_part():
+    labels, vectors = batch(3)
+    targets = np.eye(4, dtype=np.float32)[labels]
+    targets[::3] = 0.0
+    known = np.flatnonzero(targets.any(axis=1))
+    found = np.asarray(ContrastiveLoss(reduction=None)(targets, vectors))
+    alone = np.asarray(ContrastiveLoss(reduction=None)(targets[known], vectors[known]))
+    np.testing.assert_allclose(found[known], alone, rtol=1e-6)
+    np.testing.assert_array_equal(found[::3], 0.0)
+    metric, other = PrecisionAtOne(), PrecisionAtOne()
+    metric.update_state(targets, vectors)
+    other.update_state(targets[known], vectors[known])
+    assert float(metric.result()) == float(other.result())
+
+
+def test_what_an_embedding_learns_from():
     phase = kerastl.Phase("all", 1, 1e-3, loss="contrastive")
-    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
-    assert EMBEDDING.score == "precision_at_1"
-    assert EMBEDDING.compares(phase)
-    assert EMBEDDING.trained(phase, model) is model
-    assert isinstance(EMBEDDING.loss(phase), ContrastiveLoss)
-    assert [metric.name for metric in EMBEDDING.metrics(phase)] == ["precision_at_1"]
-    np.testing.assert_array_equal(EMBEDDING.targets(np.array([2, 0]), 3), np.eye(3)[[2, 0]])
-    assert not Objective().compares(phase)
+    output = Vector().with_classes("abc")
+    assert output.score == "precision_at_1"
+    assert output.compares(phase)
+    assert isinstance(output.loss(phase), ContrastiveLoss)
+    assert [metric.name for metric in output.metrics()] == ["precision_at_1"]
+    np.testing.assert_array_equal(output.targets(np.array([2, 0])), np.eye(3)[[2, 0]])
+    assert not Classes().compares(phase)
     for loss in ("cross_entropy", "focal"):
         with pytest.raises(kerastl.ConfigurationError, match="give the phase loss='contrastive'"):
-            EMBEDDING.loss(kerastl.Phase("all", 1, loss=loss))
+            output.loss(kerastl.Phase("all", 1, loss=loss))
+    for other in (Labels(), Number()):
+        with pytest.raises(kerastl.ConfigurationError, match="needs one class for each example"):
+            other.loss(phase)

@@ -4,9 +4,11 @@ import pytest
 
 import kerastl
 from kerastl.errors import ConfigurationError, TrainingError
+from kerastl.outputs import Classes
 from kerastl.training import SilentReporter
-from kerastl.training.objective import Objective
 from kerastl.training.optimization import make_schedule
+from kerastl.training.selection import Score, interpolate
+from kerastl.training.targets import make_targets
 from tests.conftest import CLASSES
 
 QUIET = {"class_names": CLASSES, "reporter": SilentReporter()}
@@ -34,7 +36,7 @@ def counted(small_recipe, colours):
 
 def test_two_phases_leave_the_early_stages_as_they_were(small_recipe, counted):
     keras.utils.set_random_seed(3)
-    start, _ = small_recipe().assemble(3, seed=3)
+    start, _ = small_recipe().assemble(Classes(CLASSES), seed=3)
     model = counted[0]
     moved = {
         layer.name
@@ -65,26 +67,26 @@ def test_cached_training_gives_the_weights_of_uncached_training(small_recipe, co
 
 def test_cached_training_gives_the_weights_of_a_plain_keras_loop(small_recipe, colours):
     """The guide's loop: the whole network, batch after batch, in the same order."""
-    epochs, size, classes = 3, 8, 3
+    epochs, size, output = 3, 8, Classes(CLASSES)
     plan = (kerastl.Phase("conv_12", epochs, 1e-3),)
     recipe = small_recipe(plan=plan, head=plain_head(), batch_size=size, augment=None)
     x, y = np.asarray(colours[0])[:, :32, :32], np.asarray(colours[1])
     ours = recipe.fit((x, y), validation=False, seed=1, **QUIET).network
 
     keras.utils.set_random_seed(1)
-    network, _ = recipe.assemble(classes, seed=1)
+    network, _ = recipe.assemble(output, seed=1)
     kerastl.unfreeze(network, "conv_12")
     steps = -(-len(x) // size)
     optimizer = keras.optimizers.AdamW(
         make_schedule(plan[0], steps), weight_decay=plan[0].weight_decay
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    network.compile(optimizer, Objective().loss(plan[0]))
+    network.compile(optimizer, output.loss(plan[0]))
     for epoch in range(epochs):
         order = np.random.default_rng([1, 0, epoch]).permutation(len(x))
         for start in range(0, len(x), size):
             rows = np.sort(order[start : start + size])
-            network.train_on_batch(x[rows].astype("float32"), np.eye(classes)[y[rows]])
+            network.train_on_batch(x[rows].astype("float32"), np.eye(3)[y[rows]])
     for one, other in zip(ours.get_weights(), network.get_weights(), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-7)
 
@@ -109,16 +111,13 @@ def test_the_same_seed_gives_the_same_weights(small_recipe, colours, counted):
 
 
 def test_balanced_class_weights_are_inverse_to_counts():
-    from kerastl.training.optimization import example_weights
-
-    labels = np.array([0, 0, 0, 1])
-    weights = example_weights(labels, 2, "balanced", ("a", "b"))
+    outputs, labels = {"kind": Classes(("a", "b"))}, {"kind": np.array([0, 0, 0, 1])}
+    [weights] = make_targets(outputs, labels, "balanced").weights
     np.testing.assert_allclose(weights, [4 / 6, 4 / 6, 4 / 6, 2])
-    np.testing.assert_allclose(
-        example_weights(labels, 2, {"a": 1.0, "b": 5.0}, ("a", "b")), [1, 1, 1, 5]
-    )
+    [weights] = make_targets(outputs, labels, {"a": 1.0, "b": 5.0}).weights
+    np.testing.assert_allclose(weights, [1, 1, 1, 5])
     with pytest.raises(ConfigurationError, match="a weight for each of the classes a, b"):
-        example_weights(labels, 2, {"a": 1.0}, ("a", "b"))
+        make_targets(outputs, labels, {"a": 1.0})
 
 
 def test_user_callbacks_are_called(counted):
@@ -202,8 +201,6 @@ def test_interpolation_needs_validation_data(small_recipe, colours):
 
 
 def test_mixtures_lie_on_the_line_between_two_states():
-    from kerastl.training.selection import interpolate
-
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2, activation="softmax")])
     model.compile("sgd", "categorical_crossentropy", metrics=["accuracy"])
     # Class 1 from x = 0.5 on; the start says from 0.8 on, the end from 0.3 on.
@@ -213,7 +210,8 @@ def test_mixtures_lie_on_the_line_between_two_states():
     end = [np.array([[0.0, 40.0]], np.float32), np.array([0.0, -12.0], np.float32)]
     model.set_weights(end)
     scores = model.evaluate(x, y, verbose=0, return_dict=True)
-    share, score = interpolate(model, start, _pair(x, y), (scores["accuracy"], -scores["loss"]))
+    best, by = (scores["accuracy"], -scores["loss"]), Score("accuracy", ("accuracy",))
+    share, score = interpolate(model, start, _pair(x, y), best, by=by)
     assert share == pytest.approx(0.6)
     assert score[0] == 1.0
     np.testing.assert_allclose(model.get_weights()[1], [0.0, -20.0])
@@ -248,9 +246,7 @@ def test_accumulated_gradients_change_the_weights_less_often(small_recipe, colou
 
 def test_focal_loss_weighs_down_what_is_classified_well():
     target = np.array([[1.0, 0.0]])
-    plain, focal = (
-        Objective().loss(kerastl.Phase(loss=name)) for name in ("cross_entropy", "focal")
-    )
+    plain, focal = (Classes().loss(kerastl.Phase(loss=name)) for name in ("cross_entropy", "focal"))
     for p in (0.6, 0.9, 0.99):
         guess = np.array([[p, 1 - p]])
         assert float(focal(target, guess)) == pytest.approx(

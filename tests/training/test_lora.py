@@ -5,6 +5,7 @@ import pytest
 import kerastl
 from kerastl.errors import ConfigurationError
 from kerastl.graph import apply_boundary, find_cuts, head_cut
+from kerastl.outputs import Classes
 from kerastl.training import SilentReporter
 from kerastl.training.lora import adapters
 from tests.conftest import CLASSES
@@ -154,7 +155,7 @@ def test_a_phase_moves_kernels_by_little_rank(small_recipe, colours, cache):
     )
     recipe = small_recipe(plan=plan, cache=cache, head=kerastl.Head(dropout=0.0))
     keras.utils.set_random_seed(0)
-    start, _ = recipe.assemble(3, seed=0)
+    start, _ = recipe.assemble(Classes(CLASSES), seed=0)
     model = recipe.fit(colours, **QUIET)
     assert [v.path for v in model.network.variables] == [v.path for v in start.variables]
     assert model.history[1]["trainable_parameters"] < 5000

@@ -6,6 +6,7 @@ import pytest
 
 import kerastl
 from kerastl.graph import find_stages, head_cut
+from kerastl.outputs import Classes
 from kerastl.training import SilentReporter, adamw
 from kerastl.training.optimization import make_optimizer
 from kerastl.training.rates import depths, rate_factors
@@ -162,7 +163,7 @@ def test_the_updates_of_stages_follow_the_factors(small_recipe, colours, cache):
     )
     recipe = small_recipe(plan=(phase,), batch_size=48, cache=cache, head=kerastl.Head(dropout=0))
     keras.utils.set_random_seed(0)
-    before, _ = recipe.assemble(3, seed=0)
+    before, _ = recipe.assemble(Classes(CLASSES), seed=0)
     after = recipe.fit(colours, False, **QUIET).network
     moved = {
         name: np.max(np.abs(after.get_layer(name).kernel - before.get_layer(name).kernel))
@@ -188,7 +189,7 @@ def test_a_later_phase_is_pulled_to_the_pretrained_weights(small_recipe, colours
     first = kerastl.Phase("conv_13", 2, 1e-2)
     plans = [(first,), (first, kerastl.Phase("conv_13", 6, 5e-3, l2_sp=1e4))]
     keras.utils.set_random_seed(0)
-    start, _ = small_recipe().assemble(3, seed=0)
+    start, _ = small_recipe().assemble(Classes(CLASSES), seed=0)
     away, back = (small_recipe(plan=p).fit(colours, False, **QUIET).network for p in plans)
     assert distance(back, start, "conv_pw_13") < 0.2 * distance(away, start, "conv_pw_13")
     assert distance(back, away, "probabilities") > 0

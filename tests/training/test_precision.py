@@ -4,6 +4,7 @@ import pytest
 
 import kerastl
 from kerastl.errors import ConfigurationError
+from kerastl.outputs import Classes
 from kerastl.training import SilentReporter
 from kerastl.training.precision import computing_in
 from tests.conftest import CLASSES
@@ -16,7 +17,7 @@ def dtypes(network):
 
 
 def test_layers_compute_in_it_for_a_time(small_recipe, colours):
-    network, _ = small_recipe().assemble(3, seed=0)
+    network, _ = small_recipe().assemble(Classes(CLASSES), seed=0)
     x = colours[0][:4, :32, :32].astype(np.float32)
     first = keras.Model(network.inputs[0], network.get_layer("conv1_bn").output)
     before, outputs = dtypes(network), network.predict_on_batch(x)

@@ -4,12 +4,14 @@ import pytest
 
 import kerastl
 from kerastl.errors import ConfigurationError
+from kerastl.outputs import Classes
 from kerastl.recipes.jobs import make_job
 from kerastl.training import ImageExamples, SilentReporter, learning_rate_test
 from kerastl.training.range_test import _suggest
 from tests.conftest import CLASSES, coloured_images
 
 QUIET = {"class_names": CLASSES, "reporter": SilentReporter()}
+OUTPUT = Classes(CLASSES)
 
 
 def small_network():
@@ -24,7 +26,7 @@ def small_network():
         x = keras.layers.Conv2D(8, 1, use_bias=False, name=f"conv_pw_{number}")(x)
         x = keras.layers.BatchNormalization(name=f"conv_pw_{number}_bn")(x)
         x = keras.layers.ReLU(6.0, name=f"conv_pw_{number}_relu")(x)
-    return keras.Model(inputs, kerastl.Head(dropout=0.3).attach(x, 3, seed=0))
+    return keras.Model(inputs, kerastl.Head(dropout=0.3).attach(x, OUTPUT, seed=0))
 
 
 def state(network):
@@ -53,10 +55,11 @@ def test_everything_is_left_as_it_was(small_recipe, tmp_path, phase):
     network = small_network()
     network.compile("adam", "sparse_categorical_crossentropy")
     network.train_on_batch(images[:8].astype(np.float32), labels[:8])
-    train = ImageExamples(images, labels)
+    train = ImageExamples(images, {"kind": labels})
     job = make_job(
-        recipe, network, train, None, CLASSES, seed=0, scratch=tmp_path, reporter=SilentReporter()
-    )
+        recipe, network, {"kind": OUTPUT}, train, None, seed=0, scratch=tmp_path,
+        reporter=SilentReporter(),
+    )  # fmt: skip
     before = state(network)
     found = learning_rate_test(job, phase)
     after = state(network)

@@ -6,16 +6,26 @@ import pytest
 
 import kerastl
 from kerastl.errors import ConfigurationError
-from kerastl.training.selection import KeepBest, standard_error
+from kerastl.training.selection import KeepBest, Score, standard_error
 
 
 def kept(scores, margin=None):
     """The epoch that is kept of (accuracy, loss) after each, and how long it was the best."""
-    keep = KeepBest(None, read=lambda model: [], margin=margin)
+    accuracy = Score("accuracy", ("accuracy",))
+    keep = KeepBest(accuracy, None, read=lambda model: [], margin=margin)
     keep.set_model(types.SimpleNamespace())
     for epoch, (accuracy, loss) in enumerate(scores, start=1):
         keep.on_epoch_end(epoch - 1, {"val_accuracy": accuracy, "val_loss": loss})
     return keep.best.epoch, keep.best.waited
+
+
+def test_the_score_of_several_is_the_mean_of_their_own():
+    score = Score("mean_score", ("kind_accuracy", "size_r2"))
+    assert score.of({"val_kind_accuracy": 0.5, "val_size_r2": 0.7}, "val_") == pytest.approx(0.6)
+    # A share of explained variance has no lower end.
+    assert score.of({"kind_accuracy": 0.5, "size_r2": -40.0}) == 0.25
+    assert score.of({"kind_accuracy": 0.5}) is None
+    assert Score("r2", ("r2",)).of({"r2": -3.0}) == -3.0
 
 
 def test_the_highest_score_and_then_the_lowest_loss():

@@ -7,6 +7,7 @@ from kerastl.backbones import build_text_backbone, resolve_text_backbone, stages
 from kerastl.graph import find_cuts, split
 from kerastl.inputs.examples import LazyView
 from kerastl.inputs.token_examples import padded_lengths
+from kerastl.outputs import Classes
 from kerastl.outputs.contrastive import ContrastiveLoss
 from kerastl.training import (
     ActivationCache,
@@ -16,6 +17,7 @@ from kerastl.training import (
     sort_tokens,
 )
 from kerastl.training.batches import ViewBatches
+from kerastl.training.targets import KerasTargets
 
 
 def encoded(count=600, seed=0):
@@ -28,7 +30,7 @@ def encoded(count=600, seed=0):
 @pytest.fixture
 def examples():
     texts = encoded()
-    return sort_tokens(texts, np.arange(len(texts)) % 2, pad_id=0)
+    return sort_tokens(texts, {"parity": np.arange(len(texts)) % 2}, pad_id=0)
 
 
 def test_lengths_of_batches_are_few_and_long_enough():
@@ -54,17 +56,17 @@ def test_texts_are_sorted_and_filled_up(examples):
 
 
 def test_the_hash_knows_where_texts_end():
-    one = sort_tokens([np.array([1, 2]), np.array([3])], np.zeros(2), pad_id=0)
-    other = sort_tokens([np.array([1]), np.array([3, 2])], np.zeros(2), pad_id=0)
+    one = sort_tokens([np.array([1, 2]), np.array([3])], {}, pad_id=0)
+    other = sort_tokens([np.array([1]), np.array([3, 2])], {}, pad_id=0)
     assert one.sha256() != other.sha256()
 
 
 def test_batches_are_of_one_length_each_and_hold_every_text_once(examples):
-    targets = np.arange(len(examples), dtype=np.float32)[:, None]
+    targets = KerasTargets((np.arange(len(examples), dtype=np.float32)[:, None],))
     view = LazyView(examples, 0, None)
     order = {"batch_size": 16, "seed": 3, "phase": 0, "first_epoch": 0, "skip": 0}
-    batches = ViewBatches([view], targets, None, **order, lengths=examples.lengths)
-    shuffled = ViewBatches([view], targets, None, **order)
+    batches = ViewBatches([view], targets, **order, lengths=examples.lengths)
+    shuffled = ViewBatches([view], targets, **order)
     for epoch in range(2):
         seen, padding, plain = [], 0, 0
         for step in range(len(batches)):
@@ -84,7 +86,7 @@ def network(tiny_text):
     record, source = resolve_text_backbone(tiny_text)
     base = build_text_backbone(record, source)
     recipe = kerastl.TextClassification(backbone=str(tiny_text), head=kerastl.TextHead(dropout=0.0))
-    return recipe.assemble(2, seed=0, base=base)[0], record
+    return recipe.assemble(Classes(("a", "b")), seed=0, base=base)[0], record
 
 
 def cut_of(network, record, name):
