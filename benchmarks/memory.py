@@ -37,7 +37,7 @@ def train(count):
     from kerastl.training import (
         DTYPES,
         ActivationCache,
-        ImageExamples,
+        ArrayExamples,
         Job,
         SilentReporter,
         Storage,
@@ -60,7 +60,7 @@ def train(count):
     folder = Path(tempfile.mkdtemp(dir=os.environ.get("TMPDIR")))
     job = Job(
         network=network, stages=find_stages(network, r"(early)"), recommended="early",
-        train=ImageExamples(images, {"kind": labels}), validation=None,
+        train=ArrayExamples(images, {"kind": labels}), validation=None,
         outputs={"kind": Classes(tuple("abcd"))}, batch_size=32,
         seed=0, augment=None, class_weight=None, cache=True,
         storage=Storage(ActivationCache(folder), BUDGET, DTYPES["float32"]),

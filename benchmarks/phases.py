@@ -120,14 +120,14 @@ def plain(backbone, train_from, epochs):
 
 def ours(backbone, train_from, epochs):
     from kerastl.backbones import stages_of
-    from kerastl.training import DTYPES, ImageExamples, Job, SilentReporter, Storage, run_plan
+    from kerastl.training import DTYPES, ArrayExamples, Job, SilentReporter, Storage, run_plan
 
     images, labels = data()
     network = network_of(backbone)
     started = time.perf_counter()
     job = Job(
         network=network, outputs={"kind": output()}, stages=stages_of(network), recommended="",
-        train=ImageExamples(images, {"kind": labels}),
+        train=ArrayExamples(images, {"kind": labels}),
         validation=None, batch_size=BATCH, seed=0, augment=None,
         class_weight=None, cache="auto", storage=Storage(None, 4 * 1024**3, DTYPES["float32"]),
         scratch=Path(tempfile.mkdtemp()), reporter=SilentReporter(),

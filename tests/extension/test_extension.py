@@ -121,3 +121,9 @@ def test_the_command_line_takes_them(table, tmp_path, invoke):
         [answer] = invoke("predict", model, series, *own)["predictions"]
         assert (answer["input"], answer["label"]) == (series, "good")
     assert invoke("benchmark", made, "--data", table, *own)["metric"] == "mean_error"
+
+
+def test_the_page_shows_what_is_tested_here():
+    page = (HERE.parents[1] / "docs" / "extending.md").read_text(encoding="utf-8")
+    for name in ("scale.py", "series.py", "mood.py"):
+        assert f"```python\n# {name}\n{(HERE / name).read_text(encoding='utf-8')}```\n" in page

@@ -124,8 +124,8 @@ def test_a_run_is_read_back(model, corpus, tmp_path):
     np.testing.assert_array_equal(again.embed(corpus), model.embed(corpus))
     assert again.samples == model.samples
     assert again.samples.labels is None
-    assert again.tokenizer.sha256 == model.tokenizer.sha256
-    assert again.max_length == model.max_length
+    assert again.task.input.tokenizer.sha256 == model.task.input.tokenizer.sha256
+    assert again.task.input.max_length == model.task.input.max_length
 
 
 def test_a_damaged_run_is_noticed(model, tmp_path):

@@ -9,11 +9,11 @@ import pytest
 
 import kerastl
 from kerastl.errors import RunError
-from kerastl.model import ImageModel
 from tests.conftest import CLASSES, coloured_images
 
 FILES = {
     "recipe.json",
+    "task.json",
     "model.keras",
     "class_names.json",
     "history.json",
@@ -74,7 +74,7 @@ def test_loading_gives_bit_identical_predictions(trained, tmp_path):
     loaded.save(tmp_path / "again")
     again = kerastl.load(str(tmp_path / "again"))
     np.testing.assert_array_equal(again.predict(images).probabilities, expected)
-    np.testing.assert_array_equal(again.samples.validation, model.samples.validation)
+    np.testing.assert_array_equal(again.samples.sources, model.samples.sources)
     assert again.samples.files == model.samples.files
 
 
@@ -91,7 +91,7 @@ def test_the_network_loads_in_plain_keras(trained):
 
 def test_samples_of_another_model_do_not_stay(trained, run):
     model, _ = trained
-    ImageModel(model.network, model.class_names).save(run)
+    kerastl.TrainedModel(model.network, model.task).save(run)
     assert not (run / "samples").exists()
     assert kerastl.load(run).samples is None
 
@@ -138,7 +138,7 @@ def test_damage_is_one_clear_error(run, name, damage):
         kerastl.load(run)
 
 
-@pytest.mark.parametrize("name", ["validation.npz", "calibration.npz"])
+@pytest.mark.parametrize("name", ["validation.npz", "calibration.npz", "labels.npz"])
 @pytest.mark.parametrize("share", [0.0, 0.5])
 def test_damaged_samples(run, name, share):
     path = run / "samples" / name

@@ -6,7 +6,9 @@ from PIL import Image
 
 from kerastl.data import decode_image
 from kerastl.errors import ConfigurationError, DataError, ImageError
-from kerastl.model import ImageModel
+from kerastl.model import TrainedModel
+from kerastl.outputs import Classes
+from kerastl.task import Task
 from tests.conftest import CLASSES, coloured_images
 
 
@@ -47,7 +49,7 @@ class TestPredict:
             np.testing.assert_array_equal(answer.probabilities, answers[0].probabilities)
 
     def test_a_file_and_its_decoded_pixels_get_the_same_answer(self, model, photo):
-        decoded = decode_image(photo, model.image_size)
+        decoded = decode_image(photo, model.task.input.size)
         np.testing.assert_array_equal(
             model.predict(photo).probabilities, model.predict(decoded).probabilities
         )
@@ -137,7 +139,9 @@ class TestEvaluate:
         images, labels = coloured_images(4)
         with pytest.raises(DataError, match="from 0 to 2"):
             model.evaluate((images, labels + 5))
-        other = ImageModel(model.network, ("red", "green", "blue"))
+        other = TrainedModel(
+            model.network, Task.of_one(model.task.input, Classes(("red", "green", "blue")))
+        )
         from kerastl.data import load
 
         with pytest.raises(DataError, match="classes"):

@@ -108,7 +108,7 @@ class TestKindsOfData:
             recipe.fit(tmp_path, **QUIET)
         model = recipe.fit(tmp_path, False, **QUIET)
         assert model.class_names == ("a", "b")
-        assert model.image_size == (32, 48)
+        assert model.task.input.size == (32, 48)
         assert model.predict(tmp_path / "a" / "only.png").probabilities.shape == (1, 2)
 
     def test_unreadable_images_are_skipped_with_a_warning(

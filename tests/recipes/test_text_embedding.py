@@ -41,11 +41,12 @@ def test_pretrained_is_the_encoder_as_it_is(recipe, reviews, tmp_path):
     texts = reviews[0]
     model = recipe(pooling=None).pretrained(texts)
     assert isinstance(model, kerastl.EmbeddingModel)
-    assert model.samples.texts == tuple(texts)
+    assert model.samples.sources == texts
     assert model.provenance["weights_sha256"]
     assert (model.metrics, model.history) == ({}, ())
     base = recipe().build_base()
-    ids, mask = base.tokenizer.pad(base.tokenizer.encode(texts, 48).ids)
+    tokenizer = base.input.tokenizer
+    ids, mask = tokenizer.pad(tokenizer.encode(texts, 48).ids)
     hidden = np.asarray(base.model(ids, training=False))
     # Its own classifier takes the class token.
     expected = hidden[:, 0] / np.linalg.norm(hidden[:, 0], axis=1, keepdims=True)
@@ -61,10 +62,10 @@ def test_pretrained_is_the_encoder_as_it_is(recipe, reviews, tmp_path):
 
 
 def test_many_texts_are_thinned_out(recipe):
-    kept = recipe().pretrained([f"film {i}" for i in range(1000)]).samples.texts
+    kept = recipe().pretrained([f"film {i}" for i in range(1000)]).samples.sources
     assert len(kept) == 256
     assert (kept[0], kept[-1]) == ("film 0", "film 999")
-    assert recipe().pretrained("the film").samples.texts == ("the film",)
+    assert recipe().pretrained("the film").samples.sources == ["the film"]
 
 
 def test_training_draws_classes_together(trained, recipe, reviews):
@@ -90,7 +91,7 @@ def test_a_run_is_read_back(trained, reviews):
     model, run = trained
     again = kerastl.load(run)
     np.testing.assert_array_equal(again.embed(reviews[0]), model.embed(reviews[0]))
-    assert again.samples.texts == model.samples.texts
+    assert again.samples.sources == model.samples.sources
     config = kerastl.TextEmbedding.from_config
     assert config(again.recipe) == config(model.recipe)
     plain = keras.saving.load_model(run / "model.keras")

@@ -6,7 +6,7 @@ import kerastl
 from kerastl.errors import ConfigurationError
 from kerastl.outputs import Classes
 from kerastl.recipes.jobs import make_job
-from kerastl.training import ImageExamples, SilentReporter, learning_rate_test
+from kerastl.training import ArrayExamples, SilentReporter, learning_rate_test
 from kerastl.training.range_test import _suggest
 from tests.conftest import CLASSES, coloured_images
 
@@ -55,7 +55,7 @@ def test_everything_is_left_as_it_was(small_recipe, tmp_path, phase):
     network = small_network()
     network.compile("adam", "sparse_categorical_crossentropy")
     network.train_on_batch(images[:8].astype(np.float32), labels[:8])
-    train = ImageExamples(images, {"kind": labels})
+    train = ArrayExamples(images, {"kind": labels})
     job = make_job(
         recipe, network, {"kind": OUTPUT}, train, None, seed=0, scratch=tmp_path,
         reporter=SilentReporter(),

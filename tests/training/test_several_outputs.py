@@ -15,7 +15,7 @@ from kerastl.recipes.jobs import make_job
 from kerastl.training import (
     DTYPES,
     CheckpointStore,
-    ImageExamples,
+    ArrayExamples,
     Job,
     SilentReporter,
     Storage,
@@ -47,7 +47,7 @@ def examples(seed, complete=False):
         for name, output in OUTPUTS.items():
             rows = random.permutation(COUNT)[: COUNT // 3]
             labels[name][rows] = output.missing(len(rows))
-    return ImageExamples(images, labels)
+    return ArrayExamples(images, labels)
 
 
 def network(outputs=OUTPUTS):
@@ -260,7 +260,7 @@ def test_an_interrupted_run_ends_with_the_same_weights(job, tmp_path, settings, 
 def test_one_output_with_missing_labels(job):
     outputs = {"size": Number()}
     data = [examples(seed) for seed in (1, 2)]
-    train, held_out = (ImageExamples(d.images, {"size": d.targets["size"]}) for d in data)
+    train, held_out = (ArrayExamples(d.images, {"size": d.targets["size"]}) for d in data)
     made = job(outputs, train=train, validation=held_out)
     known = ~np.isnan(train.labels)
     answers = np.asarray(made.network(train.images.astype("float32")))[:, 0]
@@ -343,7 +343,7 @@ def test_loss_weights_of_one_output_and_vectors_beside_others(job):
         run_plan(job(single, loss_weights="uncertainty"), (kerastl.Phase("head", 1),))
     mixed = {"size": Number(), "vector": Vector(dimensions=8, classes=("a", "b", "c"))}
     labels = {**examples(1).targets, "vector": examples(1).targets["kind"]}
-    train = ImageExamples(examples(1).images, labels)
+    train = ArrayExamples(examples(1).images, labels)
     with pytest.raises(ConfigurationError, match="give the phase loss='contrastive'"):
         run_plan(job(mixed, train=train, validation=None), (kerastl.Phase("head", 1),))
 
@@ -356,7 +356,7 @@ def test_the_network_of_a_recipe(small_recipe, tmp_path):
     blue[::3] = np.nan
     recipe = small_recipe()
     made, _ = recipe.assemble(outputs, seed=0)
-    train = ImageExamples(images, {"colour": labels, "blue": blue})
+    train = ArrayExamples(images, {"colour": labels, "blue": blue})
     job = make_job(
         recipe, open_model(made), outputs, train, train, seed=0, scratch=tmp_path,
         reporter=SilentReporter(),
