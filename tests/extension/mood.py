@@ -1,11 +1,10 @@
 """A recipe for the mood of a series, as a user would write it."""
 
 import keras
+from scale import Scale
+from series import LENGTH, Series
 
 import kerastl
-
-from .scale import Scale
-from .series import LENGTH, Series
 
 
 def backbone():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +17,14 @@ from kerastl.cli.main import app
 from kerastl.errors import DataError
 from kerastl.training import SilentReporter
 
-from .mood import recipe
-from .scale import Scale
-from .series import LENGTH
-
 HERE = Path(__file__).parent
+# Modules of a user's own are not parts of a package.
+sys.path.insert(0, str(HERE))
+
+from mood import recipe  # noqa: E402
+from scale import Scale  # noqa: E402
+from series import LENGTH  # noqa: E402
+
 FORMATS = ("saved_model", "onnx", "litert")
 
 
@@ -109,9 +113,10 @@ def invoke(capfd):
 
 
 def test_the_command_line_takes_them(table, tmp_path, invoke):
-    own = ("--import", "tests.extension.mood")
+    own = ("--import", HERE / "mood.py")
     run, made = tmp_path / "run", tmp_path / "bundle"
-    fitted = invoke("fit", "custom", table, "--recipe", "tests.extension.mood:recipe", "--out", run)
+    recipe = f"{HERE / 'mood.py'}:recipe"
+    fitted = invoke("fit", "custom", table, "--recipe", recipe, "--out", run)
     assert fitted["metrics"]["mean_error"] < 0.4
     assert invoke("evaluate", run, table, *own)["metrics"]["examples"] == 200
     assert invoke("export", run, "--out", made, "--format", "onnx", *own)["passed"]
