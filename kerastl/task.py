@@ -12,6 +12,8 @@ from kerastl.inputs import Input
 from kerastl.outputs import Gate, Output, output_from_config, output_named
 
 Array = np.ndarray[Any, Any]
+# What an artifact that lacks an output gives.
+_NONE = np.zeros((0, 0), dtype=np.float32)
 Answers = Mapping[str, Array]
 """Of a network or an artifact, by the output's name ``(n, width)``."""
 
@@ -75,7 +77,7 @@ class Task:
             smallest; ``passed``, whether all did.
         """
         found = [
-            output.figures(reference[name], answers[name], gate, quantization)
+            output.figures(reference[name], answers.get(name, _NONE), gate, quantization)
             for name, output in self.outputs.items()
         ]
         diffs = [item["max_abs_diff"] for item in found]
@@ -85,13 +87,21 @@ class Task:
             "passed": all(item["passed"] for item in found),
         }
 
+    def repeats(self, recorded: Answers, answers: Answers) -> bool:
+        """Whether a quantised artifact gives the answers that it gave at export."""
+        return all(
+            output.repeats(recorded[name], answers.get(name, _NONE))
+            for name, output in self.outputs.items()
+        )
+
     def accuracy(self, labels: Mapping[str, Array] | None, answers: Answers) -> float | None:
         """Share of right decisions of a task of one output; None where there is none."""
         if labels is None or len(self.outputs) > 1:
             return None
         [(name, output)] = self.outputs.items()
-        fits = answers[name].ndim == 2 and answers[name].shape[1] == output.width
-        return output.accuracy(labels[name], answers[name]) if fits else None
+        found = answers.get(name, _NONE)
+        fits = found.ndim == 2 and found.shape[1] == output.width
+        return output.accuracy(labels[name], found) if fits else None
 
     def answers(self, arrays: Answers) -> list[dict[str, Any]]:
         """Of each example what ``predict`` prints; of several outputs each under its name."""

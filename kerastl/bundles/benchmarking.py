@@ -83,7 +83,8 @@ def benchmark(
         options["split"] = split
     with tempfile.TemporaryDirectory(prefix="kerastl-benchmark-") as temporary:
         work = Path(temporary)
-        kept = golden.read(folder, task).sources
+        paths = [entry["path"] for entry in manifest["artifacts"]]
+        kept = golden.read(folder, task, paths).sources
         task.input.store(work, "inputs", [kept[i % len(kept)] for i in range(BATCH)])
         labels = None
         if data is not None:

@@ -179,7 +179,8 @@ def _limits(manifest: Mapping[str, Any], task: Task) -> str:
     if any(entry["quantization"] for entry in manifest["artifacts"]):
         lines.append("- Quantised files answer slightly differently; the table says how much.")
     lines += [f"- {line}" for line in task.input.caveats(manifest)]
-    said = [line for output in task.outputs.values() for line in output.caveats()]
+    noun, nouns = task.input.noun, task.input.nouns
+    said = [line for output in task.outputs.values() for line in output.caveats(noun, nouns)]
     lines += [f"- {line}" for line in dict.fromkeys(said)]
     return "\n".join(lines)
 

@@ -58,12 +58,12 @@ class _Proof:
         return [*self.examples, *self.files, *self.probes]
 
     def rows(self, part: str) -> slice:
-        """Where the examples, the files or the probes stand among the sources."""
+        """Where the examples, the files, or files and probes stand among the sources."""
         n, files = len(self.examples), len(self.files)
         return {
             "examples": slice(0, n),
             "files": slice(n, n + files),
-            "probes": slice(n + files, None),
+            "others": slice(n, None),
         }[part]
 
     def of(self, part: str) -> dict[str, Array]:
@@ -164,7 +164,7 @@ def _export_to(
         _measured(folder, subject, plan, gate, proof, item, examples, facts)
         for item in plan.artifacts
     ]
-    found = _faults(subject.task, plan, gate, proof, artifacts, answers)
+    found = _faults(task, gate, proof, artifacts, answers)
     if found or not all(artifact.passed for artifact in artifacts):
         causes = diagnose(
             folder, artifacts, task, proof.examples, proof.of("examples"), examples, gate
@@ -315,7 +315,6 @@ def _measured(
 
 def _faults(
     task: Task,
-    plan: Plan,
     gate: Gate,
     proof: _Proof,
     artifacts: Sequence[Artifact],
@@ -323,19 +322,12 @@ def _faults(
 ) -> list[str]:
     found = faults.held_faults(answers, task)
     found += faults.string_faults(answers, task, proof.reference, gate)
-    allowed = plan.input.probe_difference if plan.input != task.input else None
-    for part, sources in (("files", proof.files), ("probes", proof.probes)):
-        found += faults.single_faults(
-            artifacts,
-            answers.rows(proof.rows(part)),
-            task,
-            proof.of(part),
-            sources,
-            gate,
-            allowed=allowed,
-            labels_too=part == "files" or allowed is None,
-        )
-    return found
+    others, answered = [*proof.files, *proof.probes], answers.rows(proof.rows("others"))
+    wanted = proof.of("others")
+    if task.input.equivalents(others[:1]):
+        same = dict.fromkeys(answered, wanted)
+        return found + faults.resize_faults(answered, task, same, len(proof.files))
+    return found + faults.single_faults(artifacts, answered, task, wanted, others, gate)
 
 
 def _labels_given(task: Task, proof: _Proof) -> int | None:

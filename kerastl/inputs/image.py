@@ -19,8 +19,6 @@ from kerastl.inputs.input import BATCH, GOLDEN_LABELS, Input, Spec
 Array = np.ndarray[Any, Any]
 TENSOR = "image"
 SYNTHETIC = 48
-# A level more or less in pixels on the edge between two; without antialiasing it is 100 times so.
-ANY_SIZE_DIFFERENCE = 0.02
 PREPROCESSING = "in the graph: every artifact takes RGB pixels from 0 to 255 as they are"
 SERVE_BYTES_LIMITS = (
     "JPEG and PNG only",
@@ -60,6 +58,8 @@ class Image(Input):
     noun: ClassVar[str] = "image"
     calibrates: ClassVar[bool] = True
     timed_from_arrays: ClassVar[bool] = True
+    # A level more or less in pixels on the edge between two; without antialiasing 100 times that.
+    equivalent_difference: ClassVar[float] = 0.02
 
     size: tuple[int, int]
     any_size: bool = False
@@ -165,11 +165,6 @@ class Image(Input):
         """Images resized by Pillow, where files resize them in the graph."""
         return [decode_image(source, self.size) for source in sources] if self.any_size else []
 
-    @property
-    def probe_difference(self) -> float | None:
-        """What a level more or less in a few pixels may change."""
-        return ANY_SIZE_DIFFERENCE
-
     def suspicions(self, sources: Sequence[Any]) -> Iterator[tuple[list[Any], Input, str]]:
         """Pixels as artifacts with wrong preprocessing would want them."""
         if self.any_size:
@@ -216,7 +211,7 @@ class Image(Input):
             name = _free_name(path.name, answers)
             shutil.copyfile(path, folder / "files" / name)
             artifacts = {key: label for key, label in given.items() if key != "network"}
-            answers[name] = {**answer, "artifacts": artifacts}
+            answers[name] = {**answer, "label": given["network"], "artifacts": artifacts}
         write_json(folder / GOLDEN_LABELS, answers)
 
     def read_golden(self, folder: Path) -> tuple[list[Any], int, dict[int, dict[str, Any]]]:

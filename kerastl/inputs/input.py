@@ -162,10 +162,8 @@ class Input(abc.ABC):
         del sources
         return []
 
-    @property
-    def probe_difference(self) -> float | None:
-        """Largest difference that answers to probes may show; None holds them to the gate."""
-        return None
+    equivalent_difference: ClassVar[float] = 0.0
+    """Largest difference of the answers to ``equivalents`` and to what they are of."""
 
     @abc.abstractmethod
     def store(self, folder: Path, name: str, sources: Sequence[Any]) -> None:
