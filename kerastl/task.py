@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
+from kerastl.errors import ConfigurationError
 from kerastl.inputs import Input
 from kerastl.outputs import Gate, Output, output_from_config, output_named
 
 Array = np.ndarray[Any, Any]
+# Of an answer of several outputs.
+_KEYS = ("input", "label", "probability")
 # What an artifact that lacks an output gives.
 _NONE = np.zeros((0, 0), dtype=np.float32)
 Answers = Mapping[str, Array]
@@ -74,17 +78,18 @@ class Task:
 
         Returns:
             ``max_abs_diff``, the largest, None where one cannot be told; ``label_agreement``, the
-            smallest; ``passed``, whether all did.
+            smallest; ``passed``, whether all did; ``outputs``, of several the same of each.
         """
-        found = [
-            output.figures(reference[name], answers.get(name, _NONE), gate, quantization)
+        found = {
+            name: output.figures(reference[name], answers.get(name, _NONE), gate, quantization)
             for name, output in self.outputs.items()
-        ]
-        diffs = [item["max_abs_diff"] for item in found]
+        }
+        diffs = [item["max_abs_diff"] for item in found.values()]
         return {
             "max_abs_diff": None if None in diffs else max(diffs),
-            "label_agreement": min(item["label_agreement"] for item in found),
-            "passed": all(item["passed"] for item in found),
+            "label_agreement": min(item["label_agreement"] for item in found.values()),
+            "passed": all(item["passed"] for item in found.values()),
+            "outputs": found if len(found) > 1 else {},
         }
 
     def repeats(self, recorded: Answers, answers: Answers) -> bool:
@@ -147,6 +152,25 @@ class Task:
         """The metric that tables show."""
         [name, *others] = self.outputs
         return f"{name}/{self.first.metric}" if others else self.first.metric
+
+
+def check_output_names(names: Iterable[str]) -> None:
+    """Refuses names of outputs that files, or answers, have no place for.
+
+    Raises:
+        ConfigurationError: a name is another key of an answer, or no part of a file's name.
+    """
+    for name in names:
+        if name in _KEYS:
+            raise ConfigurationError(
+                f"An output cannot be called {name!r}: answers hold {', '.join(map(repr, _KEYS))} "
+                "besides. Choose another name."
+            )
+        if not re.fullmatch(r"\w[\w .,()+-]*", name):
+            raise ConfigurationError(
+                f"An output cannot be called {name!r}: give a name of letters, digits, blanks and "
+                "_ . , ( ) + -, which begins with a letter or a digit."
+            )
 
 
 def outputs_from_manifest(manifest: Mapping[str, Any]) -> dict[str, Output]:

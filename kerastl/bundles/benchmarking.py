@@ -78,7 +78,7 @@ def benchmark(
             raise BundleError(f"{file} is missing or was changed. Export the bundle again.")
     task = task_of(manifest, folder)
     formats = [entry["format"] for entry in manifest["artifacts"]]
-    check_installed(formats, to_convert=False, packages=task.input.packages)
+    check_installed(formats, to_convert=False, input=task.input)
     if split is not None:
         options["split"] = split
     with tempfile.TemporaryDirectory(prefix="kerastl-benchmark-") as temporary:

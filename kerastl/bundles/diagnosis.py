@@ -49,11 +49,12 @@ def diagnose(
     for artifact in artifacts:
         if artifact.passed:
             continue
-        reasons = [
-            reason
-            for name, output in task.outputs.items()
-            if (reason := _in_output(output, reference[name], answers[artifact.path].get(name)))
-        ]
+        nouns, reasons = task.input.nouns, []
+        for name, output in task.outputs.items():
+            given = answers[artifact.path].get(name)
+            reason = _in_output(output, reference[name], given, nouns)
+            if reason is not None:
+                reasons.append(f"of {name!r}, {reason}" if len(task.outputs) > 1 else reason)
         if reasons:
             found += [f"{artifact.path}: {reason}" for reason in reasons]
         else:
@@ -61,7 +62,7 @@ def diagnose(
     return found + _in_the_inputs(folder, unexplained, task, examples[:EXAMPLES], reference, gate)
 
 
-def _in_output(output: Output, reference: Array, outputs: Array | None) -> str | None:
+def _in_output(output: Output, reference: Array, outputs: Array | None, nouns: str) -> str | None:
     if outputs is None:
         return "it lacks an output"
     if outputs.shape != reference.shape:
@@ -69,7 +70,7 @@ def _in_output(output: Output, reference: Array, outputs: Array | None) -> str |
     bad = int((~np.isfinite(outputs).all(axis=1)).sum())
     if bad:
         return (
-            f"it answers with values that are not finite on {bad} of {len(outputs)} examples: "
+            f"it answers with values that are not finite on {bad} of {len(outputs)} {nouns}: "
             "a weight is NaN or infinite, or the conversion overflowed"
         )
     few = slice(None) if output.class_names else slice(_FEW)

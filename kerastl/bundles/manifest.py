@@ -275,6 +275,7 @@ def bundle_of(path: Path, manifest: dict[str, Any]) -> Bundle:
             accuracy=entry.get("accuracy"),
             seconds=entry.get("seconds"),
             float_layers=tuple(entry.get("float_layers", ())),
+            outputs=entry["parity"].get("outputs", {}),
         )
         for entry in manifest["artifacts"]
     )

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 
+from kerastl.errors import ConfigurationError
 from kerastl.files import read_json, write_json
 from kerastl.inputs.examples import ImageExamples, Readable, decode
 from kerastl.inputs.image_probes import probe_images, synthetic_images, vertical_pass_may_lead
@@ -152,6 +153,16 @@ class Image(Input):
             image = any_size.resize(image, *self.size)
         return tf.cast(image, network.inputs[0].dtype)
 
+    def calibration(self, sources: Sequence[Any]) -> Array:
+        """Pixels, in which there has to be something to see."""
+        pixels = super().calibration(sources)
+        if pixels.min() == pixels.max():
+            raise ConfigurationError(
+                f"calibration holds images of one grey level alone, {pixels.min()}: no value range "
+                "can be measured on them. Pass training images."
+            )
+        return pixels
+
     @property
     def builtin(self) -> tuple[list[Any], str]:
         """Noise, gradients and blobs."""
@@ -276,31 +287,28 @@ class Image(Input):
     runner_packages: ClassVar[tuple[str, ...]] = ("pillow", "numpy")
     runner_example: ClassVar[str] = "photo.jpg"
 
-    def how_to_feed(self, manifest: Mapping[str, Any], outputs: Sequence[str]) -> str:
+    def how_to_feed(self, manifest: Mapping[str, Any]) -> str:
         """Decoding and resizing."""
         height, width = self.size
-        named = " and ".join(f"`{name}`" for name in outputs)
         return (
             f"The input `{TENSOR}` is float32 `(batch, {height}, {width}, 3)`: RGB, 0 to 255, no "
             "other preprocessing. A file is decoded with its EXIF orientation applied and "
             f"transparency on white, then stretched to {width} x {height} pixels (Pillow's "
-            f"antialiased bilinear filter). The artifacts answer with {named}; class names are in "
-            "`labels.txt`, in the order of the columns. The runner scripts do all of this and need "
-            "neither Keras nor kerastl:"
+            "antialiased bilinear filter)."
         )
 
-    def notes_on(self, entry: Mapping[str, Any]) -> list[str]:
+    def notes_on(self, entry: Mapping[str, Any], answers: str) -> list[str]:
         """Encoded files."""
         if "serve_bytes" not in entry.get("signatures", ()):
             return []
         return [
             "The SavedModel's signature `serve_bytes` takes encoded JPEG or PNG strings as "
-            "`image_bytes`."
+            f"`image_bytes` and returns {answers}."
         ]
 
     def caveats(self, manifest: Mapping[str, Any]) -> list[str]:
         """What decoding in the graph leaves out."""
-        if not any(self.notes_on(entry) for entry in manifest["artifacts"]):
+        if not any(self.notes_on(entry, "") for entry in manifest["artifacts"]):
             return []
         return [f"`serve_bytes`: {'; '.join(SERVE_BYTES_LIMITS)}."]
 

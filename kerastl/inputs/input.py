@@ -143,6 +143,10 @@ class Input(abc.ABC):
     calibrates: ClassVar[bool] = False
     """Whether quantised files measure value ranges on training examples."""
 
+    def calibration(self, sources: Sequence[Any]) -> Array:
+        """What ranges are measured on, as ``batches`` yields it; raises ConfigurationError."""
+        return np.concatenate([batch for _, batch in self.batches(sources)])
+
     def quantized_formats(self, quantization: str) -> tuple[str, ...]:
         """Formats that make a quantised file where no format is named."""
         del quantization
@@ -286,12 +290,17 @@ class Input(abc.ABC):
     """What such a script is given."""
 
     @abc.abstractmethod
-    def how_to_feed(self, manifest: Mapping[str, Any], outputs: Sequence[str]) -> str:
-        """How a source becomes what an artifact takes, and what it answers with."""
+    def how_to_feed(self, manifest: Mapping[str, Any]) -> str:
+        """How a source becomes what an artifact takes."""
 
-    def notes_on(self, entry: Mapping[str, Any]) -> list[str]:
-        """Sentences on an artifact: ``entry`` is its part of the manifest."""
-        del entry
+    def notes_on(self, entry: Mapping[str, Any], answers: str) -> list[str]:
+        """Sentences on an artifact.
+
+        Args:
+            entry: its part of the manifest.
+            answers: what it answers strings with, where it takes any.
+        """
+        del entry, answers
         return []
 
     def caveats(self, manifest: Mapping[str, Any]) -> list[str]:
