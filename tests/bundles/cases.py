@@ -73,6 +73,15 @@ def text_case(folder):
     return Case(model, bundle, steps, given, 64, {None: 1e-5, "float16": 0.01, "dynamic": 0.2})
 
 
+def several_of_text_case(folder):
+    model = text_models.several_model()
+    bundle, steps = exported(
+        model, folder, quantize=("dynamic",), gate=Gate(quantized_label_agreement=0.5)
+    )
+    given = [*text_models.texts(6, seed=3), *PROBES]
+    return Case(model, bundle, steps, given, 64, {None: 1e-4, "dynamic": 2.0})
+
+
 def vector_case(folder):
     model = text_models.embedding_model(dimensions=24)
     bundle, steps = exported(

@@ -144,6 +144,15 @@ def text_case(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def several_of_text_case(tmp_path_factory):
+    pytest.importorskip("keras_hub")
+    pytest.importorskip("tensorflow_text")
+    from . import cases
+
+    return cases.several_of_text_case(tmp_path_factory.mktemp("several_of_text"))
+
+
+@pytest.fixture(scope="session")
 def vector_case(tmp_path_factory):
     pytest.importorskip("keras_hub")
     pytest.importorskip("tensorflow_text")
@@ -159,7 +168,7 @@ def several_case(trained, tmp_path_factory):
     return cases.several_case(trained, tmp_path_factory.mktemp("several"))
 
 
-@pytest.fixture(scope="session", params=["image", "text", "vector", "several"])
+@pytest.fixture(scope="session", params=["image", "text", "vector", "several", "several_of_text"])
 def case(request):
     """Each of the cases in turn."""
     return request.getfixturevalue(f"{request.param}_case")

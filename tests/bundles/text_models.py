@@ -9,7 +9,7 @@ import numpy as np
 
 from kerastl.backbones import MASK_LAYER, FixedLength, PaddingMask
 from kerastl.backbones.text_build import flatten
-from kerastl.heads import TextHead, attach_embedding
+from kerastl.heads import TextHead, attach_embedding, pool
 from kerastl.inputs import Text
 from kerastl.model import EmbeddingModel, TrainedModel
 from kerastl.outputs import Classes, Labels, Number, Vector
@@ -103,6 +103,29 @@ def network_of(output, *, pooling="mean", tokenizer=None, family="BertBackbone")
     return keras.Model(model.inputs[0], attached(model.outputs[0], mask, output, pooling))
 
 
+def several_model():
+    """Two outputs on one encoder: any number of labels, and a number."""
+    tokenizer = word_piece()
+    outputs = {
+        "topics": Labels(NAMES, thresholds=(0.4, 0.5, 0.6)),
+        "stars": Number(quantity="stars"),
+    }
+    model = encoder(tokenizer)
+    features = pool(model.outputs[0], mask_of(model, tokenizer), "attention", seed=0)
+    made = [output.attach(features, name=name, seed=3) for name, output in outputs.items()]
+    network = keras.Model(model.inputs[0], made)
+    own = TrainedModel(network, Task(Text(tokenizer, MAX_LENGTH), outputs))
+    for name in outputs:
+        _tell_apart(own, network.get_layer(name))
+    given = texts()
+    answers = own.outputs(list(given))
+    labels = {
+        "topics": (answers["topics"] > 0.5).astype("float32"),
+        "stars": answers["stars"][:, 0],
+    }
+    return dataclasses.replace(own, samples=Samples(given, labels, given[:8]))
+
+
 def embedding_model(*, pooling="mean", dimensions=None, tokenizer=None, samples=True):
     """An encoder with its vectors as the output."""
     tokenizer = tokenizer or word_piece()
@@ -133,7 +156,7 @@ def text_model(
     network = network_of(output, pooling=pooling, tokenizer=tokenizer, family=family)
     task = Task.of_one(Text(tokenizer, max_length), output)
     own = TrainedModel(network, task)
-    _tell_apart(own)
+    _tell_apart(own, network.layers[-1])
     if not samples:
         return own
     given = texts()
@@ -147,9 +170,9 @@ def text_model(
     return dataclasses.replace(own, samples=Samples(given, known, given[:8]))
 
 
-def _tell_apart(model):
-    """Scales the last layer so that the texts get all labels, and none by a hair."""
-    head, tokenizer = model.network.layers[-1], model.task.input.tokenizer
+def _tell_apart(model, head):
+    """Scales a last layer so that the texts get all labels, and none by a hair."""
+    tokenizer = model.task.input.tokenizer
     ids = tokenizer.encode(texts(), model.task.input.max_length).ids
     inside = keras.Model(model.network.inputs, head.input).predict(tokenizer.pad(ids)[0], verbose=0)
     raw = inside @ np.asarray(head.kernel)
