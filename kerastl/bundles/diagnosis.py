@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,8 @@ def diagnose(
         nouns, reasons = task.input.nouns, []
         for name, output in task.outputs.items():
             given = answers[artifact.path].get(name)
-            reason = _in_output(output, reference[name], given, nouns)
+            judge = partial(output.figures, gate=gate, quantization=artifact.quantization)
+            reason = _in_output(output, reference[name], given, nouns, judge)
             if reason is not None:
                 reasons.append(f"of {name!r}, {reason}" if len(task.outputs) > 1 else reason)
         if reasons:
@@ -62,7 +64,13 @@ def diagnose(
     return found + _in_the_inputs(folder, unexplained, task, examples[:EXAMPLES], reference, gate)
 
 
-def _in_output(output: Output, reference: Array, outputs: Array | None, nouns: str) -> str | None:
+def _in_output(
+    output: Output,
+    reference: Array,
+    outputs: Array | None,
+    nouns: str,
+    figures: Callable[[Array, Array], dict[str, Any]],
+) -> str | None:
     if outputs is None:
         return "it lacks an output"
     if outputs.shape != reference.shape:
@@ -80,7 +88,7 @@ def _in_output(output: Output, reference: Array, outputs: Array | None, nouns: s
     restored = np.empty_like(outputs)
     restored[:, order] = outputs
     # Columns that are merely near to one another are no explanation.
-    if not np.abs(restored - reference).mean() < 0.5 * np.abs(outputs - reference).mean():
+    if not figures(reference, restored)["passed"]:
         return None
     first = next(index for index, target in enumerate(order) if index != target)
     return (
