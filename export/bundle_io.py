@@ -28,6 +28,10 @@ class ImageReader:
         # None: the graph takes any size and resizes by itself.
         self.size = None if resize["in_graph"] else tuple(resize["size"])
 
+    def shown(self, source: str) -> str:
+        """A path as it is printed."""
+        return source
+
     def __call__(self, source: str) -> Feeds:
         """Upright RGB on white, stretched to (height, width) if any: float32, 0 to 255."""
         from PIL import Image, ImageOps
@@ -57,6 +61,10 @@ class TextReader:
         self.length: int | None = None
         # SavedModels may divide texts into tokens themselves.
         self.as_strings = False
+
+    def shown(self, source: str) -> str:
+        """A text as it is printed, on one line."""
+        return repr(source)
 
     def __call__(self, source: str) -> Feeds:
         """Ids with start and end tokens, cut to the model's length, and their mask."""
@@ -185,4 +193,4 @@ def main(
         print(json.dumps({"predictions": answers}))
     else:
         for item in answers:
-            print(f"{item['input']}\t{shown(item)}")
+            print(f"{read.shown(item['input'])}\t{shown(item)}")

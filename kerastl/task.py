@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
+from kerastl.errors import ConfigurationError
 from kerastl.inputs import Input
 from kerastl.outputs import Gate, Output, output_from_config, output_named
 
 Array = np.ndarray[Any, Any]
+# Of an answer of several outputs.
+_KEYS = ("input", "label", "probability")
+# What an artifact that lacks an output gives.
+_NONE = np.zeros((0, 0), dtype=np.float32)
 Answers = Mapping[str, Array]
 """Of a network or an artifact, by the output's name ``(n, width)``."""
 
@@ -72,26 +78,35 @@ class Task:
 
         Returns:
             ``max_abs_diff``, the largest, None where one cannot be told; ``label_agreement``, the
-            smallest; ``passed``, whether all did.
+            smallest; ``passed``, whether all did; ``outputs``, of several the same of each.
         """
-        found = [
-            output.figures(reference[name], answers[name], gate, quantization)
+        found = {
+            name: output.figures(reference[name], answers.get(name, _NONE), gate, quantization)
             for name, output in self.outputs.items()
-        ]
-        diffs = [item["max_abs_diff"] for item in found]
+        }
+        diffs = [item["max_abs_diff"] for item in found.values()]
         return {
             "max_abs_diff": None if None in diffs else max(diffs),
-            "label_agreement": min(item["label_agreement"] for item in found),
-            "passed": all(item["passed"] for item in found),
+            "label_agreement": min(item["label_agreement"] for item in found.values()),
+            "passed": all(item["passed"] for item in found.values()),
+            "outputs": found if len(found) > 1 else {},
         }
+
+    def repeats(self, recorded: Answers, answers: Answers) -> bool:
+        """Whether a quantised artifact gives the answers that it gave at export."""
+        return all(
+            output.repeats(recorded[name], answers.get(name, _NONE))
+            for name, output in self.outputs.items()
+        )
 
     def accuracy(self, labels: Mapping[str, Array] | None, answers: Answers) -> float | None:
         """Share of right decisions of a task of one output; None where there is none."""
         if labels is None or len(self.outputs) > 1:
             return None
         [(name, output)] = self.outputs.items()
-        fits = answers[name].ndim == 2 and answers[name].shape[1] == output.width
-        return output.accuracy(labels[name], answers[name]) if fits else None
+        found = answers.get(name, _NONE)
+        fits = found.ndim == 2 and found.shape[1] == output.width
+        return output.accuracy(labels[name], found) if fits else None
 
     def answers(self, arrays: Answers) -> list[dict[str, Any]]:
         """Of each example what ``predict`` prints; of several outputs each under its name."""
@@ -148,6 +163,25 @@ def measure(
     if len(outputs) == 1:
         return next(iter(found.values()), {})
     return {f"{name}/{key}": value for name, row in found.items() for key, value in row.items()}
+
+
+def check_output_names(names: Iterable[str]) -> None:
+    """Refuses names of outputs that files, or answers, have no place for.
+
+    Raises:
+        ConfigurationError: a name is another key of an answer, or no part of a file's name.
+    """
+    for name in names:
+        if name in _KEYS:
+            raise ConfigurationError(
+                f"An output cannot be called {name!r}: answers hold {', '.join(map(repr, _KEYS))} "
+                "besides. Choose another name."
+            )
+        if not re.fullmatch(r"\w[\w .,()+-]*", name):
+            raise ConfigurationError(
+                f"An output cannot be called {name!r}: give a name of letters, digits, blanks and "
+                "_ . , ( ) + -, which begins with a letter or a digit."
+            )
 
 
 def outputs_from_manifest(manifest: Mapping[str, Any]) -> dict[str, Output]:

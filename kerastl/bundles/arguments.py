@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ import numpy as np
 from kerastl.bundles.bundle import LiteRTOptions
 from kerastl.bundles.subject import Subject
 from kerastl.errors import ConfigurationError, ImageError, did_you_mean
-from kerastl.formats import FORMATS, NEED_CALIBRATION, QUANTIZATIONS
+from kerastl.formats import CALIBRATED, FORMATS, NEED_CALIBRATION, QUANTIZATIONS
 from kerastl.inputs import Input
+from kerastl.task import check_output_names
 
 Array = np.ndarray[Any, Any]
 MAX_FILES = 16
@@ -52,12 +53,15 @@ class Plan:
         formats: names, in their canonical order.
         quantize: by format, the quantisations.
         litert: options of LiteRT files.
+        calibration: what value ranges are measured on, as ``Input.calibration`` gives it; None
+            where no file needs it, or there is none.
     """
 
     input: Input
     formats: list[str]
     quantize: dict[str, list[str]]
     litert: LiteRTOptions
+    calibration: Array | None = None
 
     @property
     def artifacts(self) -> list[tuple[str, str | None]]:
@@ -88,6 +92,9 @@ def plan_of(
         ConfigurationError: it cannot be.
     """
     own = subject.task.input
+    check_output_names(subject.task.outputs)
+    for output in subject.task.outputs.values():
+        check_class_names(output.class_names)
     chosen = check_choices("formats", formats, tuple(FORMATS))
     if not chosen:
         raise ConfigurationError(f"formats is empty; allowed are {tuple(FORMATS)}.")
@@ -113,6 +120,9 @@ def plan_of(
                 f"ranges on. Pass calibration=, about 100 training {own.nouns} as the network "
                 "takes them."
             )
+    given = subject.samples.calibration
+    if plan.needs(CALIBRATED) and own.calibrates and len(given):
+        return replace(plan, calibration=own.calibration(given))
     return plan
 
 
@@ -129,30 +139,23 @@ def _quantizations(
         if colon:
             check_choices("quantize", [named], tuple(FORMATS))
         wanted = [named] if colon else input.quantized_formats(quantization)
-        takers = [
-            name for name in wanted if name in formats and quantization in FORMATS[name].paths
-        ]
-        if not takers:
+        able = [name for name in wanted if quantization in FORMATS[name].paths]
+        takers = [name for name in able if name in formats]
+        if not able:
+            held = [key for key in FORMATS[named].paths if key is not None]
             raise ConfigurationError(
-                f"quantize={list(quantize)} makes {_files(wanted, quantization)}, and "
-                f"formats={list(formats)} has none of these. Add one."
+                f"quantize has {item!r}, and {FORMATS[named].title} files are not made in "
+                f"{quantization!r}. Allowed are {', '.join(map(repr, held)) or 'none'}."
+            )
+        if not takers:
+            titles = " and ".join(FORMATS[name].title for name in able)
+            raise ConfigurationError(
+                f"quantize={list(quantize)} makes {titles} files, and formats={list(formats)} has "
+                f"no {' and no '.join(map(repr, able))}. Add one."
             )
         for name in takers:
             made.setdefault(name, []).append(quantization)
-    return {
-        name: [quantization for quantization in QUANTIZATIONS if quantization in made[name]]
-        for name in made
-    }
-
-
-def _files(names: Sequence[str], quantization: str) -> str:
-    able = [name for name in names if quantization in FORMATS[name].paths]
-    titles = " and ".join(FORMATS[name].title for name in able)
-    return (
-        f"{titles} files ({', '.join(map(repr, able))})"
-        if able
-        else f"no files of {quantization!r}"
-    )
+    return {name: [each for each in QUANTIZATIONS if each in made[name]] for name in made}
 
 
 def _check_litert(
@@ -215,16 +218,6 @@ def check_images(name: str, images: Array | None, shape: tuple[int, int, int]) -
         raise ConfigurationError(
             f"{name} must have the network's input size, (n, {shape[0]}, {shape[1]}, 3) with n "
             f"of 1 or more; received {images.shape}."
-        )
-
-
-def check_calibration(images: Array | None, shape: tuple[int, int, int]) -> None:
-    """Refuses what ``check_images`` refuses, and images in which there is nothing to see."""
-    check_images("calibration", images, shape)
-    if images is not None and images.min() == images.max():
-        raise ConfigurationError(
-            f"calibration holds images of one grey level alone, {images.min()}: no value range can "
-            "be measured on them. Pass training images."
         )
 
 

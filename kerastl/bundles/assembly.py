@@ -84,7 +84,7 @@ def write_bundle(
                 gate,
                 proof.kind,
                 facts[artifact.path],
-                _details(task, examples, rows[artifact.path], gate, artifact.quantization),
+                _details(task, examples, rows[artifact.path], gate, artifact),
             )
             for artifact in artifacts
         ],
@@ -105,22 +105,18 @@ def _details(
     reference: Mapping[str, Array],
     answers: Mapping[str, Array],
     gate: Gate,
-    quantization: str | None,
+    artifact: Artifact,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """What an artifact's parity says besides, of several outputs each for itself as well."""
     found = {
-        name: output.parity_details(reference[name], answers[name], gate, quantization)
+        name: output.parity_details(reference[name], answers[name], gate, artifact.quantization)
         for name, output in task.outputs.items()
     }
     if len(found) == 1:
         return next(iter(found.values()))
     outputs = {
-        name: {
-            **output.figures(reference[name], answers[name], gate, quantization),
-            "threshold": found[name][0],
-            **found[name][1],
-        }
-        for name, output in task.outputs.items()
+        name: {**artifact.outputs[name], "threshold": threshold, **more}
+        for name, (threshold, more) in found.items()
     }
     return {}, {"outputs": outputs}
 

@@ -80,12 +80,13 @@ def benchmark(
             raise BundleError(f"{file} is missing or was changed. Export the bundle again.")
     task = task_of(manifest, folder)
     formats = [entry["format"] for entry in manifest["artifacts"]]
-    check_installed(formats, to_convert=False, packages=task.input.packages)
+    check_installed(formats, to_convert=False, input=task.input)
     if split is not None:
         options["split"] = split
     with tempfile.TemporaryDirectory(prefix="kerastl-benchmark-") as temporary:
         work = Path(temporary)
-        kept = golden.read(folder, task).sources
+        paths = [entry["path"] for entry in manifest["artifacts"]]
+        kept = golden.read(folder, task, paths).sources
         task.input.store(work, "inputs", [kept[i % len(kept)] for i in range(BATCH)])
         labels = None
         if data is not None:

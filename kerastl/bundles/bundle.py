@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +104,7 @@ class Artifact:
         accuracy: share of right decisions, where true labels were given and there are classes.
         seconds: time the conversion took.
         float_layers: layers of a quantised file whose weights stay in float.
+        outputs: of several outputs each one's ``max_abs_diff``, ``label_agreement`` and ``passed``.
     """
 
     format: str
@@ -118,6 +119,7 @@ class Artifact:
     accuracy: float | None = None
     seconds: float | None = None
     float_layers: tuple[str, ...] = ()
+    outputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

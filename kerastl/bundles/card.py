@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kerastl.formats import FORMATS
+from kerastl.formats.labels import label_files
+from kerastl.formats.pairs import pair_of
 from kerastl.metrics import wilson_interval
 from kerastl.task import Task
 
@@ -39,11 +41,13 @@ def _front_matter(manifest: Mapping[str, Any], task: Task) -> str:
     if manifest.get("licence"):
         # JSON strings are YAML strings, quotes and all.
         lines.append(f"license: {json.dumps(str(manifest['licence']), ensure_ascii=False)}")
-    tags = task.first.hub_tags(task.input.kind) if len(task.outputs) == 1 else (task.name,)
-    tags = tuple(tag.replace("_", "-") for tag in tags)
+    tags = [tag for output in task.outputs.values() for tag in output.hub_tags(task.input.kind)]
+    if len(task.outputs) == 1:
+        # The hub knows no pipeline of several answers.
+        lines.append(f"pipeline_tag: {tags[0]}")
     libraries = [FORMATS[name].hub_library for name in _formats(manifest)]
-    lines += [f"pipeline_tag: {tags[0]}", "tags:", *(f"- {tag}" for tag in tags)]
-    lines += ["- kerastl", *(f"- {name}" for name in libraries), "---"]
+    lines += ["tags:", *(f"- {tag}" for tag in dict.fromkeys([*tags, "kerastl", *libraries]))]
+    lines.append("---")
     return "\n".join(lines)
 
 
@@ -62,22 +66,31 @@ def _intended_use(manifest: Mapping[str, Any], task: Task) -> str:
 
 
 def _running(manifest: Mapping[str, Any], task: Task) -> str:
+    outputs = [*task.outputs]
+    held = [_code(name) for name, content in label_files(task.outputs).items() if content]
+    classes = f" Class names are in {_and(held)}, in the order of the columns." if held else ""
     lines = [
         "## How to run it",
         "",
-        task.input.how_to_feed(manifest, list(task.outputs)),
+        f"{task.input.how_to_feed(manifest)} The artifacts answer with {_and(map(_code, outputs))}."
+        f"{classes} The runner scripts do all of this and need neither Keras nor kerastl:",
         "",
         "```",
     ]
     for name in _formats(manifest):
-        script, packages = FORMATS[name].runner
+        script, runtime = FORMATS[name].runner
+        pair = pair_of(task.input.kind, name)
+        more = [] if pair is None else [module.replace("_", "-") for module in pair.packages]
         lines += [
-            f"pip install {packages} {' '.join(task.input.runner_packages)}",
+            f"pip install {' '.join([runtime, *more, *task.input.runner_packages])}",
             f"python {script} BUNDLE {task.input.runner_example}",
         ]
     lines.append("```")
+    if len(outputs) == 1 and task.only.names_one_class:
+        outputs.append("label")
     for entry in manifest["artifacts"]:
-        lines += [line for text in task.input.notes_on(entry) for line in ("", text)]
+        notes = task.input.notes_on(entry, _and(map(_code, outputs)))
+        lines += [line for text in notes for line in ("", text)]
     lines += ["", "`kerastl verify BUNDLE` proves every file again, by hash and by answer."]
     return "\n".join(lines)
 
@@ -179,9 +192,15 @@ def _limits(manifest: Mapping[str, Any], task: Task) -> str:
     if any(entry["quantization"] for entry in manifest["artifacts"]):
         lines.append("- Quantised files answer slightly differently; the table says how much.")
     lines += [f"- {line}" for line in task.input.caveats(manifest)]
-    said = [line for output in task.outputs.values() for line in output.caveats()]
+    noun, nouns = task.input.noun, task.input.nouns
+    said = [line for output in task.outputs.values() for line in output.caveats(noun, nouns)]
     lines += [f"- {line}" for line in dict.fromkeys(said)]
     return "\n".join(lines)
+
+
+def _and(parts: Iterable[str]) -> str:
+    *others, last = parts
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _code(text: Any) -> str:

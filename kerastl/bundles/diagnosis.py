@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +50,13 @@ def diagnose(
     for artifact in artifacts:
         if artifact.passed:
             continue
-        reasons = [
-            reason
-            for name, output in task.outputs.items()
-            if (reason := _in_output(output, reference[name], answers[artifact.path].get(name)))
-        ]
+        nouns, reasons = task.input.nouns, []
+        for name, output in task.outputs.items():
+            given = answers[artifact.path].get(name)
+            judge = partial(output.figures, gate=gate, quantization=artifact.quantization)
+            reason = _in_output(output, reference[name], given, nouns, judge)
+            if reason is not None:
+                reasons.append(f"of {name!r}, {reason}" if len(task.outputs) > 1 else reason)
         if reasons:
             found += [f"{artifact.path}: {reason}" for reason in reasons]
         else:
@@ -61,7 +64,13 @@ def diagnose(
     return found + _in_the_inputs(folder, unexplained, task, examples[:EXAMPLES], reference, gate)
 
 
-def _in_output(output: Output, reference: Array, outputs: Array | None) -> str | None:
+def _in_output(
+    output: Output,
+    reference: Array,
+    outputs: Array | None,
+    nouns: str,
+    figures: Callable[[Array, Array], dict[str, Any]],
+) -> str | None:
     if outputs is None:
         return "it lacks an output"
     if outputs.shape != reference.shape:
@@ -69,7 +78,7 @@ def _in_output(output: Output, reference: Array, outputs: Array | None) -> str |
     bad = int((~np.isfinite(outputs).all(axis=1)).sum())
     if bad:
         return (
-            f"it answers with values that are not finite on {bad} of {len(outputs)} examples: "
+            f"it answers with values that are not finite on {bad} of {len(outputs)} {nouns}: "
             "a weight is NaN or infinite, or the conversion overflowed"
         )
     few = slice(None) if output.class_names else slice(_FEW)
@@ -79,7 +88,7 @@ def _in_output(output: Output, reference: Array, outputs: Array | None) -> str |
     restored = np.empty_like(outputs)
     restored[:, order] = outputs
     # Columns that are merely near to one another are no explanation.
-    if not np.abs(restored - reference).mean() < 0.5 * np.abs(outputs - reference).mean():
+    if not figures(reference, restored)["passed"]:
         return None
     first = next(index for index, target in enumerate(order) if index != target)
     return (

@@ -24,7 +24,7 @@ from kerastl.bundles.running import Answers, run_artifacts
 from kerastl.bundles.subject import Subject
 from kerastl.errors import ExportError
 from kerastl.files import atomic_folder
-from kerastl.formats import CALIBRATED, DEFAULT_FORMATS, FORMATS
+from kerastl.formats import DEFAULT_FORMATS, FORMATS
 from kerastl.outputs import Gate
 from kerastl.task import Task
 
@@ -58,12 +58,12 @@ class _Proof:
         return [*self.examples, *self.files, *self.probes]
 
     def rows(self, part: str) -> slice:
-        """Where the examples, the files or the probes stand among the sources."""
+        """Where the examples, the files, or files and probes stand among the sources."""
         n, files = len(self.examples), len(self.files)
         return {
             "examples": slice(0, n),
             "files": slice(n, n + files),
-            "probes": slice(n + files, None),
+            "others": slice(n, None),
         }[part]
 
     def of(self, part: str) -> dict[str, Array]:
@@ -112,7 +112,7 @@ def export_subject(
     plan = plan_of(subject, formats, quantize, litert, any_size)
     networks.check_outputs(subject.network, subject.task)
     provenance = manifest.provenance_entries(subject.details)
-    check_installed(plan.formats, to_convert=True, packages=plan.input.packages)
+    check_installed(plan.formats, to_convert=True, input=plan.input)
     check = manifest.refuse_foreign_folder
     with (
         atomic_folder(path, overwrite=overwrite, check=check) as folder,
@@ -164,7 +164,7 @@ def _export_to(
         _measured(folder, subject, plan, gate, proof, item, examples, facts)
         for item in plan.artifacts
     ]
-    found = _faults(subject.task, plan, gate, proof, artifacts, answers)
+    found = _faults(task, gate, proof, artifacts, answers)
     if found or not all(artifact.passed for artifact in artifacts):
         causes = diagnose(
             folder, artifacts, task, proof.examples, proof.of("examples"), examples, gate
@@ -217,10 +217,10 @@ def _refuse_batch_dependent_network(network: Any, task: Task, proof: _Proof, gat
     """
     if network.inputs[0].shape[0] is not None:
         return
-    [(_, batch)] = task.input.batches([proof.sources[0]])
-    alone = task.by_name(network(batch.astype(network.inputs[0].dtype), training=False))
-    for name, values in alone.items():
-        diff = float(np.abs(proof.reference[name][:1] - np.asarray(values)).max())
+    from kerastl.model.predicting import predict_sources
+
+    for name, values in predict_sources(network, task, proof.sources[:1]).items():
+        diff = float(np.abs(proof.reference[name][:1] - values).max())
         # A kernel for one row may round in another way than that for many.
         if diff > max(gate.max_abs_diff, Gate().max_abs_diff) * task.outputs[name].scale(
             proof.reference[name]
@@ -252,9 +252,8 @@ def _convert(
         networks.save_network(network, work / "network.keras")
         plan.input.pack(work)
         plan.input.store(work, "sources", proof.sources)
-        calibration = subject.samples.calibration
-        if plan.needs(CALIBRATED) and len(calibration) and plan.input.calibrates:
-            np.save(work / "calibration.npy", np.stack(calibration))
+        if plan.calibration is not None:
+            np.save(work / "calibration.npy", plan.calibration)
         entries = plan.input.manifest_entries()
         job = {
             "does": "convert",
@@ -315,7 +314,6 @@ def _measured(
 
 def _faults(
     task: Task,
-    plan: Plan,
     gate: Gate,
     proof: _Proof,
     artifacts: Sequence[Artifact],
@@ -323,19 +321,12 @@ def _faults(
 ) -> list[str]:
     found = faults.held_faults(answers, task)
     found += faults.string_faults(answers, task, proof.reference, gate)
-    allowed = plan.input.probe_difference if plan.input != task.input else None
-    for part, sources in (("files", proof.files), ("probes", proof.probes)):
-        found += faults.single_faults(
-            artifacts,
-            answers.rows(proof.rows(part)),
-            task,
-            proof.of(part),
-            sources,
-            gate,
-            allowed=allowed,
-            labels_too=part == "files" or allowed is None,
-        )
-    return found
+    others, answered = [*proof.files, *proof.probes], answers.rows(proof.rows("others"))
+    wanted = proof.of("others")
+    if task.input.equivalents(others[:1]):
+        same = dict.fromkeys(answered, wanted)
+        return found + faults.resize_faults(answered, task, same, len(proof.files))
+    return found + faults.single_faults(artifacts, answered, task, wanted, others, gate)
 
 
 def _labels_given(task: Task, proof: _Proof) -> int | None:

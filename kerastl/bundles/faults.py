@@ -35,8 +35,8 @@ def string_faults(
 
     Args:
         answers: of all sources.
-        task: what comes out.
-        reference: the network's outputs for all sources, ``(n, width)`` by name.
+        task: what goes in and what comes out.
+        reference: the network's outputs for the sources, ``(n, width)`` by name.
         gate: the thresholds.
     """
     faults = []
@@ -44,14 +44,13 @@ def string_faults(
         wanted = {name: reference[name][answers.positions] for name in task.outputs}
         figures = task.figures(wanted, found, gate, None)
         if not figures["passed"]:
-            diff = figures["max_abs_diff"]
             faults.append(
-                f"{path} answers strings otherwise than the network, from {task.input.noun} to "
+                f"{path} answers strings otherwise than the network, from the string to the "
                 f"answer: agreement {figures['label_agreement']:.4f}, largest difference "
-                f"{'not finite' if diff is None else f'{diff:.2e}'}"
+                f"{_difference(figures)}"
             )
         labels = answers.facts[path]["labels"]
-        if labels is not None and labels != task.decode(found):
+        if labels is not None and figures["passed"] and labels != task.decode(found):
             faults.append(f"{path} names other labels than its own answers do")
     return faults
 
@@ -63,9 +62,6 @@ def single_faults(
     reference: Mapping[str, Array],
     sources: Sequence[Any],
     gate: Gate,
-    *,
-    allowed: float | None = None,
-    labels_too: bool = True,
 ) -> list[str]:
     """Sources that each float artifact must answer as the network does, one by one.
 
@@ -73,16 +69,12 @@ def single_faults(
         artifacts: quantised ones are judged on the examples, and of those that failed the report
             says enough.
         answers: by path and output name, ``(n, width)``.
-        task: what comes out.
+        task: what goes in and what comes out.
         reference: the network's outputs, ``(n, width)`` by name.
         sources: files, or what no data set holds.
         gate: the thresholds.
-        allowed: largest difference where it is another than the gate's.
-        labels_too: whether decisions have to agree.
     """
     faults = []
-    if allowed is not None:
-        gate = Gate(allowed, gate.label_agreement if labels_too else 0.0)
     for artifact in artifacts:
         if artifact.quantization is not None or not artifact.passed:
             continue
@@ -95,9 +87,45 @@ def single_faults(
                 faults.append(
                     f"{artifact.path} answers {task.input.shown(source)} otherwise: "
                     f"{_shown(task, got)}, not {_shown(task, wanted)}; largest difference "
-                    f"{figures['max_abs_diff']}"
+                    f"{_difference(figures)}"
                 )
     return faults
+
+
+def resize_faults(
+    answers: Mapping[str, Mapping[str, Array]],
+    task: Task,
+    wanted: Mapping[str, Mapping[str, Array]],
+    files: int,
+) -> list[str]:
+    """Artifacts that make something else of examples as they come than training does.
+
+    Args:
+        answers: by path and output name, for examples as they come, ``(n, width)``.
+        task: what goes in and what comes out.
+        wanted: the same for these examples as training makes them.
+        files: how many of the first examples must be given the same labels besides.
+    """
+    allowed = task.input.equivalent_difference
+    near, same = Gate(allowed, label_agreement=0.0), Gate(allowed)
+    faults = []
+    for path, found in answers.items():
+        figures = task.figures(wanted[path], found, near, None)
+        decided = {name: values[:files] for name, values in found.items()}
+        due = {name: values[:files] for name, values in wanted[path].items()}
+        agreement = task.figures(due, decided, same, None)["label_agreement"] if files else 1.0
+        if not figures["passed"] or agreement < 1:
+            faults.append(
+                f"{path} resizes in another way than training: largest difference "
+                f"{_difference(figures)} (allowed: {allowed:g}); of {files} files "
+                f"{1 - agreement:.0%} get another label"
+            )
+    return faults
+
+
+def _difference(figures: Mapping[str, Any]) -> str:
+    diff = figures["max_abs_diff"]
+    return "not finite, or of another shape" if diff is None else f"{diff:.2e}"
 
 
 def _shown(task: Task, answers: Mapping[str, Array]) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import zipfile
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from kerastl.task import Task
 
 Array = np.ndarray[Any, Any]
 NETWORK = "network"
-_INPUTS, _OUTPUTS = "inputs.npz", "outputs.npz"
+_OUTPUTS, _FILE_OUTPUTS = "outputs.npz", "file_outputs.npz"
 # Between an artifact's path and an output's name, in tasks of several outputs.
 _BETWEEN = "::"
 
@@ -26,17 +27,31 @@ class Golden:
 
     Attributes:
         sources: examples, then files.
-        files: how many of the last sources are files, whose answers are written as labels alone.
-        outputs: of the examples, ``(n, width)`` by output name, under ``"network"`` and under
-            every artifact's path.
-        labels: of each source whose label is written down, by its position: the network's under
-            ``"network"``, and an artifact's under its path.
+        files: how many of the last sources are files.
+        outputs: ``(known, width)`` by output name, under ``"network"`` and under every artifact's
+            path; of the examples, and of the files as well except in bundles of version 0.1.0.
+        labels: of each source whose labels are written down, by its position: the network's under
+            ``"network"``, and an artifact's under its path, both by output name.
     """
 
     sources: list[Any]
     files: int
     outputs: dict[str, dict[str, Array]]
-    labels: dict[int, dict[str, Any]]
+    labels: dict[int, dict[str, dict[str, Any]]]
+
+    @property
+    def examples(self) -> int:
+        """How many of the first sources are no files."""
+        return len(self.sources) - self.files
+
+    @property
+    def known(self) -> int:
+        """Of how many of the first sources there are outputs."""
+        return len(next(iter(self.outputs[NETWORK].values())))
+
+    def rows(self, key: str, rows: slice) -> dict[str, Array]:
+        """The outputs of the network or of an artifact for some of the sources."""
+        return {name: values[rows] for name, values in self.outputs[key].items()}
 
 
 def write(folder: Path, task: Task, proof: Any, answers: Answers) -> None:
@@ -50,18 +65,14 @@ def write(folder: Path, task: Task, proof: Any, answers: Answers) -> None:
     """
     golden = folder / "golden"
     golden.mkdir()
-    rows = task.input.golden_rows(proof.examples, proof.probes)
+    chosen = task.input.golden_rows(proof.examples, proof.probes)
     # Files stand between the examples and the probes.
     n, files = len(proof.examples), len(proof.files)
-    rows = np.array([row if row < n else row + files for row in rows], dtype=int)
+    rows = np.array([row if row < n else row + files for row in chosen], dtype=int)
     everything = {NETWORK: proof.reference, **answers.outputs}
-    alone = len(task.outputs) == 1
-    arrays = {
-        key if alone else f"{key}{_BETWEEN}{name}": values[rows]
-        for key, found in everything.items()
-        for name, values in found.items()
-    }
-    np.savez_compressed(golden / _OUTPUTS, **arrays)
+    _save(golden / _OUTPUTS, task, everything, rows)
+    if files:
+        _save(golden / _FILE_OUTPUTS, task, everything, np.arange(n, n + files))
     labels = {key: task.decode(found) for key, found in everything.items()}
     of_files = task.answers(proof.of("files"))
     task.input.write_golden(
@@ -75,26 +86,69 @@ def write(folder: Path, task: Task, proof: Any, answers: Answers) -> None:
     )
 
 
-def read(folder: Path, task: Task) -> Golden:
+def _save(
+    path: Path, task: Task, everything: Mapping[str, Mapping[str, Array]], rows: Array
+) -> None:
+    alone = len(task.outputs) == 1
+    arrays = {
+        key if alone else f"{key}{_BETWEEN}{name}": values[rows]
+        for key, found in everything.items()
+        for name, values in found.items()
+    }
+    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
+
+
+def read(folder: Path, task: Task, paths: Iterable[str]) -> Golden:
     """Reads golden/.
 
+    Args:
+        folder: the bundle.
+        task: what goes in and what comes out.
+        paths: of the bundle's artifacts.
+
     Raises:
-        BundleError: it is damaged.
+        BundleError: it is damaged, or lacks something.
     """
-    golden = folder / "golden"
+    golden, keys = folder / "golden", (NETWORK, *paths)
     try:
         sources, files, labels = task.input.read_golden(golden)
-        with np.load(golden / _OUTPUTS) as archive:
-            arrays = {key: archive[key] for key in archive.files}
-    except (OSError, KeyError, TypeError, ValueError, DataError, zipfile.BadZipFile) as error:
+        outputs = _load(golden / _OUTPUTS, task, keys, len(sources) - files)
+        if (golden / _FILE_OUTPUTS).exists():
+            more = _load(golden / _FILE_OUTPUTS, task, keys, files)
+            outputs = {
+                key: {name: np.concatenate([x, more[key][name]]) for name, x in found.items()}
+                for key, found in outputs.items()
+            }
+        named = {row: _by_output(found, task, keys) for row, found in labels.items()}
+    except (OSError, EOFError, KeyError, TypeError, ValueError, DataError, BadZipFile) as error:
         raise BundleError(f"{golden} cannot be read: {error}. Export it again.") from error
-    outputs: dict[str, dict[str, Array]] = {}
-    for key, values in arrays.items():
-        path, between, name = key.partition(_BETWEEN)
-        outputs.setdefault(path, {})[name if between else next(iter(task.outputs))] = values
-    if NETWORK not in outputs or any(set(x) != set(task.outputs) for x in outputs.values()):
-        raise BundleError(f"{golden}/{_OUTPUTS} lacks answers. Export it again.")
-    lengths = {len(values) for found in outputs.values() for values in found.values()}
-    if lengths != {len(sources) - files}:
-        raise BundleError(f"{golden} holds another number of answers than of sources.")
-    return Golden(sources, files, outputs, labels)
+    return Golden(sources, files, outputs, named)
+
+
+def _load(path: Path, task: Task, keys: Iterable[str], count: int) -> dict[str, dict[str, Array]]:
+    with np.load(path) as archive:
+        arrays = {key: archive[key] for key in archive.files}
+    alone = len(task.outputs) == 1
+    found = {
+        key: {name: arrays[key if alone else f"{key}{_BETWEEN}{name}"] for name in task.outputs}
+        for key in keys
+    }
+    for key, outputs in found.items():
+        for name, values in outputs.items():
+            wanted = (count, task.outputs[name].width)
+            if values.dtype.kind != "f" or values.shape != wanted:
+                raise ValueError(
+                    f"{path.name} has answers of the shape {values.shape} under {key!r}, not "
+                    f"{wanted}"
+                )
+    return found
+
+
+def _by_output(
+    labels: Mapping[str, Any], task: Task, keys: Iterable[str]
+) -> dict[str, dict[str, Any]]:
+    alone = len(task.outputs) == 1
+    return {
+        key: {name: labels[key] if alone else labels[key][name] for name in task.outputs}
+        for key in keys
+    }

@@ -9,12 +9,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from kerastl.errors import ExportError, MissingExtraError
 from kerastl.formats import FORMATS
+from kerastl.formats.pairs import pair_of
+from kerastl.inputs import Input
 
 STDERR_LINES = 12
 _POLL_SECONDS = 0.05
@@ -70,32 +72,35 @@ def run_worker(
     return facts
 
 
-def check_installed(
-    formats: Iterable[str], *, to_convert: bool, packages: Mapping[str, str] | None = None
-) -> None:
+def check_installed(formats: Iterable[str], *, to_convert: bool, input: Input) -> None:
     """Refuses formats whose packages are missing, before any work is done.
 
     Args:
         formats: what will be run, and where asked converted.
         to_convert: whether the converters are needed as well.
-        packages: further modules that are needed, and the extra that brings each.
+        input: what goes in, which may need packages of its own.
 
     Raises:
         MissingExtraError: a package is not installed; the message names the extra.
     """
-    wanted = [
-        (module, FORMATS[name].extra, f"{'Exporting to' if to_convert else 'Running'} {name}")
-        for name in formats
-        for module in (FORMATS[name].runtime, *(FORMATS[name].converters if to_convert else ()))
-    ]
-    wanted += [(module, extra, "This bundle") for module, extra in (packages or {}).items()]
-    for module, extra, what in wanted:
-        # Finding a module does not import it: TensorFlow stays out of this process.
-        if module not in sys.modules and importlib.util.find_spec(module) is None:
-            raise MissingExtraError(
-                f"{what} needs {module!r}, which is not installed. Install it with: pip install "
-                f"'kerastl[{extra}]'"
-            )
+    chosen = list(formats)
+    for name in chosen:
+        for module in (FORMATS[name].runtime, *(FORMATS[name].converters if to_convert else ())):
+            what = f"{'Exporting to' if to_convert else 'Running'} {name}"
+            _need(module, FORMATS[name].extra, what)
+    # Now that their formats are installed, pairs can be imported.
+    for member in (input, *(pair_of(input.kind, name) for name in chosen)):
+        for module, extra in ({} if member is None else member.packages).items():
+            _need(module, extra, f"A bundle of {input.nouns}")
+
+
+def _need(module: str, extra: str, what: str) -> None:
+    # Finding a module does not import it: TensorFlow stays out of this process.
+    if module not in sys.modules and importlib.util.find_spec(module) is None:
+        raise MissingExtraError(
+            f"{what} needs {module!r}, which is not installed. Install it with: pip install "
+            f"'kerastl[{extra}]'"
+        )
 
 
 # What libraries say of these helps nobody who exports.

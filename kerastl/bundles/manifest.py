@@ -49,9 +49,10 @@ def artifact_metadata(task: Task, entries: Mapping[str, Any]) -> dict[str, Any]:
         entries: ``manifest_entries()`` of its input.
     """
     return {
+        **_of_one(task),
         "class_names": names_held(task.outputs),
         "task": task.name,
-        "outputs": task.outputs_config(),
+        "outputs": {name: output.manifest_config() for name, output in task.outputs.items()},
         "preprocessing": task.input.preprocessing["description"],
         **entries,
     }
@@ -70,21 +71,28 @@ def task_entries(task: Task, reference: Mapping[str, Array]) -> dict[str, Any]:
             "dtype": "float32",
             "shape": [None, output.width],
             "kind": output.meaning(reference[name]),
-            "agreement_of": output.agreement_of,
-            "output": output.get_config(),
+            "agreement_of": output.agreement_of(task.input.noun),
+            "output": output.manifest_config(),
         }
         for name, output in task.outputs.items()
     ]
-    alone = (
-        {}
-        if len(task.outputs) > 1
-        else {
-            "kind": task.only.kind,
-            "thresholds": task.only.get_config().get("thresholds"),
-            "agreement_of": task.only.agreement_of,
-        }
-    )
-    return {"task": task.name, "class_names": list(task.class_names), "outputs": outputs, **alone}
+    return {
+        "task": task.name,
+        "class_names": list(task.class_names),
+        "outputs": outputs,
+        **_of_one(task),
+    }
+
+
+def _of_one(task: Task) -> dict[str, Any]:
+    """What version 0.1.0 wrote of the one output that it knew."""
+    if len(task.outputs) > 1:
+        return {}
+    return {
+        "kind": task.only.kind,
+        "thresholds": task.only.manifest_config().get("thresholds"),
+        "agreement_of": task.only.agreement_of(task.input.noun),
+    }
 
 
 def artifact_entry(
@@ -267,6 +275,7 @@ def bundle_of(path: Path, manifest: dict[str, Any]) -> Bundle:
             accuracy=entry.get("accuracy"),
             seconds=entry.get("seconds"),
             float_layers=tuple(entry.get("float_layers", ())),
+            outputs=entry["parity"].get("outputs", {}),
         )
         for entry in manifest["artifacts"]
     )

@@ -82,6 +82,11 @@ def check_outputs(network: keras.Model, task: Task) -> None:
     Raises:
         ConfigurationError: it has others.
     """
+    if isinstance(getattr(network, "output", None), dict):
+        raise ConfigurationError(
+            "The network answers with a dict. Export one that answers with a list of what is in "
+            "it, in the order of the task's outputs: keras.Model(network.input, [...])."
+        )
     found = [tuple(tensor.shape) for tensor in network.outputs]
     wanted = [output.width for output in task.outputs.values()]
     if [shape[1:] for shape in found] != [(width,) for width in wanted]:

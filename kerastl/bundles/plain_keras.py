@@ -85,7 +85,7 @@ def export(
     """
     names = arguments.check_class_names(class_names)
     shape = networks.check_network(network, names, examples)
-    arguments.check_calibration(calibration, shape)
+    arguments.check_images("calibration", calibration, shape)
     arguments.check_images("examples", examples, shape)
     task = Task.of_one(Image(shape[:2]), Classes(tuple(names)))
     known = arguments.check_labels(labels, examples, len(names))

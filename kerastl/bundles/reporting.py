@@ -51,9 +51,11 @@ def describe(artifacts: Iterable[Artifact], gate: Gate) -> str:
             f"label agreement {artifact.label_agreement:.4f} on {artifact.n} examples, largest "
             f"difference {'not finite, or of another shape' if diff is None else f'{diff:.2e}'}"
         )
+        failed = [name for name, item in artifact.outputs.items() if not item["passed"]]
         lines.append(
             f"  {'passed' if artifact.passed else 'FAILED'}  {artifact.path}: {figures}"
             + "".join(f"; {reason}" for reason in _shortfalls(artifact, gate))
+            + (f"; of {', '.join(map(repr, failed))}" if failed and not artifact.passed else "")
         )
     return "\n".join(lines)
 

@@ -67,7 +67,7 @@ def run_artifacts(
         ExportError: an artifact cannot be loaded or run.
         MissingExtraError: a runtime is not installed.
     """
-    check_installed([name for name, _ in artifacts], to_convert=False, packages=input.packages)
+    check_installed([name for name, _ in artifacts], to_convert=False, input=input)
     with tempfile.TemporaryDirectory(prefix="kerastl-run-") as temporary:
         work = Path(temporary)
         input.store(work, "sources", sources)

@@ -20,12 +20,10 @@ from kerastl.bundles.reporting import describe
 from kerastl.bundles.running import Answers, run_artifacts
 from kerastl.errors import BundleError, ExportError, KerastlError, ParityError
 from kerastl.formats.labels import label_files
-from kerastl.outputs import Gate
+from kerastl.outputs import Gate, Output
 from kerastl.task import Task
 
 Array = np.ndarray[Any, Any]
-# What a manifest has to list where golden examples are read.
-_GOLDEN = "golden/"
 
 
 def verify(
@@ -57,22 +55,19 @@ def verify(
     task = _task(folder, manifest)
     _check_labels(folder, task)
     task.input.check_golden(folder / "golden", manifest)
-    kept = golden.read(folder, task)
+    kept = golden.read(folder, task, [entry["path"] for entry in manifest["artifacts"]])
     _check_listed(folder, manifest, kept)
-    examples = kept.sources[: len(kept.sources) - kept.files]
-    files = kept.sources[len(examples) :]
-    others = (
-        [*files, *task.input.probes()] if task.input.equivalents(files[:1] or examples[:1]) else []
-    )
+    n, gate = kept.examples, Gate(**manifest["gate"])
+    examples, files = kept.sources[:n], kept.sources[n:]
+    others = [*files, *task.input.probes()]
     same = task.input.equivalents(others)
-    planned = [(entry["format"], entry["path"]) for entry in manifest["artifacts"]]
     try:
         answers = run_artifacts(
             folder,
-            planned,
+            [(entry["format"], entry["path"]) for entry in manifest["artifacts"]],
             task.input,
             manifest,
-            [*kept.sources, *others[len(files) :], *same],
+            [*kept.sources, *(others[len(files) :] if same else []), *same],
             progress,
         )
     except ExportError as error:
@@ -80,18 +75,29 @@ def verify(
             f"An artifact of {folder} cannot be run on this machine. {error}"
         ) from error
 
-    bundle, gate = bundle_of(folder, manifest), Gate(**manifest["gate"])
-    n = len(examples)
-    rows = answers.rows(slice(0, n))
-    artifacts = [
-        _measured(artifact, task, gate, rows[artifact.path], kept) for artifact in bundle.artifacts
-    ]
+    bundle, rows = bundle_of(folder, manifest), answers.rows(slice(0, n))
+    artifacts = [_measured(artifact, task, gate, answers, kept) for artifact in bundle.artifacts]
     found = faults.held_faults(answers, task)
     found += _string_faults(answers, task, kept, gate)
     found += _label_faults(kept, answers, artifacts, task)
-    found += _resize_faults(answers, task, n, len(others))
+    if same:
+        middle = n + len(others)
+        found += faults.resize_faults(
+            answers.rows(slice(n, middle)), task, answers.rows(slice(middle, None)), len(files)
+        )
+    else:
+        recorded = slice(n, kept.known)
+        found += faults.single_faults(
+            artifacts,
+            answers.rows(recorded),
+            task,
+            kept.rows(NETWORK, recorded),
+            kept.sources[recorded],
+            gate,
+        )
     if found or not all(artifact.passed for artifact in artifacts):
-        causes = diagnose(folder, artifacts, task, examples, kept.outputs[NETWORK], rows, gate)
+        reference = kept.rows(NETWORK, slice(0, n))
+        causes = diagnose(folder, artifacts, task, examples, reference, rows, gate)
         raise ParityError(
             "\n".join(
                 [
@@ -138,51 +144,35 @@ def _check_labels(folder: Path, task: Task) -> None:
 
 def _check_listed(folder: Path, manifest: Mapping[str, Any], kept: Golden) -> None:
     """Golden files count only where the manifest holds their hashes."""
-    files = kept.sources[len(kept.sources) - kept.files :]
-    names = [Path(file).relative_to(folder).as_posix() for file in files]
+    names = [Path(file).relative_to(folder).as_posix() for file in kept.sources[kept.examples :]]
     missing = [Path(name).name for name in names if name not in manifest["files"]]
     if missing:
-        raise BundleError(f"{folder}/{_GOLDEN} names files that are not there: {missing}.")
+        raise BundleError(f"{folder}/golden/ names files that are not there: {missing}.")
 
 
 def _measured(
-    artifact: Artifact, task: Task, gate: Gate, answers: Mapping[str, Array], kept: Golden
+    artifact: Artifact, task: Task, gate: Gate, answers: Answers, kept: Golden
 ) -> Artifact:
-    figures = task.figures(kept.outputs[NETWORK], answers, gate, artifact.quantization)
+    path, examples, known = artifact.path, slice(0, kept.examples), slice(0, kept.known)
+    figures = task.figures(
+        kept.rows(NETWORK, examples), answers.rows(examples)[path], gate, artifact.quantization
+    )
     if artifact.quantization is not None:
         # On so few inputs one label weighs more than the gate's slack, which the export applied
         # to all examples: here the artifact is held to its own answers.
-        own = kept.outputs[artifact.path]
-        figures["passed"] = all(
-            output.repeats(own[name], answers[name]) for name, output in task.outputs.items()
-        )
-    return replace(artifact, **figures, n=len(next(iter(kept.outputs[NETWORK].values()))))
+        figures["passed"] = task.repeats(kept.rows(path, known), answers.rows(known)[path])
+    return replace(artifact, **figures, n=kept.examples)
 
 
 def _string_faults(answers: Answers, task: Task, kept: Golden, gate: Gate) -> list[str]:
     """Answers to strings: against the network's where they are recorded, else by their labels."""
-    n = len(kept.sources) - kept.files
-    positions = [p for p in answers.positions if p < n]
-    if positions:
-        recorded = replace(
-            answers,
-            positions=positions,
-            strings={
-                path: {name: values[: len(positions)] for name, values in found.items()}
-                for path, found in answers.strings.items()
-            },
-            facts={
-                path: {**fact, "labels": (fact["labels"] or [])[: len(positions)] or None}
-                for path, fact in answers.facts.items()
-                if path in answers.strings
-            },
-        )
-        return faults.string_faults(recorded, task, kept.outputs[NETWORK], gate)
+    if all(position < kept.known for position in answers.positions):
+        return faults.string_faults(answers, task, kept.outputs[NETWORK], gate)
     found = []
-    for path in answers.strings:
-        named = answers.facts[path]["labels"] or task.decode(answers.strings[path])
+    for path, given in answers.strings.items():
+        named = answers.facts[path]["labels"] or task.decode(given)
         for position, got in zip(answers.positions, named, strict=True):
-            wanted = kept.labels[position][NETWORK]
+            [wanted] = kept.labels[position][NETWORK].values()
             if got != wanted:
                 shown = task.input.shown(kept.sources[position])
                 found.append(f"{path} calls {shown} {got!r}; it must be {wanted!r}")
@@ -192,54 +182,37 @@ def _string_faults(answers: Answers, task: Task, kept: Golden, gate: Gate) -> li
 def _label_faults(
     kept: Golden, answers: Answers, artifacts: Iterable[Artifact], task: Task
 ) -> list[str]:
-    """Golden sources whose label is another than the one that is written beside them."""
-    found = []
-    n = len(kept.sources) - kept.files
-    for artifact in artifacts:
-        given = task.decode(answers.rows(slice(0, len(kept.sources)))[artifact.path])
-        excused = _ties(kept, answers, artifact, task, n)
-        for position, labels in kept.labels.items():
-            file = position >= n
-            wanted = labels[NETWORK if file and artifact.quantization is None else artifact.path]
-            if given[position] != wanted and not (not file and excused[position]):
-                shown = task.input.shown(kept.sources[position])
-                found.append(
-                    f"{artifact.path} calls {shown} {given[position]!r}; it must be {wanted!r}"
-                )
-    return found
+    """Golden sources whose label is another than the one that is written beside them.
 
-
-def _ties(kept: Golden, answers: Answers, artifact: Artifact, task: Task, n: int) -> Array:
-    """Which examples may fall either way, bool ``(n,)``.
-
-    Where the outputs are those of the export but for rounding, a tie may; and numbers and vectors
-    are held to their values. How far a quantised artifact's may lie off was judged before.
+    Only classes are labels that a source has or has not; numbers and vectors are held to their
+    values.
     """
-    excused = np.ones(n, dtype=bool)
-    for name, output in task.outputs.items():
-        if not output.class_names:
-            continue
-        recorded = kept.outputs[artifact.path][name]
-        outputs = answers.outputs[artifact.path][name][:n]
-        if recorded.shape != outputs.shape:
-            continue
-        same = output.agreeing(recorded, outputs, Gate(), None).reshape(n, -1).all(axis=1)
-        excused &= same | (artifact.quantization is not None)
-    return excused
-
-
-def _resize_faults(answers: Answers, task: Task, n: int, others: int) -> list[str]:
-    """Artifacts that make something else of examples than training does."""
-    if not others:
-        return []
     found = []
-    for path, given in answers.outputs.items():
-        for name, values in given.items():
-            native, same = values[n : n + others], values[n + others :]
-            diff = float(np.abs(native - same).max())
-            if not diff <= (task.input.probe_difference or 0.0):
-                found.append(
-                    f"{path} resizes in another way than training: {name} differs by {diff:.2e} on "
-                    f"{others} {task.input.nouns} (allowed: {task.input.probe_difference:g})"
-                )
+    for artifact in artifacts:
+        quantised = artifact.quantization is not None
+        for name, output in task.outputs.items():
+            values = answers.outputs[artifact.path].get(name)
+            if not output.class_names or values is None or values.shape[1] != output.width:
+                # What is of another shape has failed already.
+                continue
+            given = output.decode(values)
+            recorded = kept.outputs[artifact.path][name]
+            own, same = output.decode(recorded), _same(output, recorded, values)
+            for position, labels in kept.labels.items():
+                file = position >= kept.examples
+                wanted = labels[NETWORK if file and not quantised else artifact.path][name]
+                # Where the outputs are those of the export but for rounding, a tie may fall
+                # either way; how far a quantised artifact's may lie off was judged before.
+                tied = not file and (quantised or same[position]) and own[position] == wanted
+                if given[position] != wanted and not tied:
+                    shown = task.input.shown(kept.sources[position])
+                    found.append(
+                        f"{artifact.path} calls {shown} {given[position]!r}; it must be {wanted!r}"
+                    )
     return found
+
+
+def _same(output: Output, recorded: Array, values: Array) -> Array:
+    """Which recorded answers are repeated but for rounding, bool ``(known,)``."""
+    decided = output.agreeing(recorded, values[: len(recorded)], Gate(), None)
+    return np.asarray(decided.reshape(len(recorded), -1).all(axis=1))

@@ -220,8 +220,14 @@ def _int16x8(prepared: Prepared) -> bytes:
         for image in prepared.calibration:
             yield [image[None].astype(np.float32)]
 
-    return bytes(
-        calibrator.Calibrator(prepared.data).calibrate_and_quantize(
-            samples, tf.float32, tf.float32, False, tf.int16, tf.int64
+    try:
+        return bytes(
+            calibrator.Calibrator(prepared.data).calibrate_and_quantize(
+                samples, tf.float32, tf.float32, False, tf.int16, tf.int64
+            )
         )
-    )
+    except RuntimeError as error:
+        raise RuntimeError(
+            f"TensorFlow cannot make this network's file in 'int16x8': {error} Leave it out of "
+            "quantize, or replace the layers that need the operator."
+        ) from error

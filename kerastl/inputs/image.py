@@ -10,6 +10,7 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 
+from kerastl.errors import ConfigurationError
 from kerastl.files import read_json, write_json
 from kerastl.inputs.examples import ArrayExamples, Readable, decode
 from kerastl.inputs.image_probes import probe_images, synthetic_images, vertical_pass_may_lead
@@ -21,8 +22,6 @@ from kerastl.inputs.reading import Reader
 Array = np.ndarray[Any, Any]
 TENSOR = "image"
 SYNTHETIC = 48
-# A level more or less in pixels on the edge between two; without antialiasing it is 100 times so.
-ANY_SIZE_DIFFERENCE = 0.02
 PREPROCESSING = "in the graph: every artifact takes RGB pixels from 0 to 255 as they are"
 SERVE_BYTES_LIMITS = (
     "JPEG and PNG only",
@@ -64,6 +63,8 @@ class Image(Input):
     calibrates: ClassVar[bool] = True
     timed_from_arrays: ClassVar[bool] = True
     reader: ClassVar[Reader] = IMAGES
+    # A level more or less in pixels on the edge between two; without antialiasing 100 times that.
+    equivalent_difference: ClassVar[float] = 0.02
 
     size: tuple[int, int]
     any_size: bool = False
@@ -156,6 +157,16 @@ class Image(Input):
             image = any_size.resize(image, *self.size)
         return tf.cast(image, network.inputs[0].dtype)
 
+    def calibration(self, sources: Sequence[Any]) -> Array:
+        """Pixels, in which there has to be something to see."""
+        pixels = super().calibration(sources)
+        if pixels.min() == pixels.max():
+            raise ConfigurationError(
+                f"calibration holds images of one grey level alone, {pixels.min()}: no value range "
+                "can be measured on them. Pass training images."
+            )
+        return pixels
+
     @property
     def builtin(self) -> tuple[list[Any], str]:
         """Noise, gradients and blobs."""
@@ -168,11 +179,6 @@ class Image(Input):
     def equivalents(self, sources: Sequence[Any]) -> list[Any]:
         """Images resized by Pillow, where files resize them in the graph."""
         return [decode_image(source, self.size) for source in sources] if self.any_size else []
-
-    @property
-    def probe_difference(self) -> float | None:
-        """What a level more or less in a few pixels may change."""
-        return ANY_SIZE_DIFFERENCE
 
     def suspicions(self, sources: Sequence[Any]) -> Iterator[tuple[list[Any], Input, str]]:
         """Pixels as artifacts with wrong preprocessing would want them."""
@@ -220,7 +226,7 @@ class Image(Input):
             name = _free_name(path.name, answers)
             shutil.copyfile(path, folder / "files" / name)
             artifacts = {key: label for key, label in given.items() if key != "network"}
-            answers[name] = {**answer, "artifacts": artifacts}
+            answers[name] = {**answer, "label": given["network"], "artifacts": artifacts}
         write_json(folder / GOLDEN_LABELS, answers)
 
     def read_golden(self, folder: Path) -> tuple[list[Any], int, dict[int, dict[str, Any]]]:
@@ -285,31 +291,28 @@ class Image(Input):
     runner_packages: ClassVar[tuple[str, ...]] = ("pillow", "numpy")
     runner_example: ClassVar[str] = "photo.jpg"
 
-    def how_to_feed(self, manifest: Mapping[str, Any], outputs: Sequence[str]) -> str:
+    def how_to_feed(self, manifest: Mapping[str, Any]) -> str:
         """Decoding and resizing."""
         height, width = self.size
-        named = " and ".join(f"`{name}`" for name in outputs)
         return (
             f"The input `{TENSOR}` is float32 `(batch, {height}, {width}, 3)`: RGB, 0 to 255, no "
             "other preprocessing. A file is decoded with its EXIF orientation applied and "
             f"transparency on white, then stretched to {width} x {height} pixels (Pillow's "
-            f"antialiased bilinear filter). The artifacts answer with {named}; class names are in "
-            "`labels.txt`, in the order of the columns. The runner scripts do all of this and need "
-            "neither Keras nor kerastl:"
+            "antialiased bilinear filter)."
         )
 
-    def notes_on(self, entry: Mapping[str, Any]) -> list[str]:
+    def notes_on(self, entry: Mapping[str, Any], answers: str) -> list[str]:
         """Encoded files."""
         if "serve_bytes" not in entry.get("signatures", ()):
             return []
         return [
             "The SavedModel's signature `serve_bytes` takes encoded JPEG or PNG strings as "
-            "`image_bytes`."
+            f"`image_bytes` and returns {answers}."
         ]
 
     def caveats(self, manifest: Mapping[str, Any]) -> list[str]:
         """What decoding in the graph leaves out."""
-        if not any(self.notes_on(entry) for entry in manifest["artifacts"]):
+        if not any(self.notes_on(entry, "") for entry in manifest["artifacts"]):
             return []
         return [f"`serve_bytes`: {'; '.join(SERVE_BYTES_LIMITS)}."]
 

@@ -150,6 +150,10 @@ class Input(abc.ABC):
     calibrates: ClassVar[bool] = False
     """Whether quantised files measure value ranges on training examples."""
 
+    def calibration(self, sources: Sequence[Any]) -> Array:
+        """What ranges are measured on, as ``batches`` yields it; raises ConfigurationError."""
+        return np.concatenate([batch for _, batch in self.batches(sources)])
+
     def quantized_formats(self, quantization: str) -> tuple[str, ...]:
         """Formats that make a quantised file where no format is named."""
         del quantization
@@ -169,10 +173,8 @@ class Input(abc.ABC):
         del sources
         return []
 
-    @property
-    def probe_difference(self) -> float | None:
-        """Largest difference that answers to probes may show; None holds them to the gate."""
-        return None
+    equivalent_difference: ClassVar[float] = 0.0
+    """Largest difference of the answers to ``equivalents`` and to what they are of."""
 
     @abc.abstractmethod
     def store(self, folder: Path, name: str, sources: Sequence[Any]) -> None:
@@ -295,12 +297,17 @@ class Input(abc.ABC):
     """What such a script is given."""
 
     @abc.abstractmethod
-    def how_to_feed(self, manifest: Mapping[str, Any], outputs: Sequence[str]) -> str:
-        """How a source becomes what an artifact takes, and what it answers with."""
+    def how_to_feed(self, manifest: Mapping[str, Any]) -> str:
+        """How a source becomes what an artifact takes."""
 
-    def notes_on(self, entry: Mapping[str, Any]) -> list[str]:
-        """Sentences on an artifact: ``entry`` is its part of the manifest."""
-        del entry
+    def notes_on(self, entry: Mapping[str, Any], answers: str) -> list[str]:
+        """Sentences on an artifact.
+
+        Args:
+            entry: its part of the manifest.
+            answers: what it answers strings with, where it takes any.
+        """
+        del entry, answers
         return []
 
     def caveats(self, manifest: Mapping[str, Any]) -> list[str]:

@@ -300,20 +300,18 @@ class Text(Input):
     runner_packages: ClassVar[tuple[str, ...]] = ("tokenizers", "numpy")
     runner_example: ClassVar[str] = '"a text"'
 
-    def how_to_feed(self, manifest: Mapping[str, Any], outputs: Sequence[str]) -> str:
+    def how_to_feed(self, manifest: Mapping[str, Any]) -> str:
         """Tokens."""
         settings = manifest["tokenizer"]
-        named = " and ".join(f"`{name}`" for name in outputs)
         return (
             "A text is divided into tokens by `tokenizer.json` (package `tokenizers`), cut to "
             f"{settings['max_length']} tokens with the start tokens {settings['start_ids']} and "
             f"the end tokens {settings['end_ids']}, and filled up on the right with "
             f"{settings['pad_id']}. The artifacts take `{TOKEN_IDS}` and `{PADDING_MASK}` (1 where "
-            f"a token is no filling), int32 `(batch, length)` each, and answer with {named}. The "
-            "runner scripts do all of this and need neither Keras nor kerastl:"
+            "a token is no filling), int32 `(batch, length)` each."
         )
 
-    def notes_on(self, entry: Mapping[str, Any]) -> list[str]:
+    def notes_on(self, entry: Mapping[str, Any], answers: str) -> list[str]:
         """Strings, and texts of one length."""
         if "length" in entry and entry["quantization"] is None:
             return [f"LiteRT files take texts of exactly {entry['length']} tokens, filled up."]
@@ -321,13 +319,14 @@ class Text(Input):
             return []
         if not entry["takes_strings"]:
             return [
-                "The SavedModel's one signature, `serve_tokens`, takes tokens. It takes no "
-                f"strings: {entry['no_strings_because']}"
+                f"The SavedModel's one signature, `serve_tokens`, takes `{TOKEN_IDS}` and "
+                f"`{PADDING_MASK}`. It takes no strings: {entry['no_strings_because']}"
             ]
         return [
-            "The SavedModel takes strings: `serving_default` takes `text`, a vector of UTF-8 "
-            "strings; `serve_tokens` takes tokens. `import tensorflow_text` before you load it: "
-            "its tokenizer's operators come from there."
+            "The SavedModel takes strings: `serving_default` turns `text`, a vector of UTF-8 "
+            f"strings, into {answers}; `serve_tokens` takes `{TOKEN_IDS}` and `{PADDING_MASK}`. "
+            "`import tensorflow_text` before you load it: its tokenizer's operators come from "
+            "there."
         ]
 
     def caveats(self, manifest: Mapping[str, Any]) -> list[str]:
@@ -335,7 +334,9 @@ class Text(Input):
         settings = manifest["tokenizer"]
         lines = [
             f"What is longer than {settings['max_length']} tokens is cut: the end of a long text "
-            "is not seen."
+            "is not seen.",
+            "It was proved on texts like those that it was trained on; of texts in other "
+            "languages expect nothing.",
         ]
         equality = settings["equality"]
         if not equality["checked"]:

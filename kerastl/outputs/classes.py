@@ -237,8 +237,7 @@ class Classes(Output):
 
     # Proof.
 
-    @property
-    def agreement_of(self) -> str:
+    def agreement_of(self, noun: str) -> str:
         """Labels."""
         return "labels"
 

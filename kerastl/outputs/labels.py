@@ -59,6 +59,10 @@ class Labels(Output):
         """The threshold of each class, float64 ``(classes,)``."""
         return np.array(self.thresholds or [_THRESHOLD] * self.width)
 
+    def manifest_config(self) -> dict[str, Any]:
+        """With a threshold for each class."""
+        return {**self.get_config(), "thresholds": self.limits.tolist()}
+
     # Labels.
 
     def read_columns(
@@ -254,10 +258,9 @@ class Labels(Output):
 
     # Proof.
 
-    @property
-    def agreement_of(self) -> str:
+    def agreement_of(self, noun: str) -> str:
         """Decisions."""
-        return "single decisions, one for each example and class, at the thresholds"
+        return f"single decisions, one for each {noun} and class, at the thresholds"
 
     def agreeing(
         self, reference: Array, outputs: Array, gate: Gate, quantization: str | None

@@ -170,8 +170,7 @@ class Number(Output):
 
     # Proof.
 
-    @property
-    def agreement_of(self) -> str:
+    def agreement_of(self, noun: str) -> str:
         """Numbers that are near enough."""
         return (
             "numbers within max_abs_diff times the spread, if that is over 1; quantised, within "
@@ -224,7 +223,7 @@ class Number(Output):
             "alone about people."
         )
 
-    def caveats(self) -> list[str]:
+    def caveats(self, noun: str, nouns: str) -> list[str]:
         """No interval comes with a number."""
         return ["A number comes without an interval: how far it may lie off is not told with it."]
 

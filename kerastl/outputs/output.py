@@ -129,6 +129,10 @@ class Output(abc.ABC):
         plain = {k: list(v) if isinstance(v, tuple) else v for k, v in fields.items()}
         return {"kind": self.kind, **plain}
 
+    def manifest_config(self) -> dict[str, Any]:
+        """``get_config`` with what is implied written out, as bundles tell it to others."""
+        return self.get_config()
+
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """An output out of what ``get_config`` gave; keys of later versions are passed over."""
@@ -332,9 +336,8 @@ class Output(abc.ABC):
 
     # Proof.
 
-    @property
     @abc.abstractmethod
-    def agreement_of(self) -> str:
+    def agreement_of(self, noun: str) -> str:
         """What ``label_agreement`` is the share of, as the end of a sentence."""
 
     @abc.abstractmethod
@@ -403,6 +406,6 @@ class Output(abc.ABC):
     def use(self, noun: str, nouns: str, origin: str) -> str:
         """What the model does and should not be used for; ``origin`` names the backbone."""
 
-    def caveats(self) -> list[str]:
+    def caveats(self, noun: str, nouns: str) -> list[str]:
         """Sentences of the card on what was not proved."""
         return ["A probability is not a certainty: its calibration was not measured here."]

@@ -228,13 +228,12 @@ class Vector(Output):
 
     # Proof.
 
-    @property
-    def agreement_of(self) -> str:
+    def agreement_of(self, noun: str) -> str:
         """Vectors that are near enough."""
         return (
             f"vectors of a cosine of at least {LEAST_COSINE} with the network's, quantised "
             f"{LEAST_QUANTIZED_COSINE}, that are no nearer to the network's vector of another "
-            "example"
+            f"{noun}"
         )
 
     def agreeing(
@@ -299,11 +298,11 @@ class Vector(Output):
             f"differs from model to model, so choose the limit on {nouns} of your own."
         )
 
-    def caveats(self) -> list[str]:
+    def caveats(self, noun: str, nouns: str) -> list[str]:
         """What a cosine is not."""
         return [
-            f"Agreement is the share of {self.agreement_of}.",
-            "A cosine is no probability: 0.5 does not mean that two examples are alike half of "
+            f"Agreement is the share of {self.agreement_of(noun)}.",
+            f"A cosine is no probability: 0.5 does not mean that two {nouns} are alike half of "
             "the time.",
         ]
 

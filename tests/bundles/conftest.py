@@ -117,3 +117,58 @@ def exported(trained, tmp_path_factory) -> Exported:
             progress=steps.append,
         )
     return Exported(bundle, tuple(steps))
+
+
+@pytest.fixture(scope="session")
+def image_case(exported, trained):
+    from kerastl.inputs import Image as Images
+    from kerastl.model import TrainedModel
+    from kerastl.outputs import Classes
+    from kerastl.task import Task
+
+    from .cases import Case
+
+    task = Task.of_one(Images((HEIGHT, WIDTH)), Classes(tuple(CLASS_NAMES)))
+    close = {None: 1e-3, "float16": 0.02, "dynamic": 0.15, "int8": 0.2, "int16x8": 0.15}
+    model = TrainedModel(trained.network, task)
+    return Case(model, exported.bundle, exported.steps, list(trained.files), 90, close)
+
+
+@pytest.fixture(scope="session")
+def text_case(tmp_path_factory):
+    pytest.importorskip("keras_hub")
+    pytest.importorskip("tensorflow_text")
+    from . import cases
+
+    return cases.text_case(tmp_path_factory.mktemp("text"))
+
+
+@pytest.fixture(scope="session")
+def several_of_text_case(tmp_path_factory):
+    pytest.importorskip("keras_hub")
+    pytest.importorskip("tensorflow_text")
+    from . import cases
+
+    return cases.several_of_text_case(tmp_path_factory.mktemp("several_of_text"))
+
+
+@pytest.fixture(scope="session")
+def vector_case(tmp_path_factory):
+    pytest.importorskip("keras_hub")
+    pytest.importorskip("tensorflow_text")
+    from . import cases
+
+    return cases.vector_case(tmp_path_factory.mktemp("vector"))
+
+
+@pytest.fixture(scope="session")
+def several_case(trained, tmp_path_factory):
+    from . import cases
+
+    return cases.several_case(trained, tmp_path_factory.mktemp("several"))
+
+
+@pytest.fixture(scope="session", params=["image", "text", "vector", "several", "several_of_text"])
+def case(request):
+    """Each of the cases in turn."""
+    return request.getfixturevalue(f"{request.param}_case")

@@ -7,10 +7,10 @@ import sys
 
 import numpy as np
 import pytest
+from kerastl.bundles.parity import agreeing, describe, max_abs_diff, passes
 
 from kerastl.bundles import Gate, LiteRTOptions, export
 from kerastl.bundles.bundle import Artifact
-from kerastl.bundles.parity import agreeing, describe, max_abs_diff, passes
 from kerastl.errors import ConfigurationError
 from kerastl.inputs.image_probes import synthetic_images
 

@@ -14,9 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kerastl.bundles import exporter, jobs, load_bundle, verify
+from kerastl.bundles import export, jobs, load_bundle, verify
 from kerastl.bundles.hashing import sha256_manifest, sha256_path
-from kerastl.bundles.litert_route import append_labels
 from kerastl.errors import (
     BundleError,
     ConfigurationError,
@@ -26,23 +25,9 @@ from kerastl.errors import (
 )
 
 from .conftest import CLASS_NAMES
+from .planting import permute_onnx, spoil_after_conversion
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
-
-
-def permute_onnx(path: Path) -> None:
-    """Swaps the first two outputs of an ONNX file."""
-    import onnx
-
-    model = onnx.load(path)
-    for node in model.graph.node:
-        node.output[:] = ["right" if name == "probabilities" else name for name in node.output]
-    order = onnx.numpy_helper.from_array(np.array([1, 0, 2]), "order")
-    model.graph.initializer.append(order)
-    model.graph.node.append(
-        onnx.helper.make_node("Gather", ["right", "order"], ["probabilities"], axis=1)
-    )
-    onnx.save(model, path)
 
 
 def swap_litert_labels(path: Path) -> None:
@@ -50,21 +35,13 @@ def swap_litert_labels(path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         start = archive.infolist()[0].header_offset
     path.write_bytes(path.read_bytes()[:start])
-    append_labels(path, [CLASS_NAMES[1], CLASS_NAMES[0], CLASS_NAMES[2]])
-
-
-def spoil_after_conversion(monkeypatch, spoil):
-    def spoiled(job, folder, progress=None):
-        facts = jobs.run_worker(job, folder, progress)
-        spoil(Path(job["out"]))
-        return facts
-
-    monkeypatch.setattr(exporter, "run_worker", spoiled)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("labels.txt", "\n".join([CLASS_NAMES[1], CLASS_NAMES[0], "carton", ""]))
 
 
 def export_quickly(trained, path, formats, **options):
     options = {"examples": trained.x_val[:30], "class_names": CLASS_NAMES, **options}
-    return exporter.export(trained.network, path, formats=formats, **options)
+    return export(trained.network, path, formats=formats, **options)
 
 
 def test_swapped_outputs_are_a_parity_error(trained, tmp_path, monkeypatch):
@@ -128,9 +105,7 @@ def test_a_network_of_nan(trained, tmp_path):
     weights[-1][:] = np.nan
     network.set_weights(weights)
     with pytest.raises(ExportError, match="not finite, on 30 of 30 images"):
-        exporter.export(
-            network, tmp_path / "b", class_names=CLASS_NAMES, examples=trained.x_val[:30]
-        )
+        export(network, tmp_path / "b", class_names=CLASS_NAMES, examples=trained.x_val[:30])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -150,10 +125,10 @@ def workers(monkeypatch):
 
 def test_a_crash_of_the_converter_names_the_step(trained, tmp_path, workers):
     def crash(step):
-        if step == "writing saved_model":
+        if step == "converting to onnx":
             os.kill(workers[-1].pid, signal.SIGSEGV)
 
-    with pytest.raises(ExportError, match=r"while writing saved_model: .*killed by SIGSEGV"):
+    with pytest.raises(ExportError, match=r"while converting to onnx: .*killed by SIGSEGV"):
         export_quickly(trained, tmp_path / "b", ["onnx"], progress=crash)
     assert list(tmp_path.iterdir()) == []
 
@@ -181,7 +156,7 @@ def test_a_missing_package_is_named_before_any_work(trained, tmp_path, monkeypat
 
 def test_a_damaged_network_file_is_an_export_error(tmp_path):
     (tmp_path / "network.keras").write_bytes(b"PK\x03\x04 truncated")
-    job = {"kind": "convert", "modules": [], "out": str(tmp_path), "formats": []}
+    job = {"does": "convert", "modules": [], "bundle": str(tmp_path), "formats": []}
     with pytest.raises(ExportError, match="while loading the network"):
         jobs.run_worker(job, tmp_path)
 

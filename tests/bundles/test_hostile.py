@@ -10,11 +10,11 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from kerastl.bundles.examples import FewExamplesWarning, warn_of_few
 from PIL import Image
 
 from kerastl.bundles import Gate, benchmark, export, load_bundle, network, verify
 from kerastl.bundles.bundle import Artifact
-from kerastl.bundles.examples import FewExamplesWarning, warn_of_few
 from kerastl.bundles.hashing import sha256_manifest
 from kerastl.bundles.manifest import refuse_foreign_folder
 from kerastl.bundles.verification import _measure

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -10,28 +9,20 @@ import numpy as np
 import pytest
 
 from kerastl.bundles import verify
-from kerastl.bundles.bundle import Artifact, Gate
+from kerastl.bundles.bundle import Artifact
 from kerastl.bundles.diagnosis import diagnose
-from kerastl.bundles.hashing import sha256_manifest, sha256_path
-from kerastl.bundles.litert_graph import Graph
-from kerastl.bundles.litert_route import custom_operators
 from kerastl.errors import ExportError, ParityError
+from kerastl.formats.litert_conversion import custom_operators
+from kerastl.formats.litert_graph import Graph
+from kerastl.inputs import Image
+from kerastl.outputs import Classes, Gate
+from kerastl.task import Task
 
 from .conftest import CLASS_NAMES, HEIGHT, WIDTH
-from .test_failures import export_quickly, permute_onnx, spoil_after_conversion
+from .planting import forge, permute_onnx, spoil_after_conversion
+from .test_failures import export_quickly
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
-
-
-def forge(folder: Path, keep: list[str]) -> None:
-    """Makes a changed bundle's hashes right again, with these artifacts alone in it."""
-    file = folder / "manifest.json"
-    manifest = json.loads(file.read_text("utf-8"))
-    manifest["artifacts"] = [entry for entry in manifest["artifacts"] if entry["path"] in keep]
-    for entry in manifest["artifacts"]:
-        entry["sha256"] = sha256_path(folder / entry["path"])
-    manifest["manifest_sha256"] = sha256_manifest(manifest)
-    file.write_text(json.dumps(manifest), encoding="utf-8")
 
 
 def before_the_input(path: Path, *nodes) -> None:
@@ -220,7 +211,7 @@ def test_an_operator_that_only_flex_has(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3)).astype(np.uint8)
     from kerastl.bundles import export
 
-    with pytest.raises(ExportError, match="while converting to litert .*Erfinv"):
+    with pytest.raises(ExportError, match="while converting to litert: .*Erfinv"):
         export(
             network, tmp_path / "b", class_names=CLASS_NAMES, formats=["litert"], examples=images
         )
@@ -257,10 +248,17 @@ def test_no_cause_is_made_up(tmp_path):
     reference = generator.dirichlet(np.ones(3), 20).astype(np.float32)
     artifact = Artifact("onnx", "model.onnx", 1, "", None, 0.5, 0.3, 20, False)
     passed = Artifact("onnx", "other.onnx", 1, "", None, 0.0, 1.0, 20, True)
-    outputs = {"model.onnx": reference[:, :2], "other.onnx": reference}
-    images = np.zeros((20, 4, 4, 3), np.uint8)
-    found = diagnose(tmp_path, [artifact, passed], images, reference, outputs, list("abc"), Gate())
-    assert found == ["model.onnx: it has outputs of the shape (20, 2), not (20, 3)"]
+    task = Task.of_one(Image((4, 4)), Classes(("a", "b", "c")))
+    images = list(np.zeros((20, 4, 4, 3), np.uint8))
+
+    def found(artifacts, **outputs):
+        answers = {f"{name}.onnx": {"probabilities": rows} for name, rows in outputs.items()}
+        wanted = {"probabilities": reference}
+        return diagnose(tmp_path, artifacts, task, images, wanted, answers, Gate())
+
+    assert found([artifact, passed], model=reference[:, :2], other=reference) == [
+        "model.onnx: it has outputs of the shape (20, 2), not (20, 3)"
+    ]
     # No such file: every attempt to run it fails, and nothing is claimed.
-    outputs["model.onnx"] = generator.dirichlet(np.ones(3), 20).astype(np.float32)
-    assert diagnose(tmp_path, [artifact], images, reference, outputs, list("abc"), Gate()) == []
+    other = generator.dirichlet(np.ones(3), 20).astype(np.float32)
+    assert found([artifact], model=other) == []

@@ -7,10 +7,10 @@ import zipfile
 
 import numpy as np
 import pytest
-
-from kerastl.bundles import LiteRTOptions, export, float_layers, rounding, weight_correction
 from kerastl.bundles.litert_graph import Graph, name_of_layer, ranges, run, values
 from kerastl.bundles.runtimes import open_artifact
+
+from kerastl.bundles import LiteRTOptions, export, float_layers, rounding, weight_correction
 
 from .conftest import CLASS_NAMES, HEIGHT, WIDTH
 

@@ -7,12 +7,14 @@ import dataclasses
 import keras
 import numpy as np
 
-from kerastl.backbones import BuiltTextBackbone
+from kerastl.backbones import MASK_LAYER, FixedLength, PaddingMask
 from kerastl.backbones.text_build import flatten
 from kerastl.heads import TextHead, attach_outputs, pool
-from kerastl.model import EmbeddingModel, TextModel, TextSamples
-from kerastl.outputs import Vector, output_named
-from kerastl.recipes.text_recipe import padding_mask
+from kerastl.inputs import Text
+from kerastl.model import EmbeddingModel, TrainedModel
+from kerastl.outputs import Classes, Labels, Number, Vector
+from kerastl.samples import Samples
+from kerastl.task import Task
 from kerastl.text import Tokenizer
 
 WORDS = [
@@ -70,80 +72,107 @@ def encoder(tokenizer, family="BertBackbone"):
     for weight in backbone.weights:
         if len(weight.shape) > 1:
             weight.assign(weight * 4)
-    length = MAX_LENGTH if family == "FNetBackbone" else None
-    return flatten(backbone, pad_id=tokenizer.pad_id, fill_up_to=length)
+    return flatten(backbone, pad_id=tokenizer.pad_id, fill_up_to=_fixed_length(family))
 
 
-def mask_of(model, tokenizer):
-    return padding_mask(BuiltTextBackbone(model, None, tokenizer, None))
+def _fixed_length(family):
+    return MAX_LENGTH if family == "FNetBackbone" else None
+
+
+def mask_of(model, tokenizer, family="BertBackbone"):
+    """Which tokens are no padding; FNet has no use for it, and what is on top of it does."""
+    if any(layer.name == MASK_LAYER for layer in model.layers):
+        return model.get_layer(MASK_LAYER).output
+    mask = PaddingMask(tokenizer.pad_id, name=MASK_LAYER)(model.inputs[0])
+    return FixedLength(_fixed_length(family), 0, name="fixed_length_of_mask")(mask)
+
+
+def attached(tokens, mask, output, pooling):
+    """The head of an output on hidden states."""
+    if output.gives_vectors:
+        return attach_outputs(pool(tokens, mask, pooling, seed=0), output, seed=0)
+    return TextHead(pooling=pooling, hidden=16).attach(tokens, mask, output, pooling="mean", seed=0)
+
+
+def network_of(output, *, pooling="mean", tokenizer=None, family="BertBackbone"):
+    """An encoder of two layers with a head."""
+    model = encoder(tokenizer, family)
+    mask = mask_of(model, tokenizer, family)
+    return keras.Model(model.inputs[0], attached(model.outputs[0], mask, output, pooling))
+
+
+def several_model():
+    """Two outputs on one encoder: any number of labels, and a number."""
+    tokenizer = word_piece()
+    outputs = {
+        "topics": Labels(NAMES, thresholds=(0.4, 0.5, 0.6)),
+        "stars": Number(quantity="stars"),
+    }
+    model = encoder(tokenizer)
+    features = pool(model.outputs[0], mask_of(model, tokenizer), "attention", seed=0)
+    made = [output.attach(features, name=name, seed=3) for name, output in outputs.items()]
+    network = keras.Model(model.inputs[0], made)
+    own = TrainedModel(network, Task(Text(tokenizer, MAX_LENGTH), outputs))
+    for name in outputs:
+        _tell_apart(own, network.get_layer(name))
+    given = texts()
+    answers = own.outputs(list(given))
+    labels = {
+        "topics": (answers["topics"] > 0.5).astype("float32"),
+        "stars": answers["stars"][:, 0],
+    }
+    return dataclasses.replace(own, samples=Samples(given, labels, given[:8]))
 
 
 def embedding_model(*, pooling="mean", dimensions=None, tokenizer=None, samples=True):
-    """The same encoder with its vectors as the output."""
+    """An encoder with its vectors as the output."""
     tokenizer = tokenizer or word_piece()
-    model = encoder(tokenizer)
-    mask = mask_of(model, tokenizer)
-    output = Vector(dimensions=dimensions, project=dimensions is not None)
-    vectors = attach_outputs(pool(model.outputs[0], mask, pooling, seed=0), output, seed=0)
-    return EmbeddingModel(
-        keras.Model(model.inputs[0], vectors),
-        (),
-        provenance={"kind": EmbeddingModel.KIND},
-        tokenizer=tokenizer,
-        max_length=MAX_LENGTH,
-        samples=TextSamples(texts(), None, ()) if samples else None,
-    )
+    output = Vector(dimensions=dimensions or 32, project=dimensions is not None)
+    task = Task.of_one(Text(tokenizer, MAX_LENGTH), output)
+    network = network_of(output, pooling=pooling, tokenizer=tokenizer)
+    return EmbeddingModel(network, task, samples=Samples(texts()) if samples else None)
+
+
+OUTPUTS = {
+    "single_label": Classes(NAMES),
+    "multi_label": Labels(NAMES),
+    "regression": Number(),
+}
 
 
 def text_model(
-    kind="single_label",
-    names=NAMES,
+    output=OUTPUTS["single_label"],
     *,
     pooling="mean",
     tokenizer=None,
     samples=True,
-    thresholds=None,
     max_length=MAX_LENGTH,
     family="BertBackbone",
 ):
     """An encoder of two layers with a head; weights are large, so that labels differ."""
     tokenizer = tokenizer or word_piece()
-    model = encoder(tokenizer, family)
-    outputs = TextHead(pooling=pooling, hidden=16).attach(
-        model.outputs[0],
-        mask_of(model, tokenizer),
-        output_named(kind)(tuple(names)),
-        pooling="mean",
-        seed=0,
-    )
-    network = keras.Model(model.inputs[0], outputs)
-    own = TextModel(
-        network,
-        tuple(names),
-        tokenizer=tokenizer,
-        max_length=max_length,
-        kind=kind,
-        thresholds=thresholds,
-    )
-    _tell_apart(own)
+    network = network_of(output, pooling=pooling, tokenizer=tokenizer, family=family)
+    task = Task.of_one(Text(tokenizer, max_length), output)
+    own = TrainedModel(network, task)
+    _tell_apart(own, network.layers[-1])
     if not samples:
         return own
     given = texts()
-    answers = own.predict(list(given)).probabilities
-    if kind == "single_label":
-        labels = answers.argmax(axis=1)
-    else:
-        labels = (answers > 0.5).astype("float32") if kind == "multi_label" else answers[:, 0]
-    return dataclasses.replace(own, samples=TextSamples(given, labels, given[:8]))
+    [answers] = own.outputs(list(given)).values()
+    labels = {
+        "single_label": lambda: answers.argmax(axis=1),
+        "multi_label": lambda: (answers > 0.5).astype("float32"),
+        "regression": lambda: answers[:, 0],
+    }[output.kind]()
+    known = {output.tensor: labels}
+    return dataclasses.replace(own, samples=Samples(given, known, given[:8]))
 
 
-def _tell_apart(model):
-    """Scales the last layer so that the texts get all labels, and none by a hair."""
-    head = model.network.layers[-1]
-    ids = model.tokenizer.encode(texts(), model.max_length).ids
-    inside = keras.Model(model.network.inputs, head.input).predict(
-        model.tokenizer.pad(ids)[0], verbose=0
-    )
+def _tell_apart(model, head):
+    """Scales a last layer so that the texts get all labels, and none by a hair."""
+    tokenizer = model.task.input.tokenizer
+    ids = tokenizer.encode(texts(), model.task.input.max_length).ids
+    inside = keras.Model(model.network.inputs, head.input).predict(tokenizer.pad(ids)[0], verbose=0)
     raw = inside @ np.asarray(head.kernel)
     head.kernel.assign(head.kernel * (2 / raw.std(axis=0)))
     head.bias.assign(-raw.mean(axis=0) * (2 / raw.std(axis=0)))

@@ -14,8 +14,8 @@ from kerastl.outputs import Classes, Labels, Number, Vector
 from kerastl.recipes.jobs import make_job
 from kerastl.training import (
     DTYPES,
-    CheckpointStore,
     ArrayExamples,
+    CheckpointStore,
     Job,
     SilentReporter,
     Storage,
@@ -379,11 +379,11 @@ def test_texts_of_many_lengths(tiny_text, reviews, tmp_path, cache):
     )
     base = recipe.build_base()
     made, _ = recipe.assemble(outputs, seed=0, base=base)
-    ids = base.tokenizer.encode(reviews[0], 48).ids
+    ids = base.input.tokenizer.encode(reviews[0], 48).ids
     moods = np.array([int(label == "positive") for label in reviews[1]])
     moods[::3] = -1
     lengths = np.array([len(row) / 48 for row in ids], np.float32)
-    train = sort_tokens(ids, {"mood": moods, "length": lengths}, pad_id=base.tokenizer.pad_id)
+    train = sort_tokens(ids, {"mood": moods, "length": lengths}, pad_id=base.input.tokenizer.pad_id)
     job = make_job(
         recipe, open_model(made), outputs, train, train, seed=0, scratch=tmp_path,
         reporter=SilentReporter(),

@@ -18,11 +18,11 @@ class EncodedImages:
 
     Attributes:
         tensors: what the signature of tensors is called beside it.
+        packages: modules that are needed, and the extra that brings each.
     """
 
     tensors: ClassVar[str] = "serving_default"
-    signature: ClassVar[str] = SIGNATURE
-    noun: ClassVar[str] = "file"
+    packages: ClassVar[Mapping[str, str]] = {}
 
     def signatures(self, conversion: Any, module: Any, infer: Any) -> tuple[dict[str, Any], Any]:
         """``serve_bytes``: strings ``(n,)`` to the outputs and, of classes, ``label``."""

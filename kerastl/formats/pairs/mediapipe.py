@@ -8,8 +8,8 @@ enumerations are those of the schema, which only ever grows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
 
 import flatbuffers
 
@@ -25,7 +25,13 @@ _MIN_PARSER_VERSION = "1.0.0"
 
 
 class ImageMetadata:
-    """Metadata of image classifiers, as MediaPipe's ``ImageClassifier`` asks for it."""
+    """Metadata of image classifiers, as MediaPipe's ``ImageClassifier`` asks for it.
+
+    Attributes:
+        packages: modules that are needed, and the extra that brings each.
+    """
+
+    packages: ClassVar[Mapping[str, str]] = {}
 
     def metadata(self, conversion: Any) -> bytes | None:
         """What the entry ``TFLITE_METADATA`` holds; None where the outputs are no one class."""

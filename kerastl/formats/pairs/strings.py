@@ -22,11 +22,11 @@ class Strings:
 
     Attributes:
         tensors: what the signature of tensors is called beside it.
+        packages: modules that are needed, and the extra that brings each.
     """
 
     tensors: ClassVar[str] = "serve_tokens"
-    signature: ClassVar[str] = SIGNATURE
-    noun: ClassVar[str] = "string"
+    packages: ClassVar[Mapping[str, str]] = {"tensorflow_text": "text-serving"}
 
     def signatures(
         self, conversion: Any, module: Any, infer: Any
