@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -89,9 +90,9 @@ class Network:
     train: Dataset
     validation: Dataset | None
 
-    @property
+    @functools.cached_property
     def fingerprints(self) -> dict[str, str | None]:
-        """Those of the data."""
+        """Those of the data; a stream has one only after it was read."""
         return {
             "data_fingerprint": self.train.fingerprint,
             "validation_fingerprint": self.validation.fingerprint if self.validation else None,
