@@ -80,7 +80,7 @@ class Samples:
                 input.stored(folder, _CALIBRATION),
                 _files(folder),
             )
-        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
             raise RunError(f"The samples in {folder} are damaged: {error}.") from error
 
 

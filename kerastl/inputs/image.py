@@ -199,14 +199,17 @@ class Image(Input):
             return
         pixels = [batch for _, batch in self.batches(sources)]
         empty = np.zeros((0, *self.size, 3), np.uint8)
-        np.save(folder / f"{name}.npy", np.concatenate(pixels) if pixels else empty)
+        found = np.concatenate(pixels) if pixels else empty
+        np.savez_compressed(folder / f"{name}_pixels.npz", found)
 
     def stored(self, folder: Path, name: str) -> list[Any]:
         """Pixels."""
-        if self.any_size:
-            with np.load(folder / f"{name}.npz") as archive:
+        path = folder / (f"{name}.npz" if self.any_size else f"{name}_pixels.npz")
+        # Opened here, since np.load leaves a damaged file open.
+        with path.open("rb") as handle, np.load(handle) as archive:
+            if self.any_size:
                 return [archive[f"arr_{index}"] for index in range(len(archive.files))]
-        return list(np.load(folder / f"{name}.npy", mmap_mode="r"))
+            return list(archive["arr_0"])
 
     def write_golden(
         self,

@@ -7,6 +7,7 @@ Layout: ``recipe.json``, ``task.json``, ``model.keras``, ``class_names.json``, `
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,8 @@ TASK = "task.json"
 MODEL = "model.keras"
 CHECKPOINTS = "checkpoints"
 DOCUMENTS = ("recipe", "class_names", "history", "metrics", "provenance")
+# Of the run directory: since 2 there is a task.json.
+LAYOUT = 2
 # Written last: a run directory that holds it is complete.
 LAST = "provenance.json"
 
@@ -88,7 +91,7 @@ def read(path: Path) -> dict[str, Any]:
         network = keras.saving.load_model(path / MODEL, compile=False, safe_mode=True)
         mend_saving(network)
         names = tuple(values.pop("class_names"))
-        task = _task(path, network, names)
+        task = _task(path, network, names, values["provenance"])
     except RunError:
         raise
     except Exception as error:
@@ -102,8 +105,10 @@ def read(path: Path) -> dict[str, Any]:
     return {"network": network, "task": task, "samples": samples, **values}
 
 
-def _task(path: Path, network: keras.Model, names: tuple[str, ...]) -> Task:
-    if not (path / TASK).exists():
+def _task(
+    path: Path, network: keras.Model, names: tuple[str, ...], provenance: Mapping[str, Any]
+) -> Task:
+    if not (path / TASK).exists() and provenance.get("layout", 1) < LAYOUT:
         return first_version.read_task(path, network, names)
     content = read_json(path / TASK)
     outputs = {name: output_from_config(config) for name, config in content["outputs"].items()}

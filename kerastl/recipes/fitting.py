@@ -239,6 +239,7 @@ def provenance_of(
     config = recipe.get_config()
     return {
         "kind": config["recipe"],
+        "layout": run_directory.LAYOUT,
         "versions": versions(),
         "backend": keras.backend.backend(),
         "seed": seed,

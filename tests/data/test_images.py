@@ -230,8 +230,8 @@ def test_permission_denied(tmp_path):
         from kerastl.errors import ImageError
         import PIL.Image
         PIL.Image.init()
+        os.chdir({str(tmp_path)!r})
         if os.getuid() == 0:
-            os.chdir({str(tmp_path)!r})
             os.setgid(65534); os.setuid(65534)
         try:
             decode_image("a.png", (4, 4))

@@ -138,7 +138,7 @@ def test_damage_is_one_clear_error(run, name, damage):
         kerastl.load(run)
 
 
-@pytest.mark.parametrize("name", ["validation.npz", "calibration.npz", "labels.npz"])
+@pytest.mark.parametrize("name", ["validation_pixels.npz", "calibration_pixels.npz", "labels.npz"])
 @pytest.mark.parametrize("share", [0.0, 0.5])
 def test_damaged_samples(run, name, share):
     path = run / "samples" / name

@@ -179,7 +179,7 @@ def test_lora_and_decayed_rates(recipe, reviews):
 
 
 def test_long_texts_are_counted(recipe, reviews):
-    with pytest.warns(DataWarning, match=r"of 77 texts are longer than max_length=16 tokens"):
+    with pytest.warns(DataWarning, match=r"of \d+ texts are longer than max_length=16 tokens"):
         model = recipe(max_length=16, plan=kerastl.head_only(1)).fit(reviews, **QUIET)
     long = model.predict("good " * 14).probabilities
     np.testing.assert_allclose(

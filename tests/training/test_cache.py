@@ -97,7 +97,7 @@ def test_a_folder_that_cannot_be_made(tmp_path):
 
 
 class Count:
-    """Counts forward passes of the frozen part."""
+    """Counts forward passes: those of the frozen part, and those that measure the model."""
 
     def __init__(self, monkeypatch):
         from kerastl.training import activations
@@ -137,7 +137,7 @@ def test_a_second_run_computes_nothing_and_ends_the_same(
     assert counted.images > 0
     counted.images = 0
     second = fit(small_recipe, colours, **settings)
-    assert counted.images == 0
+    assert counted.images == second.metrics["examples"]
     weights_equal(first, second)
 
 
@@ -147,11 +147,12 @@ def test_other_heads_rates_and_seeds_share_activations_and_other_views_do_not(
     settings = {"cache": tmp_path, "plan": kerastl.head_only(1)}
     fit(small_recipe, colours, **settings)
     counted = Count(monkeypatch)
-    fit(small_recipe, colours, **settings, head=kerastl.Head(hidden=4, dropout=0.1))
+    head = fit(small_recipe, colours, **settings, head=kerastl.Head(hidden=4, dropout=0.1))
     fit(small_recipe, colours, cache=tmp_path, plan=kerastl.head_only(2, 0.1))
-    assert counted.images == 0
+    assert counted.images == 2 * head.metrics["examples"]
+    counted.images = 0
     fit(small_recipe, colours, **settings, image_size=40)
-    assert counted.images > 0
+    assert counted.images > head.metrics["examples"]
 
 
 def test_a_corrupted_shard_is_computed_again(
@@ -165,7 +166,7 @@ def test_a_corrupted_shard_is_computed_again(
         path.write_bytes(content)
     counted = Count(monkeypatch)
     second = fit(small_recipe, colours, cache=tmp_path)
-    assert counted.images > 0
+    assert counted.images > second.metrics["examples"]
     weights_equal(first, second)
 
 

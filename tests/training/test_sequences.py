@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 import kerastl
-from kerastl.backbones import build_text_backbone, resolve_text_backbone, stages_of
+from kerastl.backbones import stages_of
 from kerastl.graph import find_cuts, split
 from kerastl.inputs.examples import LazyView
 from kerastl.inputs.token_examples import padded_lengths
@@ -83,10 +83,9 @@ def test_batches_are_of_one_length_each_and_hold_every_text_once(examples):
 
 @pytest.fixture(scope="module")
 def network(tiny_text):
-    record, source = resolve_text_backbone(tiny_text)
-    base = build_text_backbone(record, source)
-    recipe = kerastl.TextClassification(backbone=str(tiny_text), head=kerastl.TextHead(dropout=0.0))
-    return recipe.assemble(Classes(("a", "b")), seed=0, base=base)[0], record
+    head = kerastl.TextHead(dropout=0.0)
+    recipe = kerastl.TextClassification(backbone=str(tiny_text), max_length=48, head=head)
+    return recipe.assemble(Classes(("a", "b")), seed=0)[0], recipe.record
 
 
 def cut_of(network, record, name):

@@ -99,7 +99,7 @@ def values_of(job):
 
 def mean_losses(model, data):
     """Of each output the mean loss over the examples that have a label, in float64."""
-    kinds, tags, sizes = (np.asarray(x, np.float64) for x in model(data.images.astype("float32")))
+    kinds, tags, sizes = (np.asarray(x, np.float64) for x in model(data.arrays.astype("float32")))
     labels, found = data.targets, {}
     rows = np.flatnonzero(labels["kind"] >= 0)
     found["kind"] = np.mean([-np.log(kinds[row, labels["kind"][row]]) for row in rows])
@@ -113,7 +113,7 @@ def mean_losses(model, data):
 
 
 def mean_scores(model, data):
-    kinds, tags, sizes = (np.asarray(x) for x in model(data.images.astype("float32")))
+    kinds, tags, sizes = (np.asarray(x) for x in model(data.arrays.astype("float32")))
     labels = data.targets
     known = labels["kind"] >= 0
     rows, held = ~np.isnan(labels["tags"]).any(axis=1), ~np.isnan(labels["size"])
@@ -208,7 +208,7 @@ def test_a_learned_weight_is_that_of_the_paper(job):
     losses = mean_losses(made.network, made.train)
     targets = goal.training_targets()
     logs = model.train_on_batch(
-        made.train.images.astype("float32"), *targets.arguments(), return_dict=True
+        made.train.arrays.astype("float32"), *targets.arguments(), return_dict=True
     )
     assert logs["loss"] == pytest.approx(sum(losses.values()), rel=1e-4)
     for name, variable in zip(OUTPUTS, goal.loss_weights.variables, strict=True):
@@ -260,10 +260,10 @@ def test_an_interrupted_run_ends_with_the_same_weights(job, tmp_path, settings, 
 def test_one_output_with_missing_labels(job):
     outputs = {"size": Number()}
     data = [examples(seed) for seed in (1, 2)]
-    train, held_out = (ArrayExamples(d.images, {"size": d.targets["size"]}) for d in data)
+    train, held_out = (ArrayExamples(d.arrays, {"size": d.targets["size"]}) for d in data)
     made = job(outputs, train=train, validation=held_out)
     known = ~np.isnan(train.labels)
-    answers = np.asarray(made.network(train.images.astype("float32")))[:, 0]
+    answers = np.asarray(made.network(train.arrays.astype("float32")))[:, 0]
     expected = np.mean((answers - train.labels)[known] ** 2)
     [record] = run_plan(made, (kerastl.Phase("head", 1, 1e-12, weight_decay=0.0),))
     assert record["history"]["loss"] == pytest.approx([expected], rel=1e-4)
@@ -343,7 +343,7 @@ def test_loss_weights_of_one_output_and_vectors_beside_others(job):
         run_plan(job(single, loss_weights="uncertainty"), (kerastl.Phase("head", 1),))
     mixed = {"size": Number(), "vector": Vector(dimensions=8, classes=("a", "b", "c"))}
     labels = {**examples(1).targets, "vector": examples(1).targets["kind"]}
-    train = ArrayExamples(examples(1).images, labels)
+    train = ArrayExamples(examples(1).arrays, labels)
     with pytest.raises(ConfigurationError, match="give the phase loss='contrastive'"):
         run_plan(job(mixed, train=train, validation=None), (kerastl.Phase("head", 1),))
 
