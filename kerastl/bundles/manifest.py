@@ -16,7 +16,7 @@ from kerastl.formats import FORMATS, QUANTIZATIONS
 from kerastl.formats.labels import names_held
 from kerastl.inputs import input_from_manifest
 from kerastl.outputs import Gate
-from kerastl.task import Task, outputs_from_manifest
+from kerastl.task import Task, check_output_names, outputs_from_manifest
 from kerastl.text import TOKENIZER_FILE
 
 Array = np.ndarray[Any, Any]
@@ -207,7 +207,7 @@ def _check_schema(file: Path, manifest: Mapping[str, Any]) -> None:
         )
     if not manifest["artifacts"]:
         raise BundleError(f"{file} names no artifact. Export the bundle again.")
-    if set(manifest["gate"]) != set(vars(Gate())):
+    if not _is_gate(manifest["gate"]):
         raise BundleError(f"{file} has no valid 'gate'; received {manifest['gate']!r}.")
     resize = manifest["input"].get("resize")
     if resize is not None and not _is_resize(resize):
@@ -236,7 +236,19 @@ def _is_resize(value: Any) -> bool:
     if not isinstance(value, dict) or not isinstance(value.get("in_graph"), bool):
         return False
     size = value.get("size")
-    return isinstance(size, list) and [type(side) for side in size] == [int, int]
+    return (
+        isinstance(size, list)
+        and [type(side) for side in size] == [int, int]
+        and all(side > 0 for side in size)
+    )
+
+
+def _is_gate(value: Mapping[str, Any]) -> bool:
+    try:
+        Gate(**value).validate()
+    except (ConfigurationError, TypeError):
+        return False
+    return set(value) == set(vars(Gate()))
 
 
 def _is_output(value: Any) -> bool:
@@ -252,15 +264,30 @@ def task_of(manifest: Mapping[str, Any], folder: Path) -> Task:
     """What goes into a bundle and what comes out of it.
 
     Raises:
-        BundleError: it is of an input or an output that is not known here.
+        BundleError: it is of an input or an output that is not known here, or says two things of
+            its outputs.
     """
     try:
-        return Task(input_from_manifest(manifest, folder), outputs_from_manifest(manifest))
-    except (ConfigurationError, KeyError, TypeError, ValueError) as error:
+        task = Task(input_from_manifest(manifest, folder), outputs_from_manifest(manifest))
+        check_output_names(task.outputs)
+        widths = [output.width for output in task.outputs.values()]
+        # Each reads its own settings.
+        kinds = [output.manifest_config()["kind"] for output in task.outputs.values()]
+        own = {"task": task.name, "class_names": list(task.class_names), **_of_one(task)}
+    except (AttributeError, ConfigurationError, KeyError, TypeError, ValueError) as error:
         raise BundleError(
             f"{folder} is of a task that this kerastl does not know: {manifest['task']!r} "
             f"({error})."
         ) from error
+    keys = ("task", "class_names", "kind", "thresholds")
+    told = {key: manifest.get(key, own.get(key)) for key in keys}
+    shapes = [entry["shape"][1] for entry in manifest["outputs"]]
+    if shapes != widths or any(told[key] != own.get(key) for key in told):
+        raise BundleError(
+            f"{folder}/manifest.json says two things of its outputs: {told}, shapes of {shapes} "
+            f"numbers, and, under 'outputs', {own}, {kinds} of {widths} numbers."
+        )
+    return task
 
 
 def bundle_of(path: Path, manifest: dict[str, Any]) -> Bundle:

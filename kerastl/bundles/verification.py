@@ -174,8 +174,8 @@ def _string_faults(answers: Answers, task: Task, kept: Golden, gate: Gate) -> li
         for position, got in zip(answers.positions, named, strict=True):
             [wanted] = kept.labels[position][NETWORK].values()
             if got != wanted:
-                shown = task.input.shown(kept.sources[position])
-                found.append(f"{path} calls {shown} {got!r}; it must be {wanted!r}")
+                shown = f"{task.input.noun} {task.input.shown(kept.sources[position])}"
+                found.append(f"{path} calls the golden {shown} {got!r}; it must be {wanted!r}")
     return found
 
 
@@ -205,9 +205,10 @@ def _label_faults(
                 # either way; how far a quantised artifact's may lie off was judged before.
                 tied = not file and (quantised or same[position]) and own[position] == wanted
                 if given[position] != wanted and not tied:
-                    shown = task.input.shown(kept.sources[position])
+                    shown = f"{task.input.noun} {task.input.shown(kept.sources[position])}"
                     found.append(
-                        f"{artifact.path} calls {shown} {given[position]!r}; it must be {wanted!r}"
+                        f"{artifact.path} calls the golden {shown} {given[position]!r}; it must be "
+                        f"{wanted!r}"
                     )
     return found
 

@@ -102,7 +102,7 @@ def check(
     position = next(
         i for i, (a, b) in enumerate(zip(ids, wanted, strict=True)) if not np.array_equal(a, b)
     )
-    cause = _cause(tokenizer, encode, texts, wanted, ids, settings["lowercase"])
+    cause = _cause(tokenizer, encode, texts, wanted, ids, settings.get("lowercase"))
     raise BundleError(
         f"The tokenizer of {bundle} gives other ids than at export: {cause}. The first golden text "
         f"that differs is {texts[position][:_SHOWN]!a}: {ids[position][:12].tolist()} of "
@@ -112,14 +112,14 @@ def check(
 
 
 def _check_settings(bundle: Path, tokenizer: Tokenizer, settings: Mapping[str, Any]) -> None:
-    if tokenizer.sha256 != settings["sha256"]:
+    if tokenizer.sha256 != settings.get("sha256"):
         raise BundleError(f"{bundle}: tokenizer.json is not the one of manifest.json.")
     for name in ("start_ids", "end_ids"):
         own = list(getattr(tokenizer, name))
-        if list(settings[name]) != own:
+        if settings.get(name) != own:
             raise BundleError(
-                f"{bundle}: manifest.json says that the tokenizer's {name} are {settings[name]}; "
-                f"they are {own}."
+                f"{bundle}: manifest.json says that the tokenizer's {name} are "
+                f"{settings.get(name)}; they are {own}."
             )
 
 

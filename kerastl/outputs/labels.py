@@ -57,7 +57,13 @@ class Labels(Output):
     @property
     def limits(self) -> Array:
         """The threshold of each class, float64 ``(classes,)``."""
-        return np.array(self.thresholds or [_THRESHOLD] * self.width)
+        limits = np.array(self.thresholds or [_THRESHOLD] * self.width)
+        if limits.shape != (self.width,) or (self.width and limits.dtype.kind not in "fi"):
+            raise ConfigurationError(
+                f"thresholds={self.thresholds!r}: give a number for each of the {self.width} "
+                "classes."
+            )
+        return limits
 
     def manifest_config(self) -> dict[str, Any]:
         """With a threshold for each class."""

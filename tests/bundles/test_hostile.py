@@ -10,19 +10,25 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from kerastl.bundles.examples import FewExamplesWarning, warn_of_few
 from PIL import Image
 
 from kerastl.bundles import Gate, benchmark, export, load_bundle, network, verify
 from kerastl.bundles.bundle import Artifact
+from kerastl.bundles.few_examples import FewExamplesWarning, warn_of_few
 from kerastl.bundles.hashing import sha256_manifest
 from kerastl.bundles.manifest import refuse_foreign_folder
-from kerastl.bundles.verification import _measure
-from kerastl.errors import BundleError, ConfigurationError, ExportError, KerastlError
+from kerastl.errors import (
+    BundleError,
+    ConfigurationError,
+    ExportError,
+    KerastlError,
+    ParityError,
+)
+from kerastl.outputs import Classes
 from tests import forked
 
 from .conftest import CLASS_NAMES, HEIGHT, WIDTH
-from .test_planted_faults import forge
+from .planting import forge
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 
@@ -68,29 +74,139 @@ def test_a_file_that_its_runtime_cannot_read(copied):
         load_bundle(copied, "onnx")
 
 
+def rewrite(folder, change):
+    """Changes a manifest, and makes its hash right again."""
+    file = folder / "manifest.json"
+    manifest = json.loads(file.read_text("utf-8"))
+    change(manifest)
+    manifest["manifest_sha256"] = sha256_manifest(manifest)
+    file.write_text(json.dumps(manifest), "utf-8")
+
+
 @pytest.mark.parametrize(
     "change",
     [
         lambda m: m["gate"].pop("max_abs_diff"),
         lambda m: m["gate"].update(more=1),
+        lambda m: m["gate"].update(max_abs_diff="small"),
+        lambda m: m["gate"].update(label_agreement=None),
         lambda m: m["input"].pop("resize"),
         lambda m: m["input"]["resize"].update(size=[40]),
+        lambda m: m["input"]["resize"].update(size=[40, -3]),
+        lambda m: m["input"].update(kind="sound"),
+        lambda m: m["input"].update(kind=["image"]),
         lambda m: m["artifacts"][0].pop("sha256"),
         lambda m: m["artifacts"][0]["parity"].pop("n"),
+        lambda m: m["artifacts"].append("model.onnx"),
         lambda m: m.update(artifacts=[]),
         lambda m: m.update(task="mind_reading"),
         lambda m: m["files"].update({"../outside": "0"}),
+        lambda m: m["files"].update({"labels.txt": None}),
+        # Outputs that are none, or of other shapes.
+        lambda m: m.update(outputs=[]),
+        lambda m: m.update(outputs=["probabilities"]),
+        lambda m: m["outputs"].append({"name": "more"}),
+        lambda m: m["outputs"].append(dict(m["outputs"][0])),
+        lambda m: m["outputs"][0].pop("name"),
+        lambda m: m["outputs"][0].update(name=3),
+        lambda m: m["outputs"][0].update(name="../../../labels"),
+        lambda m: m["outputs"][0].update(shape=[None, 4]),
+        lambda m: m["outputs"][0].update(shape=[3]),
+        lambda m: m["outputs"][0].update(shape=None),
+        lambda m: m["outputs"][0].update(output="single_label"),
+        lambda m: m["outputs"][0].update(output={"kind": "mind_reading"}),
+        lambda m: m["outputs"][0]["output"].pop("kind"),
+        lambda m: m["outputs"][0]["output"].update(kind=["single_label"]),
+        lambda m: m["outputs"][0]["output"].update(class_names="abc"),
+        lambda m: m["outputs"][0]["output"].update(class_names=[1, 2, 3]),
+        lambda m: m["outputs"][0]["output"].update(class_names=["a", "b", "c"]),
+        # Another of the same width, which the rest of the manifest does not speak of.
+        lambda m: m["outputs"][0].update(output={"kind": "embedding", "dimensions": 3}),
+        lambda m: m.update(class_names=["a", "b", "c"]),
     ],
 )
 def test_manifests_with_right_hashes_and_wrong_content(copied, change):
-    file = copied / "manifest.json"
-    manifest = json.loads(file.read_text("utf-8"))
-    change(manifest)
-    manifest["manifest_sha256"] = sha256_manifest(manifest)
-    file.write_text(json.dumps(manifest), "utf-8")
+    rewrite(copied, change)
     for use in (verify, load_bundle):
         with pytest.raises(BundleError):
             use(copied)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda m: m.pop("tokenizer"),
+        lambda m: m.update(tokenizer=[]),
+        lambda m: m["tokenizer"].pop("pad_id"),
+        lambda m: m["tokenizer"].update(pad_id="first"),
+        # The end of each text: answers are then others.
+        lambda m: m["tokenizer"].update(pad_id=3),
+        lambda m: m["tokenizer"].update(max_length="long"),
+        lambda m: m["tokenizer"].update(max_length=0),
+        lambda m: m["tokenizer"].update(start_ids=None),
+        lambda m: m["tokenizer"].pop("sha256"),
+        lambda m: m["input"].update(kind="image"),
+        lambda m: m.update(thresholds=[0.5, 0.5, 0.5]),
+        lambda m: m.update(kind="regression"),
+    ],
+)
+def test_manifests_of_texts_with_wrong_content(text_case, tmp_path, change):
+    folder = shutil.copytree(text_case.bundle.path, tmp_path / "bundle")
+    forge(folder, ["model.onnx"])
+    rewrite(folder, change)
+    with pytest.raises((BundleError, ParityError)):
+        verify(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda m: m["outputs"].pop(),
+        lambda m: m["outputs"][0].update(name="defects"),
+        lambda m: m["outputs"][1]["output"].update(thresholds=[0.5]),
+        lambda m: m["outputs"][1]["output"].update(thresholds="high"),
+        lambda m: m["outputs"][3]["output"].update(dimensions=7),
+        lambda m: m["outputs"][3]["output"].update(dimensions="6"),
+        lambda m: m.update(class_names=["amber glass", "blé", "carton"]),
+    ],
+)
+def test_manifests_of_several_outputs_with_wrong_content(several_case, tmp_path, change):
+    folder = shutil.copytree(several_case.bundle.path, tmp_path / "bundle")
+    forge(folder, ["model.onnx"])
+    rewrite(folder, change)
+    with pytest.raises((BundleError, ParityError)):
+        verify(folder)
+
+
+@pytest.mark.parametrize("name", ["outputs.npz", "file_outputs.npz", "inputs.npz", "labels.json"])
+@pytest.mark.parametrize("content", [b"", b"nothing", b"[]", b"{}", b'{"a.jpg": 3}'])
+def test_golden_folders_that_hold_something_else(copied, name, content):
+    (copied / "golden" / name).write_bytes(content)
+    forge(copied, ["model.onnx"])
+    with pytest.raises(BundleError):
+        verify(copied)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda arrays: arrays.pop("model.onnx"),
+        lambda arrays: arrays.update({"network": arrays["network"][:3]}),
+        lambda arrays: arrays.update({"network": arrays["network"][:, :2]}),
+        lambda arrays: arrays.update({"network": arrays["network"].astype(str)}),
+        lambda arrays: arrays.update({"network": arrays["network"].astype(object)}),
+    ],
+)
+@pytest.mark.parametrize("name", ["outputs.npz", "file_outputs.npz"])
+def test_golden_answers_of_other_shapes(copied, name, change):
+    file = copied / "golden" / name
+    with np.load(file) as archive:
+        arrays = {key: archive[key] for key in archive.files}
+    change(arrays)
+    np.savez(file, **arrays)
+    forge(copied, ["model.onnx"])
+    with pytest.raises(BundleError, match="golden cannot be read"):
+        verify(copied)
 
 
 def test_golden_files_lie_in_the_bundle(copied):
@@ -98,11 +214,9 @@ def test_golden_files_lie_in_the_bundle(copied):
     answers = json.loads(file.read_text("utf-8"))
     answers["../../../secret.png"] = next(iter(answers.values()))
     file.write_text(json.dumps(answers), "utf-8")
-    manifest = json.loads((copied / "manifest.json").read_text("utf-8"))
-    from kerastl.provenance import sha256_file
-
-    manifest["files"]["golden/labels.json"] = sha256_file(file)
-    (copied / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    # Bundles of version 0.1.0 have no answers to files beside their labels.
+    (copied / "golden" / "file_outputs.npz").unlink()
+    rewrite(copied, lambda m: m["files"].pop("golden/file_outputs.npz"))
     forge(copied, ["model.onnx"])
     with pytest.raises(BundleError, match="names files that are not there"):
         verify(copied)
@@ -162,15 +276,13 @@ def test_a_quantised_file_of_many_classes_must_repeat_its_answers():
     """Probabilities of many classes are all small, and so is what they may differ by."""
     random = np.random.default_rng(0)
     own = random.dirichlet(np.full(1000, 0.1), 32).astype("float32")
-    recorded = {"network": own, "model_int8.tflite": own}
-    artifact, gate = quantised(1.0, 32), Gate()
-    assert _measure(artifact, gate, own, recorded).passed
-    assert not _measure(artifact, gate, own[:, ::-1], recorded).passed
+    output = Classes(tuple(map(str, range(1000))))
+    assert output.repeats(own, own)
+    assert not output.repeats(own, own[:, ::-1])
     # Of eight bits, a step more or less is no other answer.
     steps = np.round(own * 256) / 256
-    recorded = {"network": own, "model_int8.tflite": steps}
-    assert _measure(artifact, gate, steps + np.float32(1 / 256), recorded).passed
-    assert not _measure(artifact, gate, steps[::-1], recorded).passed
+    assert output.repeats(steps, steps + np.float32(1 / 256))
+    assert not output.repeats(steps, steps[::-1])
 
 
 def test_one_output_and_a_dict_are_refused(tmp_path):

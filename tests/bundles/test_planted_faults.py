@@ -130,6 +130,86 @@ def test_a_fault_stops_the_export(trained, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def columns_of(task):
+    """Outputs of several columns, which could be in another order."""
+    return [name for name, output in task.outputs.items() if output.width > 1]
+
+
+def test_columns_in_another_order(case, tmp_path):
+    name = columns_of(case.task)[-1]
+    width = case.task.outputs[name].width
+    folder = shutil.copytree(case.bundle.path, tmp_path / "bundle")
+    permute_onnx(folder / "model.onnx", name, [1, 0, *range(2, width)])
+    forge(folder, ["model.onnx", "model.tflite"])
+    with pytest.raises(ParityError, match=r"does not give its golden answers") as caught:
+        verify(folder)
+    message = str(caught.value)
+    where = f"of {name!r}, " if len(case.task.outputs) > 1 else ""
+    columns = [case.task.outputs[name].column(index) for index in (1, 0)]
+    assert (
+        f"CAUSE   model.onnx: {where}its outputs are in another order: output 0 is {columns[0]}, "
+        f"not {columns[1]}"
+    ) in message
+    assert message.count("CAUSE") == 1
+    assert "passed  model.tflite" in message
+    assert [item["passed"] for item in caught.value.results] == [False, True]
+
+
+def test_class_names_in_a_file_that_are_others(case, tmp_path):
+    import onnx
+
+    folder = shutil.copytree(case.bundle.path, tmp_path / "bundle")
+    model = onnx.load(folder / "model.onnx")
+    [entry] = [item for item in model.metadata_props if item.key == "class_names"]
+    entry.value = '["another"]'
+    onnx.save(model, folder / "model.onnx")
+    forge(folder, ["model.onnx"])
+    with pytest.raises(ParityError, match=r"model\.onnx holds the class names \['another'\], not "):
+        verify(folder)
+
+
+def rename_output(path, old, new):
+    import onnx
+
+    model = onnx.load(path)
+    for node in model.graph.node:
+        node.input[:] = [new if name == old else name for name in node.input]
+        node.output[:] = [new if name == old else name for name in node.output]
+    for value in model.graph.output:
+        value.name = new if value.name == old else value.name
+    onnx.save(model, path)
+
+
+def test_one_of_several_outputs_under_another_name(several_case, tmp_path):
+    folder = shutil.copytree(several_case.bundle.path, tmp_path / "bundle")
+    rename_output(folder / "model.onnx", "defects", "faults")
+    forge(folder, ["model.onnx"])
+    with pytest.raises(ParityError) as caught:
+        verify(folder)
+    message = str(caught.value)
+    assert "model.onnx calls its outputs ['faults', 'look', 'make', 'size (cm)'], not " in message
+    assert "CAUSE   model.onnx: of 'defects', it lacks an output" in message
+    assert "FAILED  model.onnx" in message
+
+
+def test_a_number_that_is_off(several_case, tmp_path):
+    import onnx
+
+    folder = shutil.copytree(several_case.bundle.path, tmp_path / "bundle")
+    rename_output(folder / "model.onnx", "size (cm)", "right")
+    model = onnx.load(folder / "model.onnx")
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.float32(1.5), "off"))
+    model.graph.node.append(onnx.helper.make_node("Mul", ["right", "off"], ["size (cm)"]))
+    model.graph.output[[x.name for x in model.graph.output].index("right")].name = "size (cm)"
+    onnx.save(model, folder / "model.onnx")
+    forge(folder, ["model.onnx"])
+    with pytest.raises(ParityError, match=r"FAILED  model\.onnx.*; of 'size \(cm\)'") as caught:
+        verify(folder)
+    assert "CAUSE" not in str(caught.value)
+    passed = {name: x["passed"] for name, x in caught.value.results[0]["outputs"].items()}
+    assert passed == {"make": True, "defects": True, "size (cm)": False, "look": True}
+
+
 def of_litert(change):
     """Changes the last dense layer's kernel and bias in a LiteRT file, labels and all kept."""
 

@@ -9,44 +9,23 @@ import shutil
 import numpy as np
 import pytest
 
-from kerastl.bundles import load_bundle, text_running, texts, verify
-from kerastl.bundles.hashing import sha256_manifest, sha256_path
-from kerastl.errors import BundleError, ExportError, ParityError
+from kerastl.bundles import exporter, load_bundle, verify
+from kerastl.errors import BundleError, ConfigurationError, ExportError, ParityError
 from kerastl.text import Tokenizer
 
-from .test_failures import permute_onnx
+from .planting import forge, permute_onnx, spoil_after_conversion
 from .text_models import text_model, word_piece
 
 pytest.importorskip("keras_hub")
 pytestmark = pytest.mark.usefixtures("forked_workers")
 
 
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory):
-    path = tmp_path_factory.mktemp("faults") / "bundle"
-    return text_model().export(path, formats=("onnx",)).path
-
-
 @pytest.fixture
-def folder(bundle, tmp_path):
-    return shutil.copytree(bundle, tmp_path / "bundle")
-
-
-def forge(folder, **changes):
-    """Makes the hashes of a changed bundle right again."""
-    file = folder / "manifest.json"
-    manifest = json.loads(file.read_text("utf-8"))
-    for name, value in changes.items():
-        if name in manifest:
-            manifest[name] = value
-        else:
-            manifest["tokenizer"][name] = value
-    manifest["files"] = {name: sha256_path(folder / name) for name in manifest["files"]}
-    manifest["tokenizer"]["sha256"] = manifest["files"]["tokenizer.json"]
-    for entry in manifest["artifacts"]:
-        entry["sha256"] = sha256_path(folder / entry["path"])
-    manifest["manifest_sha256"] = sha256_manifest(manifest)
-    file.write_text(json.dumps(manifest), encoding="utf-8")
+def folder(text_case, tmp_path):
+    """The shared bundle with its one ONNX file."""
+    path = shutil.copytree(text_case.bundle.path, tmp_path / "bundle")
+    forge(path, ["model.onnx"])
+    return path
 
 
 def swap_words(folder):
@@ -116,10 +95,15 @@ def test_swapped_labels(folder):
     with pytest.raises(BundleError, match=r"labels.txt and manifest.json name different classes"):
         verify(folder)
     forge(folder, class_names=names)
+    with pytest.raises(BundleError, match="manifest.json says two things of its outputs"):
+        verify(folder)
+    [entry] = json.loads((folder / "manifest.json").read_text("utf-8"))["outputs"]
+    forge(folder, outputs=[{**entry, "output": {**entry["output"], "class_names": names}}])
     with pytest.raises(ParityError) as caught:
         verify(folder)
     message = str(caught.value)
     assert "model.onnx holds the class names ['bad, or worse', 'gut'" in message
+    # Of texts that are written down with the old names.
     assert "model.onnx calls the golden text" in message
 
 
@@ -147,18 +131,8 @@ def test_a_tokenizer_that_is_not_what_it_says_stops_the_export(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def spoil(monkeypatch, plant):
-    """Plants a fault after the conversion, before the artifacts are run."""
-
-    def run(folder, *arguments):
-        plant(folder)
-        return text_running.run_text_artifacts(folder, *arguments)
-
-    monkeypatch.setattr(texts, "run_text_artifacts", run)
-
-
 def test_a_fault_stops_the_export(tmp_path, monkeypatch):
-    spoil(monkeypatch, lambda folder: permute_onnx(folder / "model.onnx"))
+    spoil_after_conversion(monkeypatch, lambda out: permute_onnx(out / "model.onnx"))
     with pytest.raises(ParityError) as caught:
         text_model().export(tmp_path / "b", formats=("onnx", "litert"))
     message = str(caught.value)
@@ -170,12 +144,13 @@ def test_a_fault_stops_the_export(tmp_path, monkeypatch):
 
 
 def test_another_length_stops_the_export(tmp_path, monkeypatch):
-    def run(folder, planned, tokenizer, *arguments):
-        return text_running.run_text_artifacts(
-            folder, planned, {**tokenizer, "max_length": 12}, *arguments
-        )
+    run_artifacts = exporter.run_artifacts
 
-    monkeypatch.setattr(texts, "run_text_artifacts", run)
+    def run(folder, planned, input, entries, *arguments):
+        entries = {**entries, "tokenizer": {**entries["tokenizer"], "max_length": 12}}
+        return run_artifacts(folder, planned, input, entries, *arguments)
+
+    monkeypatch.setattr(exporter, "run_artifacts", run)
     with pytest.raises(ParityError, match="FAILED  model.onnx"):
         text_model().export(tmp_path / "b", formats=("onnx",))
     assert list(tmp_path.iterdir()) == []
@@ -187,6 +162,7 @@ def test_a_network_that_answers_nan(tmp_path):
     head.bias.assign(np.full(head.bias.shape, np.nan))
     with pytest.raises(ExportError, match="not finite, on 8. of 8. texts"):
         model.export(tmp_path / "b", formats=("onnx",))
-    wrong = dataclasses.replace(model, class_names=("a", "b"))
-    with pytest.raises(ValueError, match="2 class names: one for each output"):
-        wrong.export(tmp_path / "b", formats=("onnx",))
+    wrong = dataclasses.replace(model.task.only, class_names=("a", "b"))
+    task = dataclasses.replace(model.task, outputs={"probabilities": wrong})
+    with pytest.raises(ConfigurationError, match=r"the task says: probabilities \(n, 2\)"):
+        dataclasses.replace(model, task=task).export(tmp_path / "b", formats=("onnx",))
