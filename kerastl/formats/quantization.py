@@ -228,6 +228,6 @@ def _int16x8(prepared: Prepared) -> bytes:
         )
     except RuntimeError as error:
         raise RuntimeError(
-            f"TensorFlow cannot make this network's file in 'int16x8': {error} Leave it out of "
-            "quantize, or replace the layers that need the operator."
+            f"TensorFlow cannot make this network's file in 'int16x8': {str(error).strip()} Leave "
+            "it out of quantize, or replace the layers that need the operator."
         ) from error

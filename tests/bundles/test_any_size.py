@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from kerastl.bundles.runtimes import open_artifact
 from PIL import Image
 
 from kerastl.bundles import any_size, export, load_bundle, measuring, verify, worker
@@ -17,6 +16,7 @@ from kerastl.bundles import network as networks
 from kerastl.bundles.benchmarking import ImageSubject
 from kerastl.bundles.bundle import LiteRTOptions
 from kerastl.bundles.manifest import input_entry
+from kerastl.bundles.runtimes import open_artifact
 from kerastl.data import decode_full_size
 from kerastl.errors import ConfigurationError, ParityError
 from tests import forked

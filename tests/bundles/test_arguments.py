@@ -7,14 +7,20 @@ import sys
 
 import numpy as np
 import pytest
-from kerastl.bundles.parity import agreeing, describe, max_abs_diff, passes
 
-from kerastl.bundles import Gate, LiteRTOptions, export
+from kerastl.bundles import Gate, LiteRTOptions, Samples, Subject, export, export_subject
+from kerastl.bundles.arguments import plan_of
 from kerastl.bundles.bundle import Artifact
+from kerastl.bundles.reporting import describe
 from kerastl.errors import ConfigurationError
+from kerastl.inputs import Image
 from kerastl.inputs.image_probes import synthetic_images
+from kerastl.outputs import Classes, Number
+from kerastl.outputs.gate import max_abs_diff
+from kerastl.task import Task
 
 from .conftest import CLASS_NAMES, HEIGHT, WIDTH
+from .several import several_model
 
 
 def test_importing_the_export_layer_imports_neither_tensorflow_nor_keras():
@@ -39,6 +45,16 @@ def test_importing_the_export_layer_imports_neither_tensorflow_nor_keras():
         ({"litert": LiteRTOptions(batch=8)}, r"None \(any size\) or 1; received 8"),
         ({"litert": LiteRTOptions(batch=True)}, "received True"),
         ({"quantize": ("float16",), "formats": ("onnx",)}, "has no 'litert'"),
+        ({"quantize": "int8"}, "quantize must be a sequence of strings"),
+        ({"quantize": ("onnx:int8",)}, "ONNX files are not made in 'int8'. Allowed are 'dynamic'"),
+        ({"quantize": ("openvino:float16",)}, "OpenVINO files are not made .*Allowed are none"),
+        ({"quantize": ("saved_model:dynamic",)}, "SavedModel files are not made in 'dynamic'"),
+        ({"quantize": ("onxx:dynamic",)}, "Did you mean 'onnx'"),
+        ({"quantize": ("onnx:dynamik",)}, "Did you mean 'dynamic'"),
+        ({"quantize": ("onnx:",)}, "quantize may hold .*received ''"),
+        ({"quantize": ("onnx:dynamic",), "formats": ("litert",)}, "has no 'onnx'. Add one"),
+        ({"quantize": ("litert:int8",)}, "has 'int8', which needs real images"),
+        ({"quantize": ("litert:dynamic",), "any_size": True}, r"quantize=\['dynamic'\] cannot"),
         ({"examples": np.zeros((2, HEIGHT, WIDTH, 3))}, "dtype uint8.*received float64"),
         ({"examples": np.zeros((2, 8, 8, 3), "uint8")}, "input size"),
         ({"examples": np.zeros((0, HEIGHT, WIDTH, 3), "uint8")}, "n of 1 or more"),
@@ -100,18 +116,86 @@ def test_a_folder_that_exists_is_not_replaced(trained, tmp_path):
         export(trained.network, tmp_path / "b", class_names=CLASS_NAMES)
 
 
+def test_quantisations_of_one_format_and_of_all_that_can():
+    task = Task.of_one(Image((HEIGHT, WIDTH)), Classes(tuple(CLASS_NAMES)))
+    images = synthetic_images(4, (HEIGHT, WIDTH))
+    subject = Subject(None, task, Samples(calibration=list(images)))
+
+    def artifacts(formats, quantize):
+        return plan_of(subject, formats, quantize, LiteRTOptions(), False).artifacts
+
+    both = ["onnx", "litert"]
+    # Of images ONNX's quantised convolutions lose too many labels: it has to be named.
+    assert artifacts(both, ["dynamic"])[2:] == [("litert", "dynamic")]
+    assert artifacts(both, ["onnx:dynamic"])[2:] == [("onnx", "dynamic")]
+    assert artifacts(both, ["litert:int8", "dynamic", "onnx:dynamic", "dynamic"]) == [
+        ("onnx", None),
+        ("litert", None),
+        ("onnx", "dynamic"),
+        ("litert", "dynamic"),
+        ("litert", "int8"),
+    ]
+    plan = plan_of(subject, both, ["int8"], LiteRTOptions(), False)
+    np.testing.assert_array_equal(plan.calibration, images)
+    assert plan_of(subject, both, [], LiteRTOptions(), False).calibration is None
+
+
+def test_calibration_images_of_a_subject_are_looked_at(trained, tmp_path):
+    task = Task.of_one(Image((HEIGHT, WIDTH)), Classes(tuple(CLASS_NAMES)))
+    flat = [np.full((HEIGHT, WIDTH, 3), 7, np.uint8)] * 3
+    subject = Subject(trained.network, task, Samples(calibration=flat))
+    with pytest.raises(ConfigurationError, match="one grey level alone, 7"):
+        export_subject(subject, tmp_path / "b", formats=["litert"], quantize=["int8"])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["label", "input", "a/b", "../up", "", "a\nb", ".hidden"])
+def test_names_of_outputs_that_files_have_no_place_for(trained, tmp_path, name):
+    model = several_model(trained)
+    outputs = {
+        (name if key == "look" else key): output for key, output in model.task.outputs.items()
+    }
+    subject = Subject(model.network, Task(model.task.input, outputs))
+    with pytest.raises(ConfigurationError, match="An output cannot be called"):
+        export_subject(subject, tmp_path / "b")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_networks_whose_outputs_are_not_the_tasks(trained, tmp_path):
+    import keras
+
+    model = several_model(trained)
+    other = Task(model.task.input, dict(reversed(model.task.outputs.items())))
+    match = r"the task says: look \(n, 6\), size \(cm\) \(n, 1\)"
+    with pytest.raises(ConfigurationError, match=match):
+        export_subject(Subject(model.network, other), tmp_path / "b")
+    named = keras.Model(trained.network.inputs, {"price": model.network.outputs[2]})
+    with pytest.raises(ConfigurationError, match="answers with a dict"):
+        export_subject(Subject(named, Task.of_one(model.task.input, Number())), tmp_path / "b")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_parity_figures():
     reference = np.array([[0.1, 0.9], [0.5, 0.5], [0.8, 0.2]], "float32")
     swapped = reference[:, ::-1]
-    assert agreeing(reference, reference).all()
-    assert agreeing(reference, swapped).tolist() == [False, True, False]
+    output = Classes(("a", "b"))
+
+    def agreeing(outputs):
+        return output.agreeing(reference, outputs, Gate(), None)
+
+    assert agreeing(reference).all()
+    assert agreeing(swapped).tolist() == [False, True, False]
     assert max_abs_diff(reference, swapped) == pytest.approx(0.8)
     broken = reference.copy()
     broken[0, 0] = np.nan
     assert max_abs_diff(reference, broken) is None
-    assert agreeing(reference, broken).tolist() == [False, True, True]
-    assert not passes(Gate(quantized_label_agreement=0), "int8", None, 1.0)
+    assert agreeing(broken).tolist() == [False, True, True]
+    assert not Gate(quantized_label_agreement=0).passes("int8", None, 1.0)
     assert max_abs_diff(reference, reference[:, :1]) is None
+    task = Task.of_one(Image((4, 4)), output)
+    nothing = task.figures({"probabilities": reference}, {}, Gate(), None)
+    assert (nothing["max_abs_diff"], nothing["label_agreement"]) == (None, 0.0)
+    assert not nothing["passed"]
 
 
 def test_the_report_says_by_how_much_an_artifact_fell_short():
@@ -120,6 +204,9 @@ def test_the_report_says_by_how_much_an_artifact_fell_short():
     text = describe([short, far], Gate())
     assert "asks for an agreement of 0.98, 0.0300 more" in text
     assert "allows a difference of 0.001, 4.99e-01 less" in text
+    outputs = {"make": {"passed": True}, "size": {"passed": False}, "look": {"passed": False}}
+    several = Artifact("onnx", "a", 1, "", None, 0.5, 1.0, 9, False, outputs=outputs)
+    assert describe([several], Gate()).endswith("; of 'size', 'look'")
 
 
 def test_synthetic_images_are_varied_and_repeatable():

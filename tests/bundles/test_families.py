@@ -8,13 +8,13 @@ others in a process of their own, since converters keep gigabytes of what they c
 import keras
 import numpy as np
 import pytest
-from kerastl.bundles.runtimes import open_artifact
 
 from kerastl.bundles import network as networks
 from kerastl.bundles import worker
 from kerastl.bundles.bundle import FORMATS, LiteRTOptions
 from kerastl.bundles.jobs import run_worker
 from kerastl.bundles.manifest import input_entry
+from kerastl.bundles.runtimes import open_artifact
 from kerastl.graph import nodes_of
 from tests.contracts.families import assemble, images
 from tests.contracts.tiny import TINY, shallow, tiny_network

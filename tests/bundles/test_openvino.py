@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from kerastl.bundles.runtimes import open_artifact
 
 from kerastl.bundles import export, exporter, jobs, load_bundle, verify
 from kerastl.bundles.hashing import sha256_manifest, sha256_path
+from kerastl.bundles.runtimes import open_artifact
 from kerastl.data import decode_full_size, decode_image
 from kerastl.errors import BundleError, MissingExtraError, ParityError
 
