@@ -152,7 +152,7 @@ def shown(item: dict) -> str:
         return f"{item['value']:.6g}"
     if item["label"] is None:
         parts = {k: v for k, v in item.items() if isinstance(v, dict)}
-        return "\t".join(f"{name}: {shown(value)}" for name, value in parts.items())
+        return "; ".join(f"{k}: {shown(v)}" for k, v in parts.items()).replace("\t", " ")
     if isinstance(item["label"], list):
         pairs = zip(item["label"], item["probability"])
         return ", ".join(f"{name} {value:.4f}" for name, value in pairs)

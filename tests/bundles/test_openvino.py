@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kerastl.bundles import export, exporter, jobs, load_bundle, verify
-from kerastl.bundles.hashing import sha256_manifest, sha256_path
-from kerastl.bundles.runtimes import open_artifact
+from kerastl.bundles import export, jobs, load_bundle, verify
+from kerastl.bundles.hashing import sha256_path
 from kerastl.data import decode_full_size, decode_image
 from kerastl.errors import BundleError, MissingExtraError, ParityError
+from kerastl.formats import FORMATS
 
 from .conftest import CLASS_NAMES, HEIGHT, WIDTH
+from .planting import forge, spoil_after_conversion
 
 openvino = pytest.importorskip("openvino", reason="needs pip install 'kerastl[openvino]'")
 
@@ -74,9 +75,10 @@ def test_the_file_names_no_path_of_the_machine(bundle):
 
 @pytest.mark.parametrize("batch", [1, 3, 7])
 def test_batches_of_any_size(bundle, trained, batch):
-    runtime = open_artifact("openvino", bundle.path / PATH, threads=1)
+    session = FORMATS["openvino"].open(bundle.path / PATH, threads=1)
     images = trained.x_val[10 : 10 + batch]
-    assert np.abs(runtime.predict(images) - trained.predict(images)).max() < 1e-4
+    found = session.run({"image": images.astype(np.float32)})["probabilities"]
+    assert np.abs(found - trained.predict(images)).max() < 1e-4
 
 
 def test_verify_and_predict(bundle, trained):
@@ -110,10 +112,11 @@ def test_images_of_any_size(trained, tmp_path):
         files=trained.files,
         any_size=True,
     )
-    onnx, own = (open_artifact(item.format, made.path / item.path) for item in made.artifacts)
+    onnx, own = (FORMATS[item.format].open(made.path / item.path) for item in made.artifacts)
     for file in trained.files:
-        pixels = decode_full_size(file)[None]
-        np.testing.assert_allclose(own.predict(pixels), onnx.predict(pixels), atol=1e-3)
+        feeds = {"image": decode_full_size(file)[None].astype(np.float32)}
+        [expected], [found] = onnx.run(feeds).values(), own.run(feeds).values()
+        np.testing.assert_allclose(found, expected, atol=1e-3)
     command = [sys.executable, str(RUNNER), str(made.path), str(trained.files[0])]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
     assert done.stdout.split("\t")[1] in CLASS_NAMES
@@ -140,12 +143,7 @@ def swap_outputs(folder):
 
 
 def test_swapped_outputs_fail_the_gate(trained, tmp_path, monkeypatch):
-    def spoiled(job, folder, progress=None):
-        facts = jobs.run_worker(job, folder, progress)
-        swap_outputs(Path(job["out"]) / PATH)
-        return facts
-
-    monkeypatch.setattr(exporter, "run_worker", spoiled)
+    spoil_after_conversion(monkeypatch, lambda out: swap_outputs(out / PATH))
     with pytest.raises(ParityError, match="its outputs are in another order"):
         export(
             trained.network,
@@ -182,10 +180,7 @@ def test_class_names_cut_out_of_the_file(copied):
     text = file.read_text("utf-8")
     start, end = text.index("<class_names "), text.index("/>", text.index("<class_names ")) + 2
     file.write_text(text[:start] + text[end:], "utf-8")
-    manifest = json.loads((copied / "manifest.json").read_text("utf-8"))
-    manifest["artifacts"][0]["sha256"] = sha256_path(copied / PATH)
-    manifest["manifest_sha256"] = sha256_manifest(manifest)
-    (copied / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    forge(copied)
     with pytest.raises(BundleError, match="holds no class names"):
         verify(copied)
 
@@ -193,7 +188,7 @@ def test_class_names_cut_out_of_the_file(copied):
 def test_an_operator_that_openvino_lacks(tmp_path):
     import tensorflow as tf
 
-    from kerastl.bundles import openvino_route
+    from kerastl.formats import openvino_conversion
 
     function = tf.function(
         lambda image: tf.math.igamma(image, image),
@@ -201,7 +196,7 @@ def test_an_operator_that_openvino_lacks(tmp_path):
     ).get_concrete_function()
     names = {"inputs": {"image:0": "image"}, "outputs": {function.outputs[0].name: "scores"}}
     with pytest.raises(RuntimeError, match=r"(?s)cannot convert.*Igamma.*Leave 'openvino' out"):
-        openvino_route.convert(function, tmp_path / "o", {}, **names)
+        openvino_conversion.write(function, tmp_path / "o", {}, **names)
     assert not (tmp_path / "o").exists()
 
 

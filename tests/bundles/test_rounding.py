@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerastl.bundles import rounding
+from kerastl.formats import rounding
 
 GENERATOR = np.random.default_rng(0)
 

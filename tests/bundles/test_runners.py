@@ -57,11 +57,36 @@ def test_plain_lines_and_a_missing_image(exported, trained, tmp_path):
     assert 0 <= float(probability) <= 1
     done = run("run_onnx.py", exported.bundle.path, "missing.jpg", cwd=tmp_path)
     assert done.returncode == 2
-    assert done.stderr.startswith("Cannot read an image")
+    assert done.stderr.startswith("Cannot read the input")
     assert done.stdout == ""
 
 
-@pytest.mark.parametrize("script", sorted(file.name for file in RUNNERS.glob("run_*.py")))
+def test_several_answers_on_one_line(several_case, tmp_path):
+    path, file = several_case.bundle.path, several_case.given[0]
+    done = run("run_onnx.py", path, file, cwd=tmp_path)
+    source, answers = done.stdout.rstrip("\n").split("\t")
+    assert source == str(file)
+    assert [part.split(": ")[0] for part in answers.split("; ")] == list(several_case.task.outputs)
+    done = run("run_onnx.py", path, file, "--json", cwd=tmp_path)
+    [item] = json.loads(done.stdout)["predictions"]
+    assert list(item) == ["input", "label", "probability", *several_case.task.outputs]
+    assert item["size (cm)"]["value"] == pytest.approx(
+        float(several_case.model.outputs(file)["size (cm)"][0, 0]), abs=1e-3
+    )
+
+
+def test_sources_from_a_file_and_a_folder_that_is_no_bundle(exported, trained, tmp_path):
+    lines = tmp_path / "lines.txt"
+    lines.write_text("".join(f"{file}\n" for file in trained.files), encoding="utf-8")
+    done = run("run_litert.py", exported.bundle.path, "--lines", lines, "--json", cwd=tmp_path)
+    found = json.loads(done.stdout)["predictions"]
+    assert [item["input"] for item in found] == [str(file) for file in trained.files]
+    done = run("run_onnx.py", tmp_path, trained.files[0], cwd=tmp_path)
+    assert done.returncode == 1
+    assert "is no bundle" in done.stderr
+
+
+@pytest.mark.parametrize("script", sorted(file.name for file in RUNNERS.glob("*.py")))
 def test_runners_import_neither_kerastl_nor_keras(script):
     source = (RUNNERS / script).read_text("utf-8")
     lines = [line for line in source.splitlines() if line.startswith(("import ", "from "))]

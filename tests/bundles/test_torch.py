@@ -12,12 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kerastl.bundles import benchmark, export, exporter, jobs, load_bundle, verify
+from kerastl.bundles import benchmark, export, jobs, load_bundle, verify
 from kerastl.bundles.hashing import sha256_path
 from kerastl.data import decode_image
 from kerastl.errors import BundleError, ConfigurationError, MissingExtraError, ParityError
 
 from .conftest import CLASS_NAMES, HEIGHT, WIDTH
+from .planting import spoil_after_conversion
 
 # Not imported here, beside TensorFlow, but in the processes that convert and run.
 if not jobs.importlib.util.find_spec("torch"):
@@ -137,12 +138,10 @@ def change(path, name, edit):
 def test_swapped_class_names_fail_the_export(trained, tmp_path, monkeypatch):
     names = [CLASS_NAMES[1], CLASS_NAMES[0], CLASS_NAMES[2]]
 
-    def spoiled(job, folder, progress=None, **options):
-        facts = jobs.run_worker(job, folder, progress, **options)
-        change(Path(job["out"]) / PATH, "class_names", lambda _: json.dumps(names).encode())
-        return facts
+    def spoil(out):
+        change(out / PATH, "class_names", lambda _: json.dumps(names).encode())
 
-    monkeypatch.setattr(exporter, "run_worker", spoiled)
+    spoil_after_conversion(monkeypatch, spoil)
     with pytest.raises(ParityError, match=r"model\.pt2 holds the class names"):
         export(
             trained.network,

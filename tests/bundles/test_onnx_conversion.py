@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework import convert_to_constants
 
-from kerastl.bundles import graph_passes, onnx_passes, onnx_route
+from kerastl.formats import graph_passes, onnx_conversion, onnx_passes
 
 NAMES = {"inputs": {"ids:0": "token_ids", "mask:0": "padding_mask"}}
 
@@ -40,7 +40,7 @@ def names(frozen):
 
 def test_several_inputs_and_outputs_with_open_dimensions(frozen, names, tmp_path):
     path = tmp_path / "m.onnx"
-    onnx_route.convert(frozen, path, {"labels": ["ä"]}, axes={1: "sequence"}, **names)
+    onnx_conversion.write(frozen, path, {"labels": ["ä"]}, axes={1: "sequence"}, **names)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     assert {item.name: item.shape for item in session.get_inputs()} == {
         "token_ids": ["batch", "sequence"],
@@ -62,12 +62,12 @@ def test_several_inputs_and_outputs_with_open_dimensions(frozen, names, tmp_path
 
 def test_names_that_do_not_fit_the_graph(frozen, names, tmp_path):
     with pytest.raises(ValueError, match=r"inputs \['ids:0', 'mask:0'\]; named were \['ids:0'\]"):
-        onnx_route.convert(
+        onnx_conversion.write(
             frozen, tmp_path / "m", {}, **{**names, "inputs": {"ids:0": "token_ids"}}
         )
     twice = {"ids:0": "pooled", "mask:0": "padding_mask"}
     with pytest.raises(ValueError, match=r"must be distinct; repeated: \['pooled'\]"):
-        onnx_route.convert(frozen, tmp_path / "m", {}, **{**names, "inputs": twice})
+        onnx_conversion.write(frozen, tmp_path / "m", {}, **{**names, "inputs": twice})
     assert list(tmp_path.iterdir()) == []
 
 

@@ -16,17 +16,17 @@ GENERATOR = np.random.default_rng(0)
 
 
 @pytest.fixture(scope="module")
-def serving():
-    from kerastl.bundles import serving
+def decoding():
+    from kerastl.formats.pairs import decoding
 
-    return serving
+    return decoding
 
 
 @pytest.fixture(scope="module")
-def decode(serving):
+def decode(decoding):
     import tensorflow as tf
 
-    function = tf.function(serving.decode, input_signature=[tf.TensorSpec((), tf.string)])
+    function = tf.function(decoding.decode, input_signature=[tf.TensorSpec((), tf.string)])
     return lambda data: function(tf.constant(data)).numpy()
 
 
@@ -49,18 +49,18 @@ SIZES_IN = (1, 2, 3, 5, 17, 64, 96, 131, 333, 500)
 SIZES_OUT = ((1, 7), (64, 64), (96, 33), (40, 224))
 
 
-def test_resize_equals_pillow_over_many_sizes(serving):
+def test_resize_equals_pillow_over_many_sizes(decoding):
     import tensorflow as tf
 
     for height, width in itertools.product(SIZES_IN, SIZES_IN):
         pixels = noise(height, width)
         for rows, columns in SIZES_OUT:
             expected = Image.fromarray(pixels).resize((columns, rows), Image.Resampling.BILINEAR)
-            got = serving.resize(tf.constant(pixels), rows, columns).numpy()
+            got = decoding.resize(tf.constant(pixels), rows, columns).numpy()
             assert np.array_equal(got, np.asarray(expected)), (height, width, rows, columns)
 
 
-def test_resize_equals_pillow_where_the_order_of_passes_changes(serving):
+def test_resize_equals_pillow_where_the_order_of_passes_changes(decoding):
     import tensorflow as tf
 
     generator = np.random.default_rng(5)
@@ -72,16 +72,16 @@ def test_resize_equals_pillow_where_the_order_of_passes_changes(serving):
         height = max(rows + 2 * (width - columns) + int(generator.integers(-2, 3)), 1)
         pixels = noise(height, width)
         expected = Image.fromarray(pixels).resize((columns, rows), Image.Resampling.BILINEAR)
-        got = serving.resize(tf.constant(pixels), rows, columns).numpy()
+        got = decoding.resize(tf.constant(pixels), rows, columns).numpy()
         assert np.array_equal(got, np.asarray(expected)), (height, width, rows, columns)
 
 
-def test_resize_of_flat_and_extreme_pixels(serving):
+def test_resize_of_flat_and_extreme_pixels(decoding):
     import tensorflow as tf
 
     for value in (0, 1, 254, 255):
         flat = np.full((123, 77, 3), value, np.uint8)
-        assert (serving.resize(tf.constant(flat), 50, 61).numpy() == value).all()
+        assert (decoding.resize(tf.constant(flat), 50, 61).numpy() == value).all()
 
 
 def test_jpegs_decode_as_pillow_does(decode):
