@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,20 +9,26 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from kerastl.bundles import any_size, export, load_bundle, measuring, verify, worker
-from kerastl.bundles import network as networks
-from kerastl.bundles.benchmarking import ImageSubject
-from kerastl.bundles.bundle import LiteRTOptions
-from kerastl.bundles.manifest import input_entry
-from kerastl.bundles.runtimes import open_artifact
+from kerastl.bundles import (
+    Subject,
+    export,
+    export_subject,
+    exporter,
+    load_bundle,
+    measuring,
+    verify,
+    worker,
+)
+from kerastl.bundles.manifest import read_manifest, task_of
 from kerastl.data import decode_full_size
 from kerastl.errors import ConfigurationError, ParityError
+from kerastl.formats import FORMATS, any_size
 from tests import forked
+from tests.bundles.cases import drive
 from tests.bundles.conftest import CLASS_NAMES, HEIGHT, WIDTH
-from tests.bundles.test_planted_faults import forge
-from tests.conftest import CLASSES
+from tests.bundles.planting import forge
+from tests.bundles.several import several_model
 
-RUNNERS = Path(__file__).parents[2] / "export"
 pytestmark = pytest.mark.usefixtures("forked_workers")
 
 
@@ -59,16 +63,21 @@ def test_every_artifact_takes_images_of_their_own_size(bundle, trained):
     assert manifest["input"]["resize"]["in_graph"]
     reference = load_bundle(bundle.path, "onnx").predict(trained.files)
     for artifact in bundle.artifacts:
-        runtime = open_artifact(artifact.format, bundle.path / artifact.path)
+        session = FORMATS[artifact.format].open(bundle.path / artifact.path)
         for file, row in zip(trained.files, reference, strict=True):
-            pixels = decode_full_size(file)
-            np.testing.assert_allclose(runtime.predict(pixels[None])[0], row, atol=0.02)
+            np.testing.assert_allclose(answer(session, file), row, atol=0.02)
+
+
+def answer(session, file):
+    """Of one image at its own size."""
+    pixels = decode_full_size(file)[None].astype(np.float32)
+    return session.run({"image": pixels})["probabilities"][0]
 
 
 def test_a_predictor_hands_images_over_as_they_are(bundle, trained):
     predictor = load_bundle(bundle.path, "onnx")
-    runtime = open_artifact("onnx", bundle.path / "model.onnx")
-    rows = [runtime.predict(decode_full_size(file)[None])[0] for file in trained.files]
+    session = FORMATS["onnx"].open(bundle.path / "model.onnx")
+    rows = [answer(session, file) for file in trained.files]
     np.testing.assert_array_equal(predictor.predict(trained.files), np.stack(rows))
 
 
@@ -81,17 +90,28 @@ def flawed(bundle, trained, tmp_path, monkeypatch):
         middle = tf.floor((tf.range(size, dtype=tf.float32) + 0.5) * samples / float(size))
         return tf.one_hot(tf.cast(middle, tf.int32), length)
 
-    folder, shape = tmp_path / "bundle", (HEIGHT, WIDTH, 3)
-    shutil.copytree(bundle.path, folder)
-    networks.save_network(trained.network, tmp_path / "network.keras")
-    job = {
-        "out": str(tmp_path), "shape": shape, "any_size": True, "class_names": CLASS_NAMES,
-        "formats": ["onnx"], "quantize": [], "litert": vars(LiteRTOptions()), "gate": 0.98,
-        "modules": [],
-        "metadata": {"class_names": CLASS_NAMES, "input": input_entry(shape, False, True)},
-    }  # fmt: skip
+    jobs = []
+
+    def in_this_process(job, folder, progress=None, **options):
+        # The patched function is of this process.
+        jobs.append(job)
+        facts = worker.convert(job, folder, worker.Steps(folder / "steps.jsonl"))
+        return {**facts, "seconds": {}}
+
+    def stop(*arguments, **options):
+        shutil.copyfile(Path(jobs[0]["bundle"]) / "model.onnx", tmp_path / "model.onnx")
+        raise InterruptedError
+
+    folder = shutil.copytree(bundle.path, tmp_path / "bundle")
     monkeypatch.setattr(any_size, "_weights", nearest)
-    worker.convert(job, tmp_path, worker.Steps(tmp_path / "steps.jsonl"))
+    with monkeypatch.context() as patch:
+        patch.setattr(exporter, "run_worker", in_this_process)
+        patch.setattr(exporter, "run_artifacts", stop)
+        with pytest.raises(InterruptedError):
+            export(
+                trained.network, tmp_path / "other", class_names=CLASS_NAMES, formats=("onnx",),
+                examples=trained.x_val[:4], any_size=True,
+            )  # fmt: skip
     shutil.copyfile(tmp_path / "model.onnx", folder / "model.onnx")
     forge(folder, ["model.onnx"])
     return folder
@@ -103,28 +123,43 @@ def test_verify_finds_a_file_that_resizes_in_another_way(flawed):
 
 
 def test_a_benchmark_hands_files_over_as_they_are(bundle, colour_folder, tmp_path):
-    manifest = json.loads((bundle.path / "manifest.json").read_text())
-    subject = ImageSubject(bundle.path, {**manifest, "class_names": CLASSES})
-    labels = subject.save_examples(tmp_path, colour_folder, split="validation")
-    files = json.loads((tmp_path / "images.json").read_text())
-    assert [CLASSES.index(Path(file).parent.name) for file in files] == labels.tolist()
-    subject.save_inputs(tmp_path, 32)
+    manifest = read_manifest(bundle.path)
+    input = task_of(manifest, bundle.path).input
+    files = sorted((colour_folder / "val").rglob("*.png"))
+    input.store(tmp_path, "inputs", files)
+    input.store(tmp_path, "examples", files)
     job = {
-        "of": "images", "format": "onnx", "artifact": bundle.path / "model.onnx", "threads": 1,
-        "examples": True,
+        "bundle": str(bundle.path), "manifest": manifest, "format": "onnx", "path": "model.onnx",
+        "threads": 1, "examples": True,
     }  # fmt: skip
     measuring.measure(job, tmp_path)
     expected = load_bundle(bundle.path, "onnx").predict(files)
-    np.testing.assert_allclose(np.load(tmp_path / "outputs.npy"), expected, atol=1e-5)
+    with np.load(tmp_path / "outputs.npz") as found:
+        np.testing.assert_allclose(found["probabilities"], expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("runner", ["run_onnx.py", "run_litert.py", "run_saved_model.py"])
-def test_runners_hand_over_images_as_they_are(bundle, trained, runner):
-    command = [sys.executable, str(RUNNERS / runner), str(bundle.path), *map(str, trained.files)]
-    done = subprocess.run([*command, "--json"], check=True, capture_output=True, text=True)
-    labels = [row["label"] for row in json.loads(done.stdout)["predictions"]]
+def test_runners_hand_over_images_as_they_are(bundle, trained):
     golden = json.loads((bundle.path / "golden" / "labels.json").read_text())
-    assert labels == [golden[file.name]["label"] for file in trained.files]
+    scripts = [(artifact.format, artifact.quantization) for artifact in bundle.artifacts]
+    for answers in drive(bundle.path, trained.files, *scripts):
+        labels = [answer["label"] for answer in answers]
+        assert labels == [golden[file.name]["label"] for file in trained.files]
+
+
+def test_several_outputs_of_images_of_any_size(trained, tmp_path):
+    model = several_model(trained)
+    bundle = export_subject(
+        Subject(model.network, model.task, model.samples),
+        tmp_path / "b",
+        formats=("onnx", "litert"),
+        any_size=True,
+    )
+    assert verify(bundle.path).passed
+    expected = model.outputs(trained.files)
+    found = load_bundle(bundle.path, "litert").outputs(trained.files)
+    for name, output in model.task.outputs.items():
+        allowed = 0.02 * output.scale(expected[name])
+        np.testing.assert_allclose(found[name], expected[name], atol=allowed)
 
 
 def test_resizing_in_another_way_is_caught(trained, tmp_path, monkeypatch):
@@ -139,7 +174,7 @@ def test_resizing_in_another_way_is_caught(trained, tmp_path, monkeypatch):
         f"SOURCE = {broken!r}\n"
         "class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):\n"
         "    def find_spec(self, name, path, target=None):\n"
-        "        if name == 'kerastl.bundles.any_size':\n"
+        "        if name == 'kerastl.formats.any_size':\n"
         "            return importlib.util.spec_from_loader(name, self)\n"
         "    def create_module(self, spec): return None\n"
         "    def exec_module(self, module): exec(SOURCE, module.__dict__)\n"
