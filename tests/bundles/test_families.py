@@ -9,17 +9,19 @@ import keras
 import numpy as np
 import pytest
 
+from kerastl.bundles import LiteRTOptions, worker
 from kerastl.bundles import network as networks
-from kerastl.bundles import worker
-from kerastl.bundles.bundle import FORMATS, LiteRTOptions
 from kerastl.bundles.jobs import run_worker
-from kerastl.bundles.manifest import input_entry
-from kerastl.bundles.runtimes import open_artifact
+from kerastl.bundles.manifest import artifact_metadata
+from kerastl.formats import FORMATS
 from kerastl.graph import nodes_of
+from kerastl.inputs import Image
+from kerastl.outputs import Classes, Gate
+from kerastl.task import Task
 from tests.contracts.families import assemble, images
 from tests.contracts.tiny import TINY, shallow, tiny_network
 
-FLOAT = {"saved_model": "saved_model", "onnx": "model.onnx", "litert": "model.tflite"}
+FLOAT = ("saved_model", "onnx", "litert")
 # One of every family of keras.applications; the others differ in depth and width alone. The one
 # InceptionResNetV2 takes the converters too much memory for two tests at a time: make matrix.
 APPLICATIONS = (
@@ -56,27 +58,34 @@ def test_every_format_answers_like_the_network(name, tmp_path):
         if np.ptp(expected, axis=0).max() > SPREAD:
             break
     assert np.ptp(expected, axis=0).max() > SPREAD
-    shape = tuple(network.input_shape[1:])
+    job = job_of(network, tmp_path)
+    Image(network.input_shape[1:3]).store(tmp_path, "sources", list(x.astype("uint8")))
     networks.save_network(network, tmp_path / "network.keras")
-    job = {
-        "out": str(tmp_path),
-        "shape": shape,
-        "any_size": False,
-        "class_names": ["a", "b", "c"],
-        "formats": list(FLOAT),
-        "quantize": [],
-        "litert": vars(LiteRTOptions()),
-        "gate": 0.98,
-        "modules": networks.modules_of(network),
-        "metadata": {"class_names": ["a", "b", "c"], "input": input_entry(shape, False)},
-    }
-    assert set(FLOAT) <= set(FORMATS)
     if name in TINY:
         worker.convert(job, tmp_path, worker.Steps(tmp_path / "steps.jsonl"))
     else:
-        run_worker({"kind": "convert", **job}, tmp_path)
-    for format, file in FLOAT.items():
-        found = open_artifact(format, tmp_path / file).predict(x)
-        np.testing.assert_allclose(found, expected, atol=DIFFERENCE, err_msg=format)
-        alone = open_artifact(format, tmp_path / file).predict(x[:1])
-        np.testing.assert_allclose(alone, expected[:1], atol=DIFFERENCE, err_msg=format)
+        run_worker(job, tmp_path)
+    for format in FLOAT:
+        for images_given, wanted in ((x, expected), (x[:1], expected[:1])):
+            session = FORMATS[format].open(tmp_path / FORMATS[format].path())
+            found = session.run({"image": images_given})["probabilities"]
+            np.testing.assert_allclose(found, wanted, atol=DIFFERENCE, err_msg=format)
+
+
+def job_of(network, folder):
+    """What an export asks of its worker."""
+    task = Task.of_one(Image(network.input_shape[1:3]), Classes(("a", "b", "c")))
+    entries = task.input.manifest_entries()
+    return {
+        "does": "convert",
+        "bundle": str(folder),
+        "manifest": {**entries, "task": task.name},
+        "outputs": task.outputs_config(),
+        "formats": list(FLOAT),
+        "quantize": {},
+        "litert": vars(LiteRTOptions()),
+        "gate": vars(Gate()),
+        "modules": networks.modules_of(network),
+        "metadata": artifact_metadata(task, entries),
+        "prove": False,
+    }

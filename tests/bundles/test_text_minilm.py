@@ -10,12 +10,15 @@ import pytest
 
 from kerastl.backbones import MASK_LAYER, build_text_backbone, resolve_text_backbone
 from kerastl.bundles import load_bundle, verify
-from kerastl.heads import TextHead
+from kerastl.inputs import Text
 from kerastl.inputs.text_probes import PROBES, SENTENCES
-from kerastl.model import TextModel, TextSamples
+from kerastl.model import TrainedModel
 from kerastl.outputs import Classes
-from kerastl.recipes import TextEmbedding
+from kerastl.samples import Samples
+from kerastl.task import Task
 from tests.text.conftest import minilm  # noqa: F401
+
+from .text_models import attached
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 CORPUS = [
@@ -46,15 +49,12 @@ def test_minilm(minilm, tmp_path):  # noqa: F811
     pytest.importorskip("keras_hub")
     pytest.importorskip("tensorflow_text")
     built = build_text_backbone(*resolve_text_backbone(str(minilm)))
-    outputs = TextHead().attach(
-        built.model.outputs[0],
-        built.model.get_layer(MASK_LAYER).output,
-        Classes(("other", "praise")),
-        pooling="mean",
-        seed=0,
+    output = Classes(("other", "praise"))
+    mask = built.model.get_layer(MASK_LAYER).output
+    network = keras.Model(
+        built.model.inputs[0], attached(built.model.outputs[0], mask, output, "mean", hidden=None)
     )
-    network = keras.Model(built.model.inputs[0], outputs)
-    model = TextModel(network, ("other", "praise"), tokenizer=built.tokenizer, max_length=32)
+    model = TrainedModel(network, Task.of_one(Text(built.tokenizer, 32), output))
     praise = np.array(["better" in text for text in SENTENCES])
     # A head by least squares on the pooled tokens: with it, the labels mean something.
     ids = built.tokenizer.pad(built.tokenizer.encode(SENTENCES, 32).ids)[0]
@@ -64,7 +64,7 @@ def test_minilm(minilm, tmp_path):  # noqa: F811
     weights = np.linalg.solve(gram, features.T @ (np.eye(2)[praise.astype(int)] * 6 - 3))
     network.layers[-1].kernel.assign(weights[:-1])
     network.layers[-1].bias.assign(weights[-1])
-    samples = TextSamples(SENTENCES, praise.astype(np.int64), ())
+    samples = Samples(SENTENCES, {output.tensor: praise.astype(np.int64)})
     model = dataclasses.replace(model, samples=samples)
 
     # Quantised ones take minutes: see below.
@@ -86,6 +86,8 @@ def test_minilm(minilm, tmp_path):  # noqa: F811
 @pytest.fixture(scope="module")
 def encoder(minilm):  # noqa: F811
     pytest.importorskip("keras_hub")
+    from kerastl.recipes import TextEmbedding
+
     return TextEmbedding(backbone=str(minilm), max_length=32).pretrained(CORPUS)
 
 

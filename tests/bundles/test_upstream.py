@@ -14,9 +14,8 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from kerastl.bundles import onnx_passes, onnx_route, saved_model
+from kerastl.formats import onnx_conversion, onnx_passes
 from tests.upstream.workarounds import (
-    IMAGES,
     WORKAROUNDS,
     frozen_of,
     network_of,
@@ -36,7 +35,7 @@ def test_the_route_is_right_whether_or_not_upstream_is(workaround, tmp_path):
 
 def test_pads_are_guarded_for_runtimes_that_fold_them():
     opset = onnx_passes.LAST_OPSET_OF_RUNTIMES_THAT_FOLD_PADS
-    assert opset >= onnx_route.OPSET
+    assert opset >= onnx_conversion.OPSET
     model = plain_onnx(pooled())
     # No runtime that reads a later opset has the fault.
     assert onnx_passes.guard_pads(model, opset=opset + 1) == 0
@@ -109,8 +108,8 @@ def test_a_conversion_in_this_process_leaves_nothing_patched(trained, tmp_path):
     # Handlers are registered when the first conversion imports them.
     plain_onnx(network_of(layers.ReLU()))
     before, registered = globals_of("keras", "tf2onnx"), handlers()
-    frozen = saved_model.constants_of(saved_model.trace(trained.network, (HEIGHT, WIDTH, 3)))
-    onnx_route.convert(
+    frozen = frozen_of(trained.network, (HEIGHT, WIDTH, 3))
+    onnx_conversion.write(
         frozen,
         tmp_path / "m.onnx",
         {},
@@ -132,6 +131,6 @@ def test_a_failed_trace_leaves_nothing_patched():
             return x
 
     with pytest.raises(RuntimeError, match="traced under the patch"):
-        saved_model.constants_of(saved_model.trace(network_of(Broken()), IMAGES.shape[1:]))
+        frozen_of(network_of(Broken()))
     assert nn.tf is tf
     assert numpy.tf is tf

@@ -87,11 +87,12 @@ def mask_of(model, tokenizer, family="BertBackbone"):
     return FixedLength(_fixed_length(family), 0, name="fixed_length_of_mask")(mask)
 
 
-def attached(tokens, mask, output, pooling):
+def attached(tokens, mask, output, pooling, hidden=16):
     """The head of an output on hidden states."""
     if output.gives_vectors:
         return attach_outputs(pool(tokens, mask, pooling, seed=0), output, seed=0)
-    return TextHead(pooling=pooling, hidden=16).attach(tokens, mask, output, pooling="mean", seed=0)
+    head = TextHead(pooling=pooling, hidden=hidden)
+    return head.attach(tokens, mask, output, pooling="mean", seed=0)
 
 
 def network_of(output, *, pooling="mean", tokenizer=None, family="BertBackbone"):

@@ -17,6 +17,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -26,16 +27,19 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from kerastl.bundles import (
-    any_size,
-    bundle,
-    graph_passes,
-    litert_route,
-    onnx_passes,
-    onnx_route,
-    saved_model,
-)
+from kerastl.bundles import bundle
 from kerastl.errors import BundleError
+from kerastl.formats import (
+    any_size,
+    graph_passes,
+    litert_conversion,
+    onnx_conversion,
+    onnx_passes,
+    saved_model_conversion,
+    tracing,
+)
+from kerastl.inputs import Image, Spec
+from kerastl.outputs import Classes
 
 # Negative values: at the edge of a pooling window the largest is then the zero of the pad.
 IMAGES = np.random.default_rng(0).normal(-3.0, 1.0, (3, 8, 8, 4)).astype(np.float32)
@@ -76,7 +80,7 @@ def plain_onnx(network, signature=None):
     if signature is None:
         shape = (None, *network.inputs[0].shape[1:])
         signature = [tf.TensorSpec(shape, tf.float32, name="image")]
-    return tf2onnx.convert.from_keras(network, signature, opset=onnx_route.OPSET)[0]
+    return tf2onnx.convert.from_keras(network, signature, opset=onnx_conversion.OPSET)[0]
 
 
 def run_onnx(model, feeds=None, disabled=()):
@@ -89,15 +93,20 @@ def run_onnx(model, feeds=None, disabled=()):
     return session.run(None, feeds or {"image": IMAGES})[0]
 
 
+def traced_of(network, shape=IMAGES.shape[1:]):
+    """A network of images, any number of channels, as every format starts from it."""
+    return tracing.trace(network, Image(shape[:2]), (Spec("image", "float32", shape),))
+
+
 def frozen_of(network, shape=IMAGES.shape[1:]):
-    return saved_model.constants_of(saved_model.trace(network, shape))
+    return tracing.constants_of(traced_of(network, shape))
 
 
 def route_onnx(network, folder):
     """The file that kerastl's own route writes for a network of one image."""
     frozen, path = frozen_of(network), folder / "route.onnx"
     names = {frozen.inputs[0].name: "image"}, {frozen.outputs[0].name: "answer"}
-    onnx_route.convert(frozen, path, {}, inputs=names[0], outputs=names[1])
+    onnx_conversion.write(frozen, path, {}, inputs=names[0], outputs=names[1])
     return path
 
 
@@ -168,7 +177,7 @@ def _foreign_check(folder):
         [value("x", onnx.TensorProto.FLOAT, [1])],
         [value("y", onnx.TensorProto.FLOAT, [1])],
     )
-    opset = onnx.helper.make_opsetid("", onnx_route.OPSET)
+    opset = onnx.helper.make_opsetid("", onnx_conversion.OPSET)
     model = onnx.helper.make_model(graph, opset_imports=[opset])
     with pytest.raises(RuntimeError, match="no operator for .*Erfc"):
         onnx_passes.refuse_foreign_operators(model)
@@ -229,7 +238,7 @@ def _reshape_check(folder):
         tf.function(lambda tokens: network(tokens), signature).get_concrete_function()
     )
     names = {frozen.inputs[0].name: "tokens"}, {frozen.outputs[0].name: "heads"}
-    onnx_route.convert(frozen, folder / "m.onnx", {}, inputs=names[0], outputs=names[1])
+    onnx_conversion.write(frozen, folder / "m.onnx", {}, inputs=names[0], outputs=names[1])
     assert_close(run_onnx(folder / "m.onnx", {"tokens": tokens}), wanted_of(network, tokens))
 
 
@@ -249,12 +258,22 @@ class Resized(layers.Layer):
 
 def _litert(network, folder):
     """The file of kerastl's route, by way of a SavedModel, or RuntimeError."""
-    shape = tuple(network.inputs[0].shape[1:])
-    traced = saved_model.trace(network, shape)
-    saved_model.write(traced, folder / "saved_model", shape, ["a", "b"])
-    data = litert_route.converted(folder / "saved_model", None)
-    litert_route.refuse_custom_operators(data)
+    path = saved(network, folder)
+    data = litert_conversion.converted(path, None)
+    litert_conversion.refuse_custom_operators(data)
     return data
+
+
+def saved(network, folder):
+    """The SavedModel that kerastl's own route writes."""
+    shape = tuple(network.inputs[0].shape[1:])
+    conversion = SimpleNamespace(
+        outputs={"probabilities": Classes(("a", "b"))},
+        specs=(Spec("image", "float32", shape),),
+    )
+    path = folder / "saved_model"
+    saved_model_conversion.write(conversion, traced_of(network, shape), path, None)
+    return path
 
 
 def _run_litert(data, images):
@@ -281,7 +300,7 @@ def _resize_check(folder):
     assert np.abs(wanted - exact).max() <= 1.0
     frozen, path = frozen_of(network, (8, 8, 3)), folder / "m.onnx"
     names = {frozen.inputs[0].name: "image"}, {frozen.outputs[0].name: "answer"}
-    onnx_route.convert(frozen, path, {}, inputs=names[0], outputs=names[1])
+    onnx_conversion.write(frozen, path, {}, inputs=names[0], outputs=names[1])
     # A value that lies near the edge between two levels may fall to either side of it.
     for answer in (
         run_onnx(path, {"image": images}),
@@ -304,7 +323,9 @@ def _flex_fault(folder):
         network_of(Rolled()).export(str(path), format="litert", verbose=False)
     except Exception:
         return False
-    return any(name.startswith("Flex") for name in litert_route.custom_operators(path.read_bytes()))
+    return any(
+        name.startswith("Flex") for name in litert_conversion.custom_operators(path.read_bytes())
+    )
 
 
 def _roll_fault(folder):
@@ -377,9 +398,7 @@ def _gradients_fault(folder):
 
 def _gradients_check(folder):
     network = _swish()
-    traced = saved_model.trace(network, PHOTOS.shape[1:])
-    saved_model.write(traced, folder / "saved", PHOTOS.shape[1:], ["a", "b"])
-    loaded = tf.saved_model.load(str(folder / "saved"))
+    loaded = tf.saved_model.load(str(saved(network, folder)))
     answer = loaded.signatures["serving_default"](image=tf.constant(PHOTOS))
     assert_close(answer["probabilities"].numpy(), wanted_of(network, PHOTOS))
 
@@ -436,7 +455,7 @@ WORKAROUNDS = (
         "graph_passes.replace_erfc", "onnx/tensorflow-onnx#2463", TF2ONNX, _erfc_fault, _erfc_check
     ),
     Workaround(
-        "saved_model.convertible",
+        "tracing.convertible",
         "onnx/tensorflow-onnx#2099, keras-team/keras#18180",
         TF2ONNX,
         _grouped_fault,
@@ -457,7 +476,7 @@ WORKAROUNDS = (
         _pads_check,
     ),
     Workaround(
-        "onnx_route._converted",
+        "onnx_conversion._converted",
         "onnx/tensorflow-onnx#2085",
         TF2ONNX,
         _reshape_fault,
@@ -471,14 +490,14 @@ WORKAROUNDS = (
         _resize_check,
     ),
     Workaround(
-        "supported_ops in litert_route.converted",
+        "supported_ops in litert_conversion.converted",
         "keras-team/keras#22188",
         LITERT,
         _flex_fault,
         _roll_check,
     ),
     Workaround(
-        "saved_model._PlainFunctions.roll",
+        "tracing._PlainFunctions.roll",
         "tensorflow/tensorflow#51459",
         LITERT,
         _roll_fault,
@@ -488,7 +507,7 @@ WORKAROUNDS = (
         "graph_passes.fold_slice_updates", "unreported", ("openvino",), _slices_fault, _slices_check
     ),
     Workaround(
-        "experimental_custom_gradients=False in saved_model.write",
+        "experimental_custom_gradients=False in saved_model_conversion.write",
         "unreported",
         ("tensorflow",),
         _gradients_fault,
