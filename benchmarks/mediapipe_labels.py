@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from kerastl.bundles.runtimes import open_artifact
 from kerastl.data import decode_image
+from kerastl.formats import FORMATS
 
 PROGRAM = """
 import json, sys
@@ -59,7 +59,8 @@ def main():
             command = [arguments.python, "-c", PROGRAM, str(Path(folder) / "images.npy"), str(path)]
             done = subprocess.run(command, check=True, capture_output=True, text=True)
             rows = json.loads(done.stdout)
-            expected = open_artifact("litert", path).predict(images)
+            session = FORMATS["litert"].open(path, 2)
+            [expected] = session.run({"image": images.astype(np.float32)}).values()
             scores = np.zeros_like(expected)
             ordered = True
             for row, found in zip(scores, rows, strict=True):

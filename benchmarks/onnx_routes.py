@@ -74,11 +74,13 @@ def load(folder):
 
 
 def ours(network, shape, path):
-    from kerastl.bundles import onnx_route, saved_model
+    from kerastl.formats import onnx_conversion, tracing
+    from kerastl.inputs import Image
 
-    frozen = saved_model.constants_of(saved_model.trace(network, shape))
+    task_input = Image(shape[:2])
+    frozen = tracing.constants_of(tracing.trace(network, task_input, task_input.specs()))
     names = {"inputs": "image", "outputs": "probabilities"}
-    onnx_route.convert(
+    onnx_conversion.write(
         frozen,
         path,
         {},

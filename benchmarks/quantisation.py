@@ -14,6 +14,7 @@ which nothing was calibrated or chosen on; latency is of one image on two thread
 """
 
 import argparse
+import contextlib
 import copy
 import os
 import subprocess
@@ -32,14 +33,23 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 import kerastl
-from kerastl.bundles import litert_route, network, quantization, rounding, saved_model
-from kerastl.bundles.bundle import LiteRTOptions
-from kerastl.bundles.litert_graph import Graph, ranges, run
-from kerastl.bundles.parity import agreeing
-from kerastl.bundles.worker import _names_of_layers
+from kerastl.bundles import network
+from kerastl.formats import litert_conversion, quantization, rounding
+from kerastl.formats.conversion import Conversion
+from kerastl.formats.litert_graph import Graph, ranges
+from kerastl.formats.litert_graph import run as run_all
 
-GATE = kerastl.Gate().quantized_label_agreement
+GATE = kerastl.Gate()
 THREADS = 2
+
+
+def run(data, images):
+    """The only output of a LiteRT file."""
+    return next(iter(run_all(data, images).values()))
+
+
+def agreeing(reference, outputs):
+    return kerastl.Classes().agreeing(reference, outputs, GATE, "int8")
 
 
 def fit(data, backbone, size, weights, out):
@@ -87,7 +97,7 @@ def rounded_to_nearest(data):
 
 def with_bias_corrected(data, images):
     """Weights rounded to the nearest step, biases corrected: no layer may be compensated."""
-    from kerastl.bundles import weight_correction
+    from kerastl.formats import weight_correction
 
     kept, weight_correction.MAX_INPUTS = weight_correction.MAX_INPUTS, 0
     try:
@@ -167,41 +177,37 @@ def causes(data, prepared, images, reference):
 def report(path, folder):
     model = kerastl.load(path)
     net, _ = network.in_float32(model.network)
-    names, shape = list(model.class_names), (*model.image_size, 3)
-    saved = folder / "saved_model"
-    saved_model.write(saved_model.trace(net, shape), saved, shape, names)
-    images, labels = model.samples.validation, model.samples.labels
+    images, labels = np.stack(model.samples.sources), model.samples.labels["probabilities"]
+    conversion = Conversion(
+        net, model.task.input, model.task.outputs, bundle=folder, work=folder,
+        formats=("saved_model", "litert"), quantize={}, metadata={}, gate=GATE, sources=images,
+        calibration=np.stack(model.samples.calibration), batch_one=False, float_input=False,
+        step=lambda _: contextlib.nullcontext(),
+    )  # fmt: skip
+    saved, size = conversion.saved_model[0], model.task.input.size[0]
     reference = net.predict(images.astype("float32"), verbose=0)
     backbone = model.provenance["backbone"]["name"]
-    print(f"\n### {path.name}: {backbone} at {shape[0]} px, {len(images)} validation images\n")
+    print(f"\n### {path.name}: {backbone} at {size} px, {len(images)} validation images\n")
     print("| file | agreement | mean difference | accuracy | MB | ms | in float |")
     print("|---|---|---|---|---|---|---|")
 
-    def convert(kind, prepared=None):
-        file = folder / f"{kind}.tflite"
-        facts = litert_route.convert(
-            saved, file, kind, names, shape=shape, options=LiteRTOptions(), prepared=prepared,
-            gate=GATE, layers=_names_of_layers(net),
-        )  # fmt: skip
-        return file.read_bytes(), facts
-
-    data, _ = convert(None)
+    data = litert_conversion.converted(saved, None)
     start = time.perf_counter()
-    prepared = quantization.prepare(data, model.samples.calibration)
+    prepared = quantization.prepare(data, conversion)
     seconds = time.perf_counter() - start
-    calibration = model.samples.calibration
+    calibration = conversion.calibration
     given = reference, images, labels
     measured("float32", data, *given, "all")
-    measured("float16", convert("float16")[0], *given)
+    measured("float16", litert_conversion.converted(saved, "float16"), *given)
     measured("dynamic, plain", plain(saved, "dynamic", calibration), *given)
-    dynamic, facts = convert("dynamic", prepared)
+    dynamic, facts = quantization.quantize(prepared, "dynamic", conversion)
     measured("dynamic", dynamic, *given, described(facts))
     measured("int8, plain", plain(saved, "int8", calibration), *given)
     calibrated = Graph(prepared.data).with_ranges(prepared.ranges)
     measured("int8, corrected", quantization._int8(calibrated, False, ()), *given)
-    int8, facts = convert("int8", prepared)
+    int8, facts = quantization.quantize(prepared, "int8", conversion)
     measured("int8", int8, *given, described(facts))
-    measured("int16x8", convert("int16x8", prepared)[0], *given)
+    measured("int16x8", quantization.quantize(prepared, "int16x8", conversion)[0], *given)
     print(f"\nThe correction took {seconds:.0f} s.", flush=True)
     causes(data, prepared, images, reference)
 

@@ -30,16 +30,15 @@ def absent(python, package):
 
 def planned(bundle, data):
     """Runners with their options, the examples, and how they are given."""
+    names = ("run_saved_model.py", "run_onnx.py", "run_litert.py")
+    runs = [(name, ()) for name in names]
     if data.is_dir():
         examples = [str(path) for path in sorted(data.rglob("*")) if path.is_file()]
-        names = ("run_saved_model.py", "run_onnx.py", "run_litert.py")
-        return [(name, ()) for name in names], examples, examples
-    examples = data.read_text(encoding="utf-8").split("\n")[:-1]
-    runs = [(f"run_text_{name}.py", ()) for name in ("saved_model", "onnx", "litert")]
+        return runs, examples, examples
     for name, suffix in (("onnx", "onnx"), ("litert", "tflite")):
         if (bundle / f"model_dynamic.{suffix}").exists():
-            runs.append((f"run_text_{name}.py", ("--quantization", "dynamic")))
-    return runs, examples, ["--lines", str(data)]
+            runs.append((f"run_{name}.py", ("--quantization", "dynamic")))
+    return runs, data.read_text(encoding="utf-8").split("\n")[:-1], ["--lines", str(data)]
 
 
 def main():

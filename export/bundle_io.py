@@ -154,7 +154,7 @@ def shown(item: dict) -> str:
         parts = {k: v for k, v in item.items() if isinstance(v, dict)}
         return "; ".join(f"{k}: {shown(v)}" for k, v in parts.items()).replace("\t", " ")
     if isinstance(item["label"], list):
-        pairs = zip(item["label"], item["probability"])
+        pairs = zip(item["label"], item["probability"], strict=True)
         return ", ".join(f"{name} {value:.4f}" for name, value in pairs)
     return f"{item['label']}\t{item['probability']:.4f}"
 

@@ -19,7 +19,7 @@ def open_artifact(bundle: Path, manifest: dict, read: Any, quantization: str | N
     name = f"model_{quantization}.onnx" if quantization else "model.onnx"
     session = onnxruntime.InferenceSession(str(bundle / name), providers=["CPUExecutionProvider"])
     names = [item.name for item in session.get_outputs()]
-    return lambda feeds: dict(zip(names, session.run(names, feeds)))
+    return lambda feeds: dict(zip(names, session.run(names, feeds), strict=True))
 
 
 if __name__ == "__main__":

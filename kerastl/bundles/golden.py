@@ -136,7 +136,7 @@ def _load(path: Path, task: Task, keys: Iterable[str], count: int) -> dict[str, 
     for key, outputs in found.items():
         for name, values in outputs.items():
             wanted = (count, task.outputs[name].width)
-            if values.dtype.kind != "f" or values.shape != wanted:
+            if not np.issubdtype(values.dtype, np.floating) or values.shape != wanted:
                 raise ValueError(
                     f"{path.name} has answers of the shape {values.shape} under {key!r}, not "
                     f"{wanted}"

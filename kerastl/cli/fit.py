@@ -99,7 +99,7 @@ def _recipe_of(name: str, values: Values) -> Any:
         )
     if values.get("loss_weights"):
         given["loss_weights"] = _loss_weights(values["loss_weights"])
-    del given["plan"]
+    given.pop("plan", None)
     recipe = made(**given)
     return dataclasses.replace(recipe, plan=_plan(recipe, values))
 
