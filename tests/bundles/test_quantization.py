@@ -264,7 +264,7 @@ def test_leading_layers_in_float(data, trained):
         packed = quantization._int8(calibrated, False, kept)
         graph = Graph(packed)
         types = [graph.tensor(operator.outputs[0]).type for operator in graph.operators]
-        kinds[len(kept)] = [graph.kind(operator) for operator in graph.operators]
+        kinds[len(kept)] = [graph.opcode(operator) for operator in graph.operators]
         assert len({str(kind) for kind in types}) >= 2
         reference = run(data, trained.x_val)
         outputs = run(packed, trained.x_val)
