@@ -38,9 +38,13 @@ PACKAGES = (
 # What a file and its figures depend on: the modules that convert images' networks, run what came
 # out, and compare.
 CODE = (
-    *("worker", "saved_model", "serving", "onnx_route", "onnx_passes", "graph_passes"),
-    *("litert_route", "litert_graph", "litert_metadata", "quantization", "float_layers"),
-    *("rounding", "weight_correction", "runtimes", "parity"),
+    *("bundles/worker", "bundles/sessions", "formats/conversion", "formats/tracing"),
+    *("formats/saved_model_conversion", "formats/saved_model", "formats/pairs/encoded_images"),
+    *("formats/pairs/decoding", "formats/onnx_conversion", "formats/onnx", "formats/onnx_passes"),
+    *("formats/graph_passes", "formats/litert_conversion", "formats/litert"),
+    *("formats/litert_graph", "formats/pairs/mediapipe", "formats/quantization"),
+    *("formats/float_layers", "formats/rounding", "formats/weight_correction"),
+    *("inputs/image", "outputs/classes", "outputs/gate"),
 )
 LEAST_SIZE = 96
 TRAIN, VALIDATION = 150, 90
@@ -329,7 +333,7 @@ def state(part):
 
     root = Path(kerastl.__file__).parent
     for name in CODE:
-        digest.update((root / "bundles" / f"{name}.py").read_bytes())
+        digest.update((root / f"{name}.py").read_bytes())
     makers = (settle_batch_norm, calm_residuals, build)
     made = "".join(map(inspect.getsource, makers)) + f"{BRANCH}{RIDGE}"
     if part == "quantised":

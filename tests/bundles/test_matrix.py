@@ -21,6 +21,13 @@ NAMES = [
 ]
 
 
+@pytest.mark.parametrize("part", ["float", "quantised"])
+def test_the_code_that_results_depend_on_is_there(part):
+    for package in MATRIX["PACKAGES"]:
+        pytest.importorskip(package.replace("-", "_"))
+    assert set(MATRIX["state"](part)) == {"versions", "code", "networks", "python"}
+
+
 @pytest.fixture(scope="module")
 def photos():
     return real_data("trashnet_small")

@@ -98,7 +98,8 @@ class Scale(Output):
         error = np.abs(self.places(outputs[rows]) - labels[rows])
         return {"mean_error": float(error.mean()), "examples": int(rows.sum())}
 
-    agreement_of = "steps of the scale that an example lies above"
+    def agreement_of(self, noun):
+        return f"steps of the scale that a {noun} lies above"
 
     def agreeing(self, reference, outputs, gate, quantization):
         same = (reference > 0.5) == (outputs > 0.5)

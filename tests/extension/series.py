@@ -100,5 +100,5 @@ class Series(Input):
     def from_manifest(manifest, folder, packed=None):
         return Series()
 
-    def how_to_feed(self, manifest, outputs):
-        return f"The artifacts take `series`, float32 `(batch, {LENGTH})`:"
+    def how_to_feed(self, manifest):
+        return f"The artifacts take `series`, float32 `(batch, {LENGTH})`."
