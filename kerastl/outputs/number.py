@@ -19,6 +19,9 @@ from kerastl.outputs.predictions import Predictions
 Array = np.ndarray[Any, Any]
 # How far a quantised artifact's number may lie off, as a share of the spread.
 SPREAD = 0.05
+# Numbers whose mean and spread are no larger, or whose spread is no smaller, are learned as they
+# are; a dense layer of small random weights would take long to reach others.
+_UNIT = 8.0
 
 
 @final
@@ -31,6 +34,9 @@ class Number(Output):
     Attributes:
         quantity: what the number is and its unit, as the label column is called; None where no
             column has named it.
+        mean: of the training labels, where they are not of about unit size: the network's last
+            dense layer gives a standard score.
+        deviation: their standard deviation.
     """
 
     kind: ClassVar[str] = "regression"
@@ -41,7 +47,11 @@ class Number(Output):
     # Its strata are tenths of the numbers, which are nothing by themselves.
     strata_on_both_sides: ClassVar[bool] = False
 
+    same_when_cropped: ClassVar[bool] = False
+
     quantity: str | None = None
+    mean: float = 0.0
+    deviation: float = 1.0
 
     @property
     def width(self) -> int:
@@ -100,23 +110,36 @@ class Number(Output):
 
     # Learning.
 
+    def fitted(self, labels: Array) -> Self:
+        """With the mean and the spread of numbers that are not of about unit size."""
+        held = labels[self.present(labels)].astype(np.float64)
+        mean, spread = (float(held.mean()), float(held.std())) if len(held) else (0.0, 1.0)
+        if spread == 0 or (abs(mean) <= _UNIT and 1 / _UNIT <= spread <= _UNIT):
+            return self
+        return dataclasses.replace(self, mean=mean, deviation=spread)
+
     def attach(self, features: Any, *, name: str, seed: int) -> Any:
-        """A dense layer without activation."""
+        """A dense layer without activation; or that of a standard score."""
         import keras
 
-        return keras.layers.Dense(
+        plain = (self.mean, self.deviation) == (0.0, 1.0)
+        score = keras.layers.Dense(
             1,
             dtype="float32",
-            name=name,
+            name=name if plain else f"{name}_score",
             kernel_initializer=keras.initializers.GlorotUniform(seed=seed),
         )(features)
+        if plain:
+            return score
+        rescale = keras.layers.Rescaling(self.deviation, self.mean, name=name, dtype="float32")
+        return rescale(score)
 
     def targets(self, labels: Array) -> Array:
         """The numbers, float32 ``(n, 1)``."""
         return np.nan_to_num(np.asarray(labels, dtype=np.float32)).reshape(len(labels), 1)
 
     def loss(self, phase: LossSettings) -> Any:
-        """The mean squared error."""
+        """The mean squared error, in units of the deviation."""
         import keras
 
         if phase.loss == "contrastive":
@@ -128,7 +151,17 @@ class Number(Output):
                 "Focal loss and label smoothing are of classes; a regression has none. Leave loss "
                 "and label_smoothing as they are."
             )
-        return keras.losses.MeanSquaredError()
+        if self.deviation == 1:
+            return keras.losses.MeanSquaredError()
+        deviation = self.deviation
+
+        class SquaredError(keras.losses.Loss):
+            """Of standard scores."""
+
+            def call(self, y_true: Any, y_pred: Any) -> Any:
+                return keras.ops.mean(keras.ops.square((y_pred - y_true) / deviation), axis=-1)
+
+        return SquaredError(name="mean_squared_error")
 
     def metrics(self) -> list[Any]:
         """The share of the variance that is explained."""

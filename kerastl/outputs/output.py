@@ -116,6 +116,9 @@ class Output(abc.ABC):
     has_classes: ClassVar[bool] = True
     """Whether labels are names of classes."""
 
+    same_when_cropped: ClassVar[bool] = True
+    """Whether the label of an image stays right when a part is cut out, in other light."""
+
     begins_trained: ClassVar[bool] = False
     """Whether what a network says before any training could be what it ends with."""
 
@@ -257,6 +260,11 @@ class Output(abc.ABC):
         return self
 
     # Learning.
+
+    def fitted(self, labels: Array) -> Self:
+        """This output with what its last layer takes from the labels of the training data."""
+        del labels
+        return self
 
     @abc.abstractmethod
     def attach(self, features: Any, *, name: str, seed: int) -> Any:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from kerastl.backbones import stages_of
-from kerastl.data import Dataset
+from kerastl.data import Dataset, ExampleDataset
 from kerastl.errors import ConfigurationError
 from kerastl.graph import ALL, HEAD, open_model, operations, resolve_boundary
 from kerastl.model import TrainedModel, load_run, model_of, predict_examples, run_directory
@@ -140,7 +140,10 @@ def make_network(recipe: Recipe[Any], inputs: RunInputs, seed: int) -> Network:
         class_names=inputs.class_names,
         options=inputs.options,
     )
-    outputs = train.outputs
+    outputs = dict(train.outputs)
+    if isinstance(train, ExampleDataset):
+        # The labels of a stream are not known yet.
+        outputs = {name: out.fitted(train.targets[name]) for name, out in outputs.items()}
     weights_by_output(outputs, plain_weights(recipe.class_weight))
     keras.utils.set_random_seed(seed)
     model, weights_sha256 = recipe.assemble(outputs, seed=seed, base=base)

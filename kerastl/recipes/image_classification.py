@@ -29,7 +29,8 @@ class ImageClassification(ImageRecipe[TrainedModel], Classification):
             KerasHub, Hugging Face transformers or timm wrote.
         image_size: height and width in pixels, as one number or two; None takes the size that
             the backbone's weights were trained at.
-        augment: how training images are varied; None not at all.
+        augment: how training images are varied; None not at all. Where an output is a number, the
+            default only mirrors: a count or a size changes with a crop.
         kind: ``"single_label"``: a class for each image; ``"multi_label"``: any number of
             classes; ``"regression"``: a number.
         outputs: several outputs by name that are learned together, each a kind or an ``Output``,

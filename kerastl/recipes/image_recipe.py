@@ -59,7 +59,10 @@ class ImageRecipe(Recipe[Model]):
     @property
     def augmentation(self) -> Augment | None:
         """How training images are varied, or None."""
-        return self.augment
+        cropped = all(output.same_when_cropped for output in self.resolved_outputs.values())
+        if cropped or self.augment != Augment():
+            return self.augment
+        return dataclasses.replace(self.augment, crop=(1.0, 1.0), brightness=0.0)
 
     @property
     def size(self) -> tuple[int, int]:
