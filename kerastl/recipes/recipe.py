@@ -26,6 +26,7 @@ from kerastl.training import (
     LOWEST_RATE,
     MEMORY_LIMIT,
     LearningRateTest,
+    LossWeights,
     Phase,
     Plan,
     Reporter,
@@ -276,8 +277,9 @@ class Recipe(abc.ABC, Generic[Model]):
         return self.plan
 
     def check_outputs(self) -> None:
-        """Raises ConfigurationError where a plan or class weights do not go with the outputs."""
+        """Raises ConfigurationError where a plan or weights do not go with the outputs."""
         outputs = self.resolved_outputs
+        LossWeights(outputs, self.resolved_loss_weights)
         check_losses(outputs, self.resolved_plan)
         if self.class_weight is not None and len(outputs) == 1:
             [output] = outputs.values()

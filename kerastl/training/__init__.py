@@ -21,6 +21,7 @@ from kerastl.training.goal import check_losses
 from kerastl.training.job import Job
 from kerastl.training.loop import run_plan
 from kerastl.training.lora import lora_layers
+from kerastl.training.loss_weights import LossWeights
 from kerastl.training.phase import (
     RECOMMENDED,
     Phase,
@@ -61,6 +62,7 @@ __all__ = [
     "Examples",
     "Job",
     "LearningRateTest",
+    "LossWeights",
     "Phase",
     "Plan",
     "Prefix",
