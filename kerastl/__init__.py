@@ -57,52 +57,23 @@ if TYPE_CHECKING:
     )
 
 # Importing Keras takes seconds with some backends: each name is imported when it is first used.
-_HOME = {
-    "Augment": "kerastl.training",
-    "Bundle": "kerastl.bundles",
-    "BundleError": "kerastl.errors",
-    "Classes": "kerastl.outputs",
-    "ConfigurationError": "kerastl.errors",
-    "CustomRecipe": "kerastl.recipes",
-    "DataError": "kerastl.errors",
-    "EmbeddingModel": "kerastl.model",
-    "ExportError": "kerastl.errors",
-    "Gate": "kerastl.bundles",
-    "GraphError": "kerastl.errors",
-    "Head": "kerastl.heads",
-    "ImageClassification": "kerastl.recipes",
-    "ImageEmbedding": "kerastl.recipes",
-    "KerastlError": "kerastl.errors",
-    "Labels": "kerastl.outputs",
-    "MissingExtraError": "kerastl.errors",
-    "Number": "kerastl.outputs",
-    "ParityError": "kerastl.errors",
-    "Phase": "kerastl.training",
-    "Predictions": "kerastl.model",
-    "RunError": "kerastl.errors",
-    "Task": "kerastl.task",
-    "TextClassification": "kerastl.recipes",
-    "TextEmbedding": "kerastl.recipes",
-    "TextError": "kerastl.errors",
-    "TextHead": "kerastl.heads",
-    "TrainedModel": "kerastl.model",
-    "TrainingError": "kerastl.errors",
-    "Vector": "kerastl.outputs",
-    "WeightsError": "kerastl.errors",
-    "export": "kerastl.bundles",
-    "few_shot": "kerastl.training",
-    "freeze": "kerastl.backbones",
-    "full": "kerastl.training",
-    "get_backbone": "kerastl.backbones",
-    "gradual": "kerastl.training",
-    "head_only": "kerastl.training",
-    "list_backbones": "kerastl.backbones",
-    "load": "kerastl.model:load_run",
-    "lp_ft": "kerastl.training",
-    "two_phase": "kerastl.training",
-    "unfreeze": "kerastl.backbones",
-    "verify": "kerastl.bundles",
+_HOMES = {
+    "kerastl.backbones": "freeze get_backbone list_backbones unfreeze",
+    "kerastl.bundles": "Bundle Gate export verify",
+    "kerastl.errors": (
+        "BundleError ConfigurationError DataError ExportError GraphError KerastlError "
+        "MissingExtraError ParityError RunError TextError TrainingError WeightsError"
+    ),
+    "kerastl.heads": "Head TextHead",
+    "kerastl.model": "EmbeddingModel Predictions TrainedModel load",
+    "kerastl.outputs": "Classes Labels Number Vector",
+    "kerastl.recipes": (
+        "CustomRecipe ImageClassification ImageEmbedding TextClassification TextEmbedding"
+    ),
+    "kerastl.task": "Task",
+    "kerastl.training": "Augment Phase few_shot full gradual head_only lp_ft two_phase",
 }
+_HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
     "Augment",
@@ -156,8 +127,9 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'kerastl' has no attribute {name!r}")
-    module, _, attribute = _HOME[name].partition(":")
-    value = getattr(importlib.import_module(module), attribute or name)
+    # What the model layer calls load_run is the first thing that a user looks for.
+    attribute = "load_run" if name == "load" else name
+    value = getattr(importlib.import_module(_HOME[name]), attribute)
     globals()[name] = value
     return value
 

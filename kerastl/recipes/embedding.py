@@ -14,6 +14,7 @@ from kerastl.graph import HEAD
 from kerastl.model import EmbeddingModel
 from kerastl.outputs import Output, Vector
 from kerastl.recipes import fitting
+from kerastl.recipes.checks import RandomBackboneWarning
 from kerastl.recipes.recipe import Recipe
 from kerastl.samples import VALIDATION_EXAMPLES, Samples
 from kerastl.task import Task
@@ -70,7 +71,7 @@ class Embedding(Recipe[EmbeddingModel]):
         if self.is_random:
             warnings.warn(
                 "The backbone has random weights: its vectors mean nothing. Give weights=.",
-                fitting.RandomBackboneWarning,
+                RandomBackboneWarning,
                 stacklevel=2,
             )
         base = self.build_base()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kerastl.graph import open_model
 from kerastl.recipes import fitting
+from kerastl.recipes.checks import check_settings
 from kerastl.recipes.jobs import make_job
 from kerastl.training import ConsoleReporter, LearningRateTest, Reporter, learning_rate_test
 
@@ -28,7 +29,7 @@ def find_learning_rate(
     ``test`` goes to ``learning_rate_test``.
     """
     reporter = reporter or ConsoleReporter()
-    fitting.check_settings(recipe, seed)
+    check_settings(recipe, seed)
     network = fitting.make_network(recipe, inputs, seed)
     with tempfile.TemporaryDirectory(prefix="kerastl-") as scratch:
         train, _ = fitting.read(network, Path(scratch), reporter, validate=False)

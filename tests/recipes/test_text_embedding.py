@@ -7,7 +7,7 @@ import pytest
 
 import kerastl
 from kerastl.data import DataWarning
-from kerastl.recipes.fitting import RandomBackboneWarning
+from kerastl.recipes.checks import RandomBackboneWarning
 from kerastl.training import SilentReporter
 
 QUIET = {"reporter": SilentReporter()}

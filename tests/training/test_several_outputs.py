@@ -28,7 +28,11 @@ from kerastl.training.targets import make_targets
 from tests.conftest import CLASSES, coloured_images
 from tests.training.test_resume import Stop
 
-OUTPUTS = {"kind": Classes(("a", "b", "c")), "tags": Labels(("x", "y")), "size": Number(quantity="mm")}
+OUTPUTS = {
+    "kind": Classes(("a", "b", "c")),
+    "tags": Labels(("x", "y")),
+    "size": Number(quantity="mm"),
+}
 COUNT, BATCH = 48, 8
 
 
