@@ -73,7 +73,12 @@ def _dimensions(specs: tuple[Spec, ...]) -> tuple[dict[str, Any], Mapping[str, A
     """Which dimensions have any size, and tensors to trace with."""
     import torch
 
-    named = {name: torch.export.Dim(name) for spec in specs for name in spec.axes.values()}
+    named = {
+        # Without a limit it refuses what other networks have one for, as learned positions.
+        name: torch.export.Dim(name, max=spec.limits.get(name))
+        for spec in specs
+        for name in spec.axes.values()
+    }
     batch = torch.export.Dim("batch")
     shapes = {
         spec.name: {0: batch, **{place: named[name] for place, name in spec.axes.items()}}
