@@ -276,7 +276,7 @@ def _convert(
         for backend in dict.fromkeys(FORMATS[name].backend for name in plan.formats):
             names = [name for name in plan.formats if FORMATS[name].backend == backend]
             more = run_worker(
-                {**job, "formats": names, "prove": backend == "tensorflow"},
+                {**job, "formats": names, "prove": names[0] == plan.formats[0]},
                 work,
                 say,
                 backend=backend,

@@ -22,6 +22,9 @@ Array = np.ndarray[Any, Any]
 # The quickest to start and to run first.
 _PREFERENCE = ("onnx", "litert", "openvino", "saved_model", "torch")
 
+# Class names are in the manifest, and golden examples are for proofs.
+_NOT_NEEDED = ("golden/", "labels")
+
 
 class Predictor:
     """An artifact of a bundle, ready to predict.
@@ -140,9 +143,9 @@ def load_bundle(
 
 
 def _check_unchanged(folder: Path, manifest: Mapping[str, Any], entry: Mapping[str, Any]) -> None:
-    """The artifact, and what lies beside golden/ that its input may be made of."""
+    """The artifact, and what its input may be made of."""
     wanted = {entry["path"]: entry["sha256"]}
-    wanted |= {name: x for name, x in manifest["files"].items() if not name.startswith("golden/")}
+    wanted |= {x: sha for x, sha in manifest["files"].items() if not x.startswith(_NOT_NEEDED)}
     for name, sha256 in wanted.items():
         file = folder / name
         if not file.exists() or sha256_path(file) != sha256:

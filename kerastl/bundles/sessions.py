@@ -17,12 +17,14 @@ def feeds_of(
     session: Session, input: Input, sources: Sequence[Any]
 ) -> Iterator[tuple[Array, dict[str, Array]]]:
     """What an artifact is given for sources, batch by batch, with their positions."""
-    for rows, batch in input.batches(sources, length=input.length_in(session.inputs)):
+    length = input.length_in(session.inputs)
+    for rows, batch in input.batches(sources, length=length):
         feeds = input.feeds(batch)
         if session.batch == "dynamic":
             yield rows, feeds
         else:
-            yield from zip(rows[:, None], input.one_by_one(feeds), strict=True)
+            alone = input.one_by_one(feeds, length=length)
+            yield from zip(rows[:, None], alone, strict=True)
 
 
 def run_sources(session: Session, input: Input, sources: Sequence[Any]) -> dict[str, Array]:

@@ -5,6 +5,7 @@ Runs in an export worker of its own, under torch.
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -39,25 +40,26 @@ def _program(conversion: Conversion) -> Any:
     import torch
 
     names = list(conversion.outputs)
+    taken = [spec.name for spec in conversion.specs]
 
-    class Served(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.network = conversion.network
+    def forward(self: Any, **tensors: Any) -> dict[str, Any]:
+        given = [tensors[name] for name in taken]
+        found = self.network(given[0] if len(given) == 1 else given, training=False)
+        values = found if isinstance(found, list | tuple) else [found]
+        return {name: value.to(torch.float32) for name, value in zip(names, values, strict=True)}
 
-        def forward(self, **tensors: Any) -> dict[str, Any]:
-            given = [tensors[spec.name] for spec in conversion.specs]
-            found = self.network(given[0] if len(given) == 1 else given, training=False)
-            values = found if isinstance(found, list | tuple) else [found]
-            return {
-                name: value.to(torch.float32) for name, value in zip(names, values, strict=True)
-            }
-
+    # torch.export asks for the names of what it may resize, which keywords of any name have not.
+    word = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    forward.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [inspect.Parameter(name, word) for name in ("self", *taken)]
+    )
+    served = type("Served", (torch.nn.Module,), {"forward": forward})()
+    served.network = conversion.network
     shapes, examples = _dimensions(conversion.specs)
     try:
         with torch.no_grad():
             return torch.export.export(
-                Served().eval(), (), examples, dynamic_shapes={"tensors": shapes}, strict=False
+                served.eval(), (), examples, dynamic_shapes=shapes, strict=False
             )
     except Exception as error:
         raise RuntimeError(
@@ -71,7 +73,12 @@ def _dimensions(specs: tuple[Spec, ...]) -> tuple[dict[str, Any], Mapping[str, A
     """Which dimensions have any size, and tensors to trace with."""
     import torch
 
-    named = {name: torch.export.Dim(name) for spec in specs for name in spec.axes.values()}
+    named = {
+        # Without a limit it refuses what other networks have one for, as learned positions.
+        name: torch.export.Dim(name, max=spec.limits.get(name))
+        for spec in specs
+        for name in spec.axes.values()
+    }
     batch = torch.export.Dim("batch")
     shapes = {
         spec.name: {0: batch, **{place: named[name] for place, name in spec.axes.items()}}

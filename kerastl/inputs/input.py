@@ -38,12 +38,14 @@ class Spec:
         dtype: as ``"float32"``.
         shape: None where a dimension has any size.
         axes: names of the dimensions that have any size, by position, the batch being 0.
+        limits: the largest size of such a dimension that is ever given, by its name.
     """
 
     name: str
     dtype: str
     shape: tuple[int | None, ...]
     axes: Mapping[int, str] = dataclasses.field(default_factory=dict)
+    limits: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
 
 class Input(abc.ABC):
@@ -129,8 +131,16 @@ class Input(abc.ABC):
         del network
         return list(tensors) if len(tensors) > 1 else tensors[0]
 
-    def one_by_one(self, feeds: Mapping[str, Array]) -> Iterator[dict[str, Array]]:
-        """The examples of a batch of ``feeds``, each as a batch of one."""
+    def one_by_one(
+        self, feeds: Mapping[str, Array], *, length: int | None = None
+    ) -> Iterator[dict[str, Array]]:
+        """The examples of a batch of ``feeds``, each as a batch of one.
+
+        Args:
+            feeds: of the batch.
+            length: of sequences, see ``batches``.
+        """
+        del length
         count = len(next(iter(feeds.values())))
         for row in range(count):
             yield {name: values[row : row + 1] for name, values in feeds.items()}

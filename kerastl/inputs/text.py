@@ -18,7 +18,7 @@ from kerastl.inputs.input import BATCH, Input, Spec
 from kerastl.inputs.reading import Reader
 from kerastl.inputs.text_probes import PROBES, SENTENCES
 from kerastl.inputs.text_reading import TEXTS
-from kerastl.inputs.token_examples import TokenExamples, sort_tokens
+from kerastl.inputs.token_examples import TokenExamples, padded_lengths, sort_tokens
 from kerastl.text import TOKENIZER_FILE, SentencePieceSource, Tokenizer, check_equal, to_hub
 from kerastl.text.strings import check_text, text_list
 
@@ -160,7 +160,9 @@ class Text(Input):
         names = (TOKEN_IDS, PADDING_MASK)
         if fixed_lengths:
             return tuple(Spec(name, "int32", (self.max_length,)) for name in names)
-        return tuple(Spec(name, "int32", (None,), {1: "length"}) for name in names)
+        # As batches are filled up.
+        limits = {"length": int(padded_lengths(np.array(self.max_length)))}
+        return tuple(Spec(name, "int32", (None,), {1: "length"}, limits) for name in names)
 
     def length_in(self, shapes: Mapping[str, tuple[int | None, ...]]) -> int | None:
         """That of the token ids."""
@@ -173,8 +175,13 @@ class Text(Input):
 
         return with_input(network, MASK_LAYER, name=PADDING_MASK)
 
-    def one_by_one(self, feeds: Mapping[str, Array]) -> Iterator[dict[str, Array]]:
-        """Each text without padding: its answer may depend on it."""
+    def one_by_one(
+        self, feeds: Mapping[str, Array], *, length: int | None = None
+    ) -> Iterator[dict[str, Array]]:
+        """Each text without padding where any length is taken: its answer may depend on it."""
+        if length is not None:
+            yield from super().one_by_one(feeds)
+            return
         for ids, mask in zip(feeds[TOKEN_IDS], feeds[PADDING_MASK], strict=True):
             # Padding is on the right: up to the last token that counts.
             end = int(np.flatnonzero(mask)[-1]) + 1 if mask.any() else 1

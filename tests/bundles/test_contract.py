@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from kerastl.bundles import load_bundle, verify
 from kerastl.bundles.hashing import sha256_path
 from kerastl.bundles.manifest import read_manifest, task_of
 from kerastl.bundles.sessions import run_sources
+from kerastl.errors import BundleError
 from kerastl.formats import FORMATS
 from kerastl.formats.labels import label_files, names_held
 from kerastl.formats.pairs import pair_of
@@ -171,6 +173,21 @@ def test_a_predictor_answers_like_the_model(case):
         }
     one = predictor.outputs(case.given[0])
     assert_close(one, {name: x[:1] for name, x in expected.items()}, case.close[None])
+
+
+def test_predicting_needs_the_artifact_the_manifest_and_what_the_input_is_made_of(case, tmp_path):
+    needed = ("manifest.json", "model.onnx", *case.task.input.files)
+    for name in needed:
+        shutil.copyfile(case.bundle.path / name, tmp_path / name)
+    found = load_bundle(tmp_path, "onnx").outputs(case.given[:2])
+    expected = load_bundle(case.bundle.path, "onnx").outputs(case.given[:2])
+    assert_close(found, expected, 1e-6)
+    for name in needed[1:]:
+        whole = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(whole + b" ")
+        with pytest.raises(BundleError, match=f"{name} is missing or was changed"):
+            load_bundle(tmp_path, "onnx")
+        (tmp_path / name).write_bytes(whole)
 
 
 def labels_in(answer):

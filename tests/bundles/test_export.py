@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import zipfile
 
 import numpy as np
 import pytest
 
-from kerastl.bundles import Gate, export, load_bundle
-from kerastl.errors import ConfigurationError
+from kerastl.bundles import Gate, export, load_bundle, verify
+from kerastl.errors import ConfigurationError, ParityError
 from kerastl.formats import FORMATS
+from kerastl.model import TrainedModel
+from kerastl.task import Task
 
 from .conftest import CLASS_NAMES, HEIGHT, WIDTH, build_network
+from .planting import forge
+from .several import several_model
 
 PATHS = [
     "saved_model",
@@ -170,3 +175,46 @@ def test_untrained_network_shares_no_state_with_the_export(trained):
 
     assert nn.tf is tf
     assert build_network().count_params() == trained.network.count_params()
+
+
+@pytest.mark.parametrize("name", ["defects", "size (cm)", "look"])
+def test_one_output_that_is_no_class(trained, tmp_path, name):
+    """Any number of labels, a number, a vector: of images, with golden files."""
+    import keras
+
+    several = several_model(trained)
+    output = several.task.outputs[name]
+    index = list(several.task.outputs).index(name)
+    task = Task.of_one(several.task.input, output)
+    samples = dataclasses.replace(
+        several.samples, labels={output.tensor: several.samples.labels[name]}
+    )
+    network = keras.Model(several.network.inputs[0], several.network.outputs[index])
+    model = TrainedModel(network, task, samples=samples)
+    bundle = model.export(tmp_path / "b", formats=("onnx",))
+    manifest = bundle.manifest
+    assert (manifest["task"], manifest["kind"]) == (task.name, output.kind)
+    assert manifest["class_names"] == list(output.class_names)
+    assert manifest["outputs"][0]["name"] == output.tensor
+    assert (manifest["parity_examples"]["network_accuracy"] is None) == (not output.class_names)
+    assert verify(bundle.path).passed
+    expected = model.outputs(trained.files)
+    predictor = load_bundle(bundle.path)
+    found = predictor.outputs(trained.files)
+    np.testing.assert_allclose(found[output.tensor], expected[output.tensor], atol=1e-3)
+    golden = json.loads((bundle.path / "golden" / "labels.json").read_text("utf-8"))
+    assert list(golden) == [file.name for file in trained.files]
+    due = output.decode(expected[output.tensor])
+    for item, label in zip(golden.values(), due, strict=True):
+        assert item["label"] == (pytest.approx(label) if isinstance(label, float) else label)
+    card = (bundle.path / "README.md").read_text("utf-8")
+    assert f"pipeline_tag: {output.hub_tags('image')[0]}\n" in card
+    assert f"# {output.title('image')}\n" in card
+    # Golden files are held to their answers, not to their labels alone.
+    with np.load(bundle.path / "golden" / "file_outputs.npz") as archive:
+        arrays = {key: archive[key] for key in archive.files}
+    arrays["network"] = arrays["network"] + 0.1 * np.abs(arrays["network"]).max()
+    np.savez(bundle.path / "golden" / "file_outputs.npz", **arrays)
+    forge(bundle.path)
+    with pytest.raises(ParityError, match=r"model\.onnx answers .*turned\.jpg otherwise: "):
+        verify(bundle.path)

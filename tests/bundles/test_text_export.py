@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import kerastl
-from kerastl.bundles import Gate, load_bundle, verify
+from kerastl.bundles import Gate, LiteRTOptions, load_bundle, verify
 from kerastl.bundles.hashing import sha256_path
 from kerastl.errors import ConfigurationError, MissingExtraError, TextError
 from kerastl.inputs.text_probes import PROBES
@@ -194,6 +194,20 @@ def test_regression_without_samples(tmp_path):
     expected = model.predict(["a film"]).probabilities[0, 0]
     assert answer["value"] == pytest.approx(expected, abs=1e-4)
     assert verify(bundle.path).passed
+
+
+def test_litert_files_for_one_text_at_a_time(tmp_path):
+    model = text_model()
+    bundle = model.export(tmp_path / "b", formats=("litert",), litert=LiteRTOptions(batch=1))
+    [entry] = bundle.manifest["artifacts"]
+    assert entry["batch"] == "1"
+    assert verify(bundle.path).passed
+    given = [*texts(3, seed=4), ""]
+    [answers] = drive(bundle.path, given, ("litert", None))
+    assert [answer["label"] for answer in answers] == list(model.predict(given).labels)
+    predictor = load_bundle(bundle.path)
+    [expected] = model.outputs(given).values()
+    np.testing.assert_allclose(predictor.predict(given), expected, atol=1e-5)
 
 
 def test_a_published_tokenizer_stays_outside_the_graph(tmp_path):

@@ -17,8 +17,12 @@ from kerastl.bundles.hashing import sha256_path
 from kerastl.data import decode_image
 from kerastl.errors import BundleError, ConfigurationError, MissingExtraError, ParityError
 
+from . import text_models
+from .cases import drive
 from .conftest import CLASS_NAMES, HEIGHT, WIDTH
 from .planting import spoil_after_conversion
+from .several import several_model
+from .test_contract import numbers_in
 
 # Not imported here, beside TensorFlow, but in the processes that convert and run.
 if not jobs.importlib.util.find_spec("torch"):
@@ -121,6 +125,25 @@ def test_the_runner_gives_the_networks_label(bundle, trained, tmp_path):
         row = trained.predict(decode_image(file, (HEIGHT, WIDTH))[None])[0]
         assert item["label"] == CLASS_NAMES[row.argmax()]
         assert item["probability"] == pytest.approx(row.max(), abs=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["text", "vector", "several"])
+def test_other_inputs_and_outputs(kind, trained, tmp_path):
+    if kind == "several":
+        model, given = several_model(trained), list(trained.files)
+    else:
+        pytest.importorskip("keras_hub")
+        made = {"text": text_models.text_model, "vector": text_models.embedding_model}[kind]
+        model, given = made(), [*text_models.texts(4, seed=3), "", "x" * 1000]
+    bundle = model.export(tmp_path / "bundle", formats=("torch",))
+    [artifact] = bundle.artifacts
+    assert artifact.max_abs_diff < 1e-3
+    assert verify(bundle.path, trusted=True).passed
+    # Texts one by one and without filling, as a consumer has them.
+    [answers] = drive(bundle.path, given, ("torch", None))
+    expected = model.task.answers(model.outputs(given))
+    for answer, wanted in zip(answers, expected, strict=True):
+        assert numbers_in(answer) == pytest.approx(numbers_in(wanted), abs=1e-3)
 
 
 def change(path, name, edit):
