@@ -51,3 +51,9 @@ def test_text_embedding(tmp_path):
     assert "most similar to 'the film was good'" in printed
     assert "model.onnx" in printed
     assert "vectors agree: 1.0" in printed
+
+
+def test_image_embedding(tmp_path):
+    printed = run("image_embedding.py", folder=tmp_path)
+    assert "most similar to 0.png\n  1.000" in printed
+    assert "vectors agree: 1.0" in printed
