@@ -4,7 +4,7 @@ from kerastl.backbones.build import INPUT, BuiltBackbone, build_backbone
 from kerastl.backbones.freezing import freeze, stages_of, unfreeze
 from kerastl.backbones.preprocessing import describe as describe_preprocessing
 from kerastl.backbones.presets import mend_saving
-from kerastl.backbones.record import Backbone
+from kerastl.backbones.record import Backbone, TextBackbone, TextPooling
 from kerastl.backbones.registry import get_backbone, list_backbones, split_name
 from kerastl.backbones.text_build import (
     TOKEN_IDS,
@@ -13,7 +13,6 @@ from kerastl.backbones.text_build import (
 )
 from kerastl.backbones.text_inference import infer_text_backbone, resolve_text_backbone
 from kerastl.backbones.text_layers import MASK_LAYER, FixedLength, PaddingMask, SegmentIds
-from kerastl.backbones.text_record import TextBackbone, TextPooling
 from kerastl.backbones.weights import NONE, PUBLISHED, WeightsSource, find_weights
 
 __all__ = [

@@ -19,8 +19,7 @@ import keras
 import numpy as np
 
 from kerastl.backbones.preprocessing import Scaling, from_statistics
-from kerastl.backbones.record import Backbone, Preprocessing
-from kerastl.backbones.text_record import TextBackbone
+from kerastl.backbones.record import Backbone, Preprocessing, TextBackbone
 from kerastl.backbones.weights import (
     IMAGENET,
     NONE,

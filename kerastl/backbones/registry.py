@@ -8,9 +8,8 @@ from typing import Literal, get_args, overload
 
 from kerastl.backbones.applications import APPLICATIONS
 from kerastl.backbones.hub import HUB
-from kerastl.backbones.record import Backbone, Modality
+from kerastl.backbones.record import Backbone, Modality, TextBackbone
 from kerastl.backbones.text_hub import TEXT
-from kerastl.backbones.text_record import TextBackbone
 from kerastl.errors import ConfigurationError, did_you_mean
 
 _IMAGES: tuple[Backbone, ...] = (*APPLICATIONS, *HUB)

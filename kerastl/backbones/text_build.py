@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from kerastl.backbones.presets import check_architecture, require_safetensors
+from kerastl.backbones.record import TextBackbone
 from kerastl.backbones.text_families import FAMILIES
 from kerastl.backbones.text_layers import (
     MASK_LAYER,
@@ -21,7 +22,6 @@ from kerastl.backbones.text_layers import (
     RelativePositions,
     SegmentIds,
 )
-from kerastl.backbones.text_record import TextBackbone
 from kerastl.backbones.weights import (
     IMAGENET,
     NONE,

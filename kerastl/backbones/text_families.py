@@ -7,7 +7,7 @@ import types
 from collections.abc import Mapping
 from typing import Any
 
-from kerastl.backbones.text_record import TextBackbone, TextPooling
+from kerastl.backbones.record import TextBackbone, TextPooling
 from kerastl.text import TokenizerKind
 
 # Everything before the first layer is a stage of its own, so that it can stay frozen alone.
@@ -68,30 +68,30 @@ def family_record(
     family: Family,
     name: str,
     arguments: Mapping[str, Any],
-    *,
-    max_length: int,
     parameters: int = 0,
     licence: str = "LicenseRef-unknown",
     paper: str = "",
+    *,
+    max_length: int = 512,
     preset: str | None = None,
     pooling: TextPooling | None = None,
     pad_id: int | None = None,
 ) -> TextBackbone:
-    """The record of a member of a family.
+    """The record of a member of a family (see ``TextBackbone``), with what the family settles.
 
     Args:
-        family: which.
+        family: which one.
         name: of the record.
         arguments: of the constructor.
-        max_length: the most tokens a text.
         parameters: number of weights of the encoder; 0 where it is not known.
         licence: SPDX identifier.
         paper: where it was published.
+        max_length: the most tokens that a text may have.
         preset: KerasHub's name of the weights.
-        pooling: other than the family's.
-        pad_id: other than the family's.
+        pooling: where it is not the family's.
+        pad_id: where it is not the family's.
     """
-    # KerasHub's ELECTRA calls it otherwise than the rest.
+    # KerasHub's ELECTRA has a name of its own for it.
     size = arguments.get("vocabulary_size", arguments.get("vocab_size"))
     return TextBackbone(
         name=name,
@@ -107,6 +107,6 @@ def family_record(
         pooling=pooling or family.pooling,
         licence=licence,
         paper=paper,
-        arguments=types.MappingProxyType(dict(arguments)),
+        arguments=arguments,
         preset=preset,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from kerastl.backbones.record import ARXIV, TextBackbone
 from kerastl.backbones.text_families import (
     ALBERT,
     BERT,
@@ -21,7 +22,6 @@ from kerastl.backbones.text_families import (
     Family,
     family_record,
 )
-from kerastl.backbones.text_record import TextBackbone, TextPooling
 
 _APACHE = "Apache-2.0"
 _MIT = "MIT"
@@ -72,19 +72,10 @@ def _record(
     paper: str,
     *,
     preset: str | None = None,
-    max_length: int = 512,
-    pooling: TextPooling | None = None,
+    **own: Any,
 ) -> TextBackbone:
     return family_record(
-        family,
-        name,
-        arguments,
-        max_length=max_length,
-        parameters=parameters,
-        licence=licence,
-        paper=f"https://arxiv.org/abs/{paper}",
-        preset=preset or name,
-        pooling=pooling,
+        family, name, arguments, parameters, licence, ARXIV + paper, preset=preset or name, **own
     )
 
 

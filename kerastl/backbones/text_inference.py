@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from kerastl.backbones.record import TextBackbone, TextPooling
 from kerastl.backbones.registry import get_backbone, split_name
 from kerastl.backbones.text_families import FAMILIES, Family, family_record
 from kerastl.backbones.text_hub import TEXT
-from kerastl.backbones.text_record import TextBackbone, TextPooling
 from kerastl.backbones.weights import PACKAGE_PREFIX, PUBLISHED, WeightsSource, find_weights
 from kerastl.errors import WeightsError
 from kerastl.text import from_preset_dir
