@@ -5,11 +5,12 @@ import tomllib
 from pathlib import Path
 
 project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
+extras = project["optional-dependencies"]
 wanted = [*project["dependencies"]]
-for extra in ("tensorflow", "onnx", "litert"):
-    wanted += project["optional-dependencies"][extra]
-# Of the extra for texts only what runs a tokenizer: KerasHub is installed for the matrix.
-wanted += [item for item in project["optional-dependencies"]["text"] if "tokenizers" in item]
+for extra in ("tensorflow", "onnx", "litert", "hub", "text", "openvino", "parquet"):
+    wanted += extras[extra]
+# What the tests compare with.
+wanted += [item for item in extras["dev"] if item.startswith("scikit-learn")]
 for name, version in sorted(
     {re.fullmatch(r"([\w-]+)>=([\w.]+)", item).groups() for item in wanted}
 ):

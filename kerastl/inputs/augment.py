@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from kerastl.alignment import Alignment
 from kerastl.errors import ConfigurationError
 
 Array = np.ndarray[Any, Any]
@@ -63,19 +64,46 @@ class Augment:
         """
         if view == 0:
             return image
-        random = np.random.default_rng([seed, view, example])
         height, width = image.shape[:2]
+        box, mirrored, gain = self._drawn((height, width), seed, view, example)
+        cropped = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR, box=box)
+        if mirrored:
+            cropped = cropped.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        return np.clip(np.asarray(cropped) * gain + 0.5, 0, 255).astype(np.uint8)
+
+    def alignment(self, size: tuple[int, int], *, seed: int, view: int, count: int) -> Alignment:
+        """Where ``apply`` moves the places of the first ``count`` examples.
+
+        Args:
+            size: height and width of the images in pixels.
+            seed: as for ``apply``.
+            view: as for ``apply``.
+            count: how many examples.
+        """
+        height, width = size
+        matrices = np.zeros((count, 2, 3))
+        matrices[:, 0, 0] = matrices[:, 1, 1] = 1
+        for example in range(count if view else 0):
+            (left, top, right, bottom), mirrored, _ = self._drawn(size, seed, view, example)
+            x, y = width / (right - left), height / (bottom - top)
+            matrices[example] = [[x, 0, -x * left], [0, y, -y * top]]
+            if mirrored:
+                matrices[example, 0] = [-x, 0, width + x * left]
+        return Alignment(matrices)
+
+    def _drawn(
+        self, size: tuple[int, int], seed: int, view: int, example: int
+    ) -> tuple[tuple[float, float, float, float], bool, float]:
+        """What an example is given in a view: the part to keep, whether mirrored, the gain."""
+        random = np.random.default_rng([seed, view, example])
+        height, width = size
         share = random.uniform(*self.crop)
         stretch = math.exp(random.uniform(-0.22, 0.22))  # aspect ratios of 4:5 to 5:4
         tall = min(1.0, math.sqrt(share) * stretch) * height
         wide = min(1.0, math.sqrt(share) / stretch) * width
         top = random.uniform(0, height - tall)
         left = random.uniform(0, width - wide)
-        flip = random.random() < 0.5
+        # Drawn in any case, so that the gain is the same with and without mirroring.
+        mirrored = random.random() < 0.5 and self.flip
         gain = 1 + random.uniform(-self.brightness, self.brightness)
-        cropped = Image.fromarray(image).resize(
-            (width, height), Image.Resampling.BILINEAR, box=(left, top, left + wide, top + tall)
-        )
-        if self.flip and flip:
-            cropped = cropped.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        return np.clip(np.asarray(cropped) * gain + 0.5, 0, 255).astype(np.uint8)
+        return (left, top, left + wide, top + tall), mirrored, gain

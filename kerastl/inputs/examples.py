@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from kerastl.alignment import Alignment
 from kerastl.errors import DataError
 from kerastl.inputs.augment import Augment
 
@@ -76,6 +77,11 @@ class Examples(abc.ABC):
     def take(self, rows: Array, *, view: int, augment: Augment | None) -> Array:
         """Some inputs (len(rows), ...) of a view; those of view 0 are as they came."""
 
+    def alignment(self, *, view: int, augment: Augment) -> Alignment | None:
+        """Where the places of all inputs come to lie in a view; None where they do not move."""
+        del view, augment
+        return None
+
     @abc.abstractmethod
     def sha256(self) -> str:
         """SHA-256 of the inputs."""
@@ -116,6 +122,11 @@ class ArrayExamples(Examples):
                 for array, row in zip(arrays, rows, strict=True)
             ]
         )
+
+    def alignment(self, *, view: int, augment: Augment) -> Alignment | None:
+        """Where crops and mirroring move the places of images."""
+        height, width = self.arrays.shape[1:3]
+        return augment.alignment((height, width), seed=augment.seed, view=view, count=len(self))
 
     def sha256(self) -> str:
         """SHA-256 of the arrays."""

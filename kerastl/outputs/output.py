@@ -19,6 +19,7 @@ from typing import Any, ClassVar, Protocol, Self, TypeAlias
 
 import numpy as np
 
+from kerastl.alignment import Alignment
 from kerastl.errors import ConfigurationError, DataError
 from kerastl.outputs import gate as gates
 from kerastl.outputs.gate import Gate
@@ -118,6 +119,9 @@ class Output(abc.ABC):
 
     same_when_cropped: ClassVar[bool] = True
     """Whether the label of an image stays right when a part is cut out, in other light."""
+
+    moves: ClassVar[bool] = False
+    """Whether labels are places in the example, which move with it: see ``moved``."""
 
     begins_trained: ClassVar[bool] = False
     """Whether what a network says before any training could be what it ends with."""
@@ -265,6 +269,11 @@ class Output(abc.ABC):
         """This output with what its last layer takes from the labels of the training data."""
         del labels
         return self
+
+    def moved(self, labels: Array, alignment: Alignment) -> Array:
+        """Labels of examples that were varied: places where the examples' parts now lie."""
+        del alignment
+        return labels
 
     @abc.abstractmethod
     def attach(self, features: Any, *, name: str, seed: int) -> Any:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import abc
-import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -26,7 +25,7 @@ class Batches(abc.ABC):
     So an interrupted run goes on with the very batches that it would have seen.
 
     Args:
-        targets: of all examples.
+        targets: those of all examples in a view.
         batch_size: examples per batch; the last one of an epoch may be smaller.
         seed: of the run.
         phase: number of the phase in the plan.
@@ -38,7 +37,7 @@ class Batches(abc.ABC):
 
     def __init__(
         self,
-        targets: KerasTargets,
+        targets: Callable[[int], KerasTargets],
         *,
         batch_size: int,
         seed: int,
@@ -48,7 +47,9 @@ class Batches(abc.ABC):
         mixup: float = 0.0,
         lengths: Array | None = None,
     ) -> None:
-        self._targets = targets
+        self._targets_of = targets
+        self._view = self.view(first_epoch)
+        self._targets = targets(self._view)
         self._batch_size = batch_size
         self._key = (seed, phase)
         self._first = first_epoch
@@ -81,6 +82,9 @@ class Batches(abc.ABC):
         """The inputs, targets and, where there are any, weights of a step of an epoch."""
         if epoch != self._shuffled:
             self._shuffled, self._order = epoch, self._shuffle(epoch)
+        if self.view(epoch) != self._view:
+            self._view = self.view(epoch)
+            self._targets = self._targets_of(self._view)
         start = step * self._batch_size
         # Sorted rows are read from a memory map in one sweep; within a batch order is irrelevant.
         rows = np.sort(self._order[start : start + self._batch_size])
@@ -101,6 +105,10 @@ class Batches(abc.ABC):
                 yield self.batch(epoch, step)
 
     @abc.abstractmethod
+    def view(self, epoch: int) -> int:
+        """Which view of the examples an epoch gets."""
+
+    @abc.abstractmethod
     def take(self, epoch: int, rows: Array) -> Array:
         """The inputs of some examples in an epoch, float32 (len(rows), ...) or token ids."""
 
@@ -114,14 +122,19 @@ class ViewBatches(Batches):
         **order: see above.
     """
 
-    def __init__(self, views: Sequence[Any], targets: KerasTargets, **order: Any) -> None:
-        super().__init__(targets, **order)
+    def __init__(
+        self, views: Sequence[Any], targets: Callable[[int], KerasTargets], **order: Any
+    ) -> None:
         self._views = views
+        super().__init__(targets, **order)
+
+    def view(self, epoch: int) -> int:
+        """The views in turn."""
+        return epoch % len(self._views)
 
     def take(self, epoch: int, rows: Array) -> Array:
         """Activations of an epoch's view."""
-        values = self._views[epoch % len(self._views)]
-        return as_input(np.asarray(values[rows]))
+        return as_input(np.asarray(self._views[self.view(epoch)][rows]))
 
 
 class ExampleBatches(Batches):
@@ -135,14 +148,19 @@ class ExampleBatches(Batches):
     """
 
     def __init__(
-        self, examples: Examples, augment: Augment | None, targets: KerasTargets, **order: Any
+        self,
+        examples: Examples,
+        augment: Augment | None,
+        targets: Callable[[int], KerasTargets],
+        **order: Any,
     ) -> None:
         super().__init__(targets, **order)
         self._examples = examples
-        # With the run's own seed: nothing is shared with other runs.
-        self._augment = (
-            None if augment is None else dataclasses.replace(augment, seed=order["seed"])
-        )
+        self._augment = augment
+
+    def view(self, epoch: int) -> int:
+        """Each epoch has a view of its own."""
+        return epoch
 
     def take(self, epoch: int, rows: Array) -> Array:
         """Inputs, each in an epoch's own variation."""

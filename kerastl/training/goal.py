@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ import keras
 import numpy as np
 
 from kerastl.errors import ConfigurationError
+from kerastl.inputs.augment import Augment
 from kerastl.outputs import Output
 from kerastl.outputs.contrastive import embedding_model
 from kerastl.training.job import Job
@@ -52,12 +54,12 @@ class Goal:
             )
         self._outputs = outputs
         self._class_weight = job.class_weight
-        self._train = job.train.targets
+        self._train = job.train
         self._validation = None if job.validation is None else job.validation.targets
         self.loss_weights = LossWeights(outputs, job.loss_weights)
         # Keras names metrics by the layers that make the outputs.
         self._layers = [tensor._keras_history.operation.name for tensor in tensors]
-        present = is_labelled(outputs, self._train)
+        present = is_labelled(outputs, self._train.targets)
         held_out = {} if self._validation is None else is_labelled(outputs, self._validation)
         self._incomplete = not all(rows.all() for rows in (*present.values(), *held_out.values()))
         self._scored = [name for name, rows in held_out.items() if rows.any()]
@@ -129,9 +131,26 @@ class Goal:
         key = "weighted_metrics" if self._incomplete else "metrics"
         return {"loss": self.losses(phase), key: found if self._only is None else found[0]}
 
-    def training_targets(self) -> KerasTargets:
-        """Targets and weights of the training examples."""
-        return make_targets(self._outputs, self._train, self._class_weight)
+    def training_targets(self, view: int = 0, augment: Augment | None = None) -> KerasTargets:
+        """Targets and weights of the training examples in a view of them.
+
+        Args:
+            view: number of the view.
+            augment: how views differ, or None.
+        """
+        moving = [name for name, output in self._outputs.items() if output.moves]
+        if not view or augment is None or not moving:
+            return self._unmoved
+        alignment = self._train.alignment(view=view, augment=augment)
+        if alignment is None:
+            return self._unmoved
+        labels = self._train.targets
+        moved = {name: self._outputs[name].moved(labels[name], alignment) for name in moving}
+        return make_targets(self._outputs, {**labels, **moved}, self._class_weight)
+
+    @functools.cached_property
+    def _unmoved(self) -> KerasTargets:
+        return make_targets(self._outputs, self._train.targets, self._class_weight)
 
     def validation_targets(self) -> KerasTargets | None:
         """Those of the validation examples, classes weighing the same; None without labels."""

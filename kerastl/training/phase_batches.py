@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from typing import Any
 
 from kerastl.errors import ConfigurationError
@@ -46,9 +48,13 @@ def training_batches(
         "mixup": phase.mixup,
         "lengths": lengths,
     }
-    targets = goal.training_targets()
+    augment = job.augment
+    if inputs.train is None and augment is not None:
+        # With the run's own seed: nothing is shared with other runs.
+        augment = dataclasses.replace(augment, seed=job.seed)
+    targets = functools.partial(goal.training_targets, augment=augment)
     if inputs.train is None:
-        return ExampleBatches(job.train, job.augment, targets, **order)
+        return ExampleBatches(job.train, augment, targets, **order)
     return ViewBatches(inputs.train, targets, **order)
 
 

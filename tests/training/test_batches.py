@@ -30,7 +30,8 @@ def expected(epochs, count=10, size=4, phase=3):
 def batches(first=0, skip=0):
     views = [np.arange(10.0)[:, None], 100 + np.arange(10.0)[:, None]]
     targets = KerasTargets((np.eye(2, dtype=np.float32)[np.arange(10) % 2],))
-    return ViewBatches(views, targets, batch_size=4, seed=7, phase=3, first_epoch=first, skip=skip)
+    order = {"batch_size": 4, "seed": 7, "phase": 3, "first_epoch": first, "skip": skip}
+    return ViewBatches(views, lambda _: targets, **order)
 
 
 @pytest.fixture
@@ -70,8 +71,7 @@ def test_evaluation_goes_through_all_examples_each_time():
 def test_weights_of_examples_come_along():
     weights = np.arange(10, dtype=np.float32)
     targets = KerasTargets((np.eye(2, dtype=np.float32)[np.arange(10) % 2],), (weights,))
-    source = ViewBatches(
-        [np.arange(10.0)[:, None]], targets, batch_size=4, seed=0, phase=0, first_epoch=0, skip=0
-    )
+    order = {"batch_size": 4, "seed": 0, "phase": 0, "first_epoch": 0, "skip": 0}
+    source = ViewBatches([np.arange(10.0)[:, None]], lambda _: targets, **order)
     for values, _, weight in source.epochs(2):
         np.testing.assert_array_equal(values[:, 0], weight)

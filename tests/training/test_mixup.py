@@ -61,11 +61,11 @@ def test_a_mixture_depends_on_the_number_of_its_batch(batch):
     values, targets = batch
     order = {"batch_size": 3, "seed": 3, "phase": 1, "mixup": 1.0}
     targets = KerasTargets((targets,))
-    whole = ViewBatches([values], targets, first_epoch=4, skip=0, **order)
-    rest = ViewBatches([values], targets, first_epoch=4, skip=1, **order)
+    whole = ViewBatches([values], lambda _: targets, first_epoch=4, skip=0, **order)
+    rest = ViewBatches([values], lambda _: targets, first_epoch=4, skip=1, **order)
     for one, other in zip(whole.batch(4, 1), next(rest.epochs(5)), strict=True):
         np.testing.assert_array_equal(one, other)
-    plain = ViewBatches([values], targets, first_epoch=4, skip=0, **{**order, "mixup": 0})
+    plain = ViewBatches([values], lambda _: targets, first_epoch=4, skip=0, **{**order, "mixup": 0})
     assert not np.allclose(whole.batch(4, 1)[0], plain.batch(4, 1)[0])
 
 

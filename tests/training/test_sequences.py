@@ -65,8 +65,8 @@ def test_batches_are_of_one_length_each_and_hold_every_text_once(examples):
     targets = KerasTargets((np.arange(len(examples), dtype=np.float32)[:, None],))
     view = LazyView(examples, 0, None)
     order = {"batch_size": 16, "seed": 3, "phase": 0, "first_epoch": 0, "skip": 0}
-    batches = ViewBatches([view], targets, **order, lengths=examples.lengths)
-    shuffled = ViewBatches([view], targets, **order)
+    batches = ViewBatches([view], lambda _: targets, **order, lengths=examples.lengths)
+    shuffled = ViewBatches([view], lambda _: targets, **order)
     for epoch in range(2):
         seen, padding, plain = [], 0, 0
         for step in range(len(batches)):
