@@ -105,13 +105,19 @@ latest: $(BIN)/python
 	$(call locked,.venvs/latest,quickstart-text-assets)
 	.venvs/latest/bin/python -m pytest -n 2 --dist worksteal $(TESTS)
 
-# The oldest dependencies that pyproject.toml allows, in an environment of their own.
+# The oldest dependencies that pyproject.toml allows, in environments of their own: without KerasHub,
+# and then what needs it.
 lowest: $(BIN)/python
-	$(PYTHON) -m venv --clear .venvs/lowest
-	$(BIN)/python tests/lowest.py > .venvs/lowest/pins.txt
-	$(call install,.venvs/lowest) --requirement .venvs/lowest/pins.txt $(TOOLS)
-	$(call install,.venvs/lowest) --no-deps --editable .
-	.venvs/lowest/bin/python -m pytest -m "not slow and not long and not matrix" -W default
+	$(call oldest,lowest,,tests)
+	$(call oldest,lowest-texts,texts,$(shell grep -lr keras_hub tests --include="test_*.py"))
+# $(call oldest,VENV,SET,TESTS)
+define oldest
+	$(PYTHON) -m venv --clear .venvs/$(1)
+	$(BIN)/python tests/lowest.py $(2) > .venvs/$(1)/pins.txt
+	$(call install,.venvs/$(1)) --requirement .venvs/$(1)/pins.txt $(TOOLS)
+	$(call install,.venvs/$(1)) --no-deps --editable .
+	.venvs/$(1)/bin/python -m pytest $(3) -m "not slow and not long and not matrix" -W default
+endef
 
 # JAX without TensorFlow.
 jax: $(BIN)/python
