@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 
 from kerastl.errors import GraphError
-from kerastl.graph.cuts import call_again, nodes_of
+from kerastl.graph.cuts import fresh_inputs, nodes_of, outputs_of, replay
 
 
 def with_input(model: keras.Model, layer: str, *, name: str | None = None) -> keras.Model:
@@ -37,17 +37,9 @@ def with_input(model: keras.Model, layer: str, *, name: str | None = None) -> ke
             f"layers are {names[:8]}."
         )
     made = replaced[0].outputs[0]
-    inputs = [
-        keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name)
-        for tensor in model.inputs
-    ]
+    known = fresh_inputs(model)
+    inputs = list(known.values())
     given = keras.Input(batch_shape=made.shape, dtype=made.dtype, name=name or layer)
-    known = {id(old): new for old, new in zip(model.inputs, inputs, strict=True)}
     known[id(made)] = given
-    for node in nodes:
-        if node.input_tensors and node is not replaced[0]:
-            call_again(node, known)
-    outputs = [known[id(tensor)] for tensor in model.outputs]
-    return keras.Model(
-        [*inputs, given], outputs if len(outputs) > 1 else outputs[0], name=model.name
-    )
+    replay(nodes, known)
+    return keras.Model([*inputs, given], outputs_of(model, known), name=model.name)
