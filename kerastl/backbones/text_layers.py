@@ -11,8 +11,16 @@ MASK_LAYER = "padding_mask"
 SEGMENTS_LAYER = "segment_ids"
 
 
+class _OfTokenIds(keras.layers.Layer):
+    """A layer without weights from token ids to whole numbers of the same shape."""
+
+    def compute_output_spec(self, token_ids: Any) -> Any:
+        """The same shape, int32."""
+        return keras.KerasTensor(token_ids.shape, dtype="int32")
+
+
 @keras.saving.register_keras_serializable(package="kerastl")
-class PaddingMask(keras.layers.Layer):
+class PaddingMask(_OfTokenIds):
     """Which tokens are no padding: 1 where ``token_ids != pad_id`` and 0 elsewhere.
 
     Args:
@@ -29,17 +37,13 @@ class PaddingMask(keras.layers.Layer):
         """Token ids ``(n, length)``, int32, to a mask of the same shape, int32."""
         return keras.ops.cast(keras.ops.not_equal(token_ids, self.pad_id), "int32")
 
-    def compute_output_spec(self, token_ids: Any) -> Any:
-        """The same shape, int32."""
-        return keras.KerasTensor(token_ids.shape, dtype="int32")
-
     def get_config(self) -> dict[str, Any]:
         """The id."""
         return {**super().get_config(), "pad_id": self.pad_id}
 
 
 @keras.saving.register_keras_serializable(package="kerastl")
-class SegmentIds(keras.layers.Layer):
+class SegmentIds(_OfTokenIds):
     """Zeros: every token belongs to the first segment."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -49,10 +53,6 @@ class SegmentIds(keras.layers.Layer):
     def call(self, token_ids: Any) -> Any:
         """Token ids ``(n, length)`` to zeros of the same shape, int32."""
         return keras.ops.zeros_like(token_ids, dtype="int32")
-
-    def compute_output_spec(self, token_ids: Any) -> Any:
-        """The same shape, int32."""
-        return keras.KerasTensor(token_ids.shape, dtype="int32")
 
 
 @keras.saving.register_keras_serializable(package="kerastl")
@@ -119,27 +119,13 @@ class FourierEncoder(keras.layers.Layer):
     def build(self, input_shape: Any) -> None:
         """Makes the normalisations and the dense layers."""
         layers, policy = keras.layers, self.dtype_policy
-        between = (*input_shape[:-1], self.intermediate_dim)
-        for name, shape, layer in (
-            (
-                self.PARTS[0],
-                input_shape,
-                layers.LayerNormalization(epsilon=self.epsilon, dtype=policy),
-            ),
-            (
-                self.PARTS[1],
-                input_shape,
-                layers.LayerNormalization(epsilon=self.epsilon, dtype=policy),
-            ),
-            (
-                self.PARTS[2],
-                input_shape,
-                layers.Dense(self.intermediate_dim, self.activation, dtype=policy),
-            ),
-            (self.PARTS[3], between, layers.Dense(input_shape[-1], dtype=policy)),
-        ):
-            layer.build(shape)
-            setattr(self, name, layer)
+        self.mixing_layer_norm = layers.LayerNormalization(epsilon=self.epsilon, dtype=policy)
+        self.output_layer_norm = layers.LayerNormalization(epsilon=self.epsilon, dtype=policy)
+        self.intermediate_dense = layers.Dense(self.intermediate_dim, self.activation, dtype=policy)
+        self.output_dense = layers.Dense(input_shape[-1], dtype=policy)
+        for layer in (self.mixing_layer_norm, self.output_layer_norm, self.intermediate_dense):
+            layer.build(input_shape)
+        self.output_dense.build((*input_shape[:-1], self.intermediate_dim))
         self.built = True
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
