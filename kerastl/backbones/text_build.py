@@ -248,7 +248,7 @@ def _find_tokenizer(
     if source.path is not None and source.path.is_dir():
         return from_preset_dir(source.path)
     if name is not None:
-        own = getattr(hub.models, record.constructor.replace("Backbone", "Tokenizer"))
+        own = getattr(hub.models, FAMILIES[record.constructor].tokenizer_class)
         try:
             return from_hub(own.from_preset(name))
         except Exception as error:

@@ -38,6 +38,11 @@ class Family:
     takes_mask: bool = True
     model_type: str = ""
 
+    @property
+    def tokenizer_class(self) -> str:
+        """The class of its tokenizers in ``keras_hub.models``."""
+        return self.constructor.replace("Backbone", "Tokenizer")
+
 
 BERT = Family("BertBackbone", "word_piece", 0, model_type="bert")
 DISTIL_BERT = Family("DistilBertBackbone", "word_piece", 0, model_type="distilbert")

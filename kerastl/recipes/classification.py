@@ -59,6 +59,14 @@ class Classification(Recipe[TrainedModel]):
         """The weights as they were given."""
         return self.loss_weights
 
+    def check(self) -> None:
+        """Finds bad settings before anything is read; raises ConfigurationError."""
+        head: Any = vars(self)["head"]  # a field of the recipes, whose heads differ
+        if not isinstance(head, self.HEAD):
+            raise ConfigurationError(f"head={head!r}; give a kerastl.{self.HEAD.__name__}.")
+        head.check()
+        self.check_input()
+
     @property
     def plan_settings(self) -> dict[str, Any]:
         """Settings of the default plan, without what the outputs have no use for."""

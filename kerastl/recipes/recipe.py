@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import functools
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -18,13 +19,14 @@ from kerastl.heads import Head, Outputs, layer_names
 from kerastl.inputs import Augment, Input, Reader
 from kerastl.model import TrainedModel
 from kerastl.outputs import Output
-from kerastl.recipes import fitting, learning_rate
+from kerastl.recipes import fitting
 from kerastl.recipes.settings import from_json, to_json
 from kerastl.training import (
     FULL,
     HIGHEST_RATE,
     LOWEST_RATE,
     MEMORY_LIMIT,
+    ConsoleReporter,
     LearningRateTest,
     LossWeights,
     Phase,
@@ -76,7 +78,7 @@ class Recipe(abc.ABC, Generic[Model]):
     """
 
     NAME: ClassVar[str]
-    HEAD: ClassVar[type] = Head
+    HEAD: ClassVar[type[Any]] = Head
     # They came after version 0.1.0. At their defaults they are not written, so that its runs go on.
     LATER: ClassVar[tuple[str, ...]] = ()
 
@@ -140,10 +142,12 @@ class Recipe(abc.ABC, Generic[Model]):
             overwrite=overwrite,
             callbacks=tuple(callbacks),
             tensorboard=tensorboard,
-            reporter=reporter,
+            reporter=reporter or ConsoleReporter(),
         )
-        given = fitting.RunInputs(data, validation, class_names, options)
-        return cast(Model, fitting.fit(self, given, run))
+        load = functools.partial(
+            self.load, data, validation, seed=seed, class_names=class_names, options=options
+        )
+        return cast(Model, fitting.fit(self, load, run))
 
     def find_learning_rate(
         self,
@@ -187,12 +191,14 @@ class Recipe(abc.ABC, Generic[Model]):
             https://arxiv.org/abs/1506.01186, section 3.3.
         """
         tested = phase or self.resolved_plan[0]
-        return learning_rate.find_learning_rate(
+        return fitting.find_learning_rate(
             # So that the phase is checked as one of a plan is.
             dataclasses.replace(self, plan=(tested,)),
-            fitting.RunInputs(data, validation, class_names, options),
+            functools.partial(
+                self.load, data, validation, seed=seed, class_names=class_names, options=options
+            ),
             seed=seed,
-            reporter=reporter,
+            reporter=reporter or ConsoleReporter(),
             phase=tested,
             lowest=lowest,
             highest=highest,
@@ -288,16 +294,7 @@ class Recipe(abc.ABC, Generic[Model]):
     def assemble(
         self, outputs: Outputs, *, seed: int, base: Base | None = None
     ) -> tuple[keras.Model, str | None]:
-        """Builds the whole network and says what weights it has.
-
-        Args:
-            outputs: what it says, one output or several by name.
-            seed: of the initial weights of the head.
-            base: what ``build_base`` returned; None builds it.
-
-        Returns:
-            The network, and the SHA-256 of the weights (None: random).
-        """
+        """The whole network, and the SHA-256 of its pretrained weights (None: random)."""
         built = base or self.build_base()
         _check_layer_names(built.model, outputs)
         made = self.attach(built, outputs, seed=seed)
