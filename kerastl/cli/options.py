@@ -152,23 +152,21 @@ def command(
 ) -> Callable[..., None]:
     """A function whose signature Typer reads, put together from rows.
 
-    Args:
-        run: is called with all values by keyword.
-        doc: the command's help.
-        arguments: annotated types of what comes first.
-        rows: the options by name, in their order; ``--json`` comes last.
-        defaults: in place of those of the rows.
+    It calls ``run`` with all values by keyword. ``arguments`` come first, then the rows in their
+    order, and ``--json`` last; ``defaults`` stand in place of those of the rows.
     """
-    only = inspect.Parameter.KEYWORD_ONLY
-    given = defaults or {}
-    parameters = [
-        inspect.Parameter(name, only, annotation=annotation)
-        for name, annotation in arguments.items()
-    ]
-    for name, (annotation, default) in (*rows, ("as_json", (Json, False))):
-        value = given.get(name, default)
-        value = inspect.Parameter.empty if value is ... else value
-        parameters.append(inspect.Parameter(name, only, annotation=annotation, default=value))
+    given = [(name, (annotation, ...)) for name, annotation in arguments.items()]
+    parameters = []
+    for name, (annotation, default) in (*given, *rows, ("as_json", (Json, False))):
+        value = (defaults or {}).get(name, default)
+        parameters.append(
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                annotation=annotation,
+                default=inspect.Parameter.empty if value is ... else value,
+            )
+        )
 
     def composed(**values: Any) -> None:
         run(**values)
@@ -180,18 +178,18 @@ def command(
 
 
 def data_options(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of loading out of what was given; what was not is left to the loader.
-
-    Args:
-        values: of a command, by the names of ``DATA``; others are passed over.
-    """
-    options: dict[str, Any] = {}
-    for name in ("column", "group_column"):
-        if values.get(name) is not None:
-            options[name] = _column(values[name])
-    for name, option in (("encoding", "encoding"), ("separator", "label_separator")):
-        if values.get(name) is not None:
-            options[option] = values[name]
+    """Options of loading out of what was given; what was not is left to the loader."""
+    readers: dict[str, tuple[str, Callable[[str], Any]]] = {
+        "column": ("column", _column),
+        "group_column": ("group_column", _column),
+        "encoding": ("encoding", str),
+        "separator": ("label_separator", str),
+    }
+    options: dict[str, Any] = {
+        option: read(values[name])
+        for name, (option, read) in readers.items()
+        if values.get(name) is not None
+    }
     if values.get("on_error", "warn") != "warn":
         options["on_error"] = values["on_error"]
     columns = values.get("label_column")
