@@ -56,12 +56,7 @@ class LoadedPreset:
 
 
 def load(record: Backbone, source: WeightsSource, image_size: tuple[int, int]) -> LoadedPreset:
-    """Builds the backbone of a record and fills it with weights.
-
-    Args:
-        record: of source ``"keras_hub"``.
-        source: which weights.
-        image_size: height and width in pixels, which the record allows.
+    """Builds the backbone of a record of KerasHub and fills it with weights.
 
     Raises:
         WeightsError: the weights cannot be reached, or are of another architecture.
@@ -221,10 +216,10 @@ def mend_saving(model: keras.Model) -> None:
     that such a file cannot be loaded. Nothing else within the model is touched.
     """
     for layer in model._flatten_layers():
-        kind = type(layer).__name__
-        if kind == "DINOV2Embedding":
+        name = type(layer).__name__
+        if name == "DINOV2Embedding":
             layer.save_own_variables = functools.partial(_save_positions, layer)
-        elif kind == "EfficientNetBackbone":
+        elif name == "EfficientNetBackbone":
             layer.get_config = functools.partial(_efficientnet_config, layer)
 
 
@@ -248,9 +243,8 @@ def _save_positions(layer: Any, store: Any) -> None:
 def read_scaling(folder: Path) -> Scaling | None:
     """How pixels are mapped, as a directory of weights says; None where it does not say.
 
-    Args:
-        folder: with ``image_converter.json`` (KerasHub), ``preprocessor_config.json`` (Hugging
-            Face) or a ``config.json`` of timm.
+    It is said in ``image_converter.json`` (KerasHub), ``preprocessor_config.json`` (Hugging Face)
+    or a ``config.json`` of timm.
 
     Raises:
         WeightsError: a file is damaged.

@@ -146,9 +146,8 @@ def flatten(
     Args:
         backbone: a text backbone of ``keras_hub``.
         pad_id: the id that the padding mask is made of.
-        length: tokens a text; any number without it.
-        fill_up_to: how many tokens texts are filled up to before anything else; None takes them
-            as they come.
+        length: tokens per text; any number without it.
+        fill_up_to: the number of tokens that texts are filled up to; None takes them as they come.
     """
     output = backbone.output
     if isinstance(output, dict):

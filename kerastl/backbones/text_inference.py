@@ -92,9 +92,9 @@ def _architecture(folder: Path, settings: Mapping[str, Any]) -> tuple[Family, di
     for family in FAMILIES.values():
         if settings.get("model_type") == family.model_type and family.model_type in _CONVERTED:
             return family, _CONVERTED[family.model_type](settings)
-    kind = settings.get("class_name") or settings.get("model_type") or "of no named kind"
+    named = settings.get("class_name") or settings.get("model_type") or "without a name"
     raise WeightsError(
-        f"{folder / _SETTINGS} is of the architecture {kind!r}, which is not known here. KerasHub "
+        f"{folder / _SETTINGS} is of the architecture {named!r}, which is not known here. KerasHub "
         f"presets can be of: {', '.join(FAMILIES)}; Hugging Face directories of: "
         f"{', '.join(_CONVERTED)}."
     )

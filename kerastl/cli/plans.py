@@ -69,11 +69,11 @@ def stage_of(text: str) -> str | int:
     return -int(number) if text != number and number.isdigit() else text
 
 
-def _numbers(text: str | None, kind: type, option: str, most: int) -> list[Any]:
+def _numbers(text: str | None, number: type, option: str, most: int) -> list[Any]:
     if text is None:
         return []
     try:
-        values = [kind(part) for part in text.split(",")]
+        values = [number(part) for part in text.split(",")]
     except ValueError:
         values = []
     if not 1 <= len(values) <= most:

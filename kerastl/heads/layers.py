@@ -43,11 +43,7 @@ def attach_outputs(features: Any, outputs: Outputs, *, seed: int) -> Any:
 
 
 def layer_names(outputs: Mapping[str, Output]) -> list[str]:
-    """The names of the last layers.
-
-    Raises:
-        ConfigurationError: two outputs would have one name.
-    """
+    """The names of the last layers; raises ConfigurationError where two would be the same."""
     if len(outputs) == 1:
         return [output.tensor for output in outputs.values()]
     names = [re.sub(r"[^A-Za-z0-9.-]", "_", name).lstrip("_-") for name in outputs]

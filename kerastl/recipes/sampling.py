@@ -24,12 +24,7 @@ def choose_samples(
 ) -> Samples:
     """Chooses examples that prove and calibrate an export, of every class where each has one.
 
-    Args:
-        data: the validation data, or None.
-        outputs: what the labels are.
-        train: training examples.
-        validation: validation examples, or None.
-        seed: of the choice.
+    ``data`` are the validation data; some of their files are kept as they are.
     """
     shown = train if validation is None else validation
     rows = _rows(outputs, shown.targets, VALIDATION_EXAMPLES, seed)

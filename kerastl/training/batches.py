@@ -106,13 +106,7 @@ class Batches(abc.ABC):
 
 
 class ViewBatches(Batches):
-    """Batches of cached activations; each epoch takes the next view.
-
-    Args:
-        views: one array (n, ...) of activations or images for each view.
-        targets: see above, as all further arguments.
-        **order: see above.
-    """
+    """Batches of cached activations, an array (n, ...) per view; each epoch takes the next view."""
 
     def __init__(self, views: Sequence[Any], targets: KerasTargets, **order: Any) -> None:
         super().__init__(targets, **order)
@@ -125,14 +119,7 @@ class ViewBatches(Batches):
 
 
 class ExampleBatches(Batches):
-    """Batches of images or token ids, varied anew in each epoch.
-
-    Args:
-        examples: what goes into the network.
-        augment: how they are varied, or None.
-        targets: see above, as all further arguments.
-        **order: see above.
-    """
+    """Batches of images or token ids, varied anew in each epoch."""
 
     def __init__(
         self, examples: Examples, augment: Augment | None, targets: KerasTargets, **order: Any
@@ -140,9 +127,7 @@ class ExampleBatches(Batches):
         super().__init__(targets, **order)
         self._examples = examples
         # With the run's own seed: nothing is shared with other runs.
-        self._augment = (
-            None if augment is None else dataclasses.replace(augment, seed=order["seed"])
-        )
+        self._augment = augment and dataclasses.replace(augment, seed=order["seed"])
 
     def take(self, epoch: int, rows: Array) -> Array:
         """Inputs, each in an epoch's own variation."""
@@ -150,13 +135,7 @@ class ExampleBatches(Batches):
 
 
 class FixedBatches(keras.utils.PyDataset):
-    """Batches in the order of the examples, for validation.
-
-    Args:
-        values: (n, ...) activations or images.
-        targets: of the examples.
-        batch_size: examples per batch.
-    """
+    """Batches in the order of the examples, (n, ...) activations or images, for validation."""
 
     def __init__(self, values: Any, targets: KerasTargets, *, batch_size: int) -> None:
         super().__init__(workers=1, use_multiprocessing=False)

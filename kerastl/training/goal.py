@@ -31,9 +31,6 @@ class Goal:
     right answers lie there, and a share of explained variance has no lower bound. Examples
     without a label for an output count neither in its loss nor in its metrics.
 
-    Args:
-        job: network, data and settings.
-
     Attributes:
         loss_weights: how the losses are added up; what is learned of them is kept from phase to
             phase.
@@ -109,11 +106,7 @@ class Goal:
         return part if self.compares(phase) else embedding_model(part)
 
     def losses(self, phase: Phase) -> Any:
-        """The loss of one output, or a list of those of several.
-
-        Raises:
-            ConfigurationError: a loss that does not go with an output.
-        """
+        """The loss of one output, or a list of those of several."""
         if self._only is not None:
             return self._only.loss(phase)
         return self.loss_weights.weighed(
@@ -143,10 +136,8 @@ class Goal:
 def loss_among_others(name: str, output: Output, phase: Phase) -> Any:
     """The loss of one of several outputs.
 
-    Focal loss and label smoothing are for those that they mean something for.
-
-    Raises:
-        ConfigurationError: the output cannot be trained beside others.
+    Focal loss and label smoothing apply only where they mean something. Raises ConfigurationError
+    where the output cannot be trained beside others.
     """
     if phase.loss == "contrastive":
         raise ConfigurationError(

@@ -61,16 +61,10 @@ class _Finite(keras.callbacks.Callback):
 
 
 class PhaseRun:
-    """Carries out a phase.
+    """Carries out a phase that begins to train at a cut.
 
-    Args:
-        job: network, data and settings.
-        goal: what it trains towards.
-        phase: its settings.
-        cut: where training begins.
-        inputs: what it trains on.
-        state: where the run stands; followed, and written to disk from time to time.
-        origin: the weights with which the run began (see ``read_origin``).
+    It follows the state of the run, and writes it to disk from time to time. ``origin`` are the
+    weights with which the run began (see ``read_origin``).
     """
 
     def __init__(
@@ -100,10 +94,7 @@ class PhaseRun:
         self._depth: dict[int, int] = {}
 
     def run(self) -> dict[str, Any]:
-        """Trains, and leaves the best weights in the network.
-
-        Returns:
-            The phase's record (see ``run_plan``).
+        """Trains, leaves the best weights in the network, and returns a record (see ``run_plan``).
 
         Raises:
             TrainingError: the loss is not a number, at a tenth of the learning rate too.
@@ -188,13 +179,8 @@ class PhaseRun:
             write_variables(self._model.optimizer.variables, state.optimizer)
             if state.best is not None:
                 score, loss = state.best["score"]
-                keep.best = Best(
-                    (score, loss),
-                    state.best["epoch"],
-                    state.best_values,
-                    state.best["highest"],
-                    state.best["waited"],
-                )
+                best = {**state.best, "score": (score, loss)}
+                keep.best = Best(values=state.best_values, **best)
         elif scored:
             # What the phase before learned is a candidate; an untrained head is none.
             keep.consider(evaluated(self._model, self._validation, self._goal.score), 0)
@@ -252,7 +238,8 @@ class PhaseRun:
         self._keep.restore()
         if best is None and phase.ema is not None:
             write_variables(model.trainable_variables, kept_values(model))
-        trained = self._count_trained()
+        sizes = [int(np.prod(variable.shape)) for variable in model.trainable_variables]
+        trained = sum(sizes) - len(self._goal.loss_weights.variables)
         start = self._state.start_values
         if added is not None:
             start = self._merge(added)
@@ -267,10 +254,6 @@ class PhaseRun:
         note = "" if best is None else f"val {score.name} {best.score[0]:.3f} (epoch {best.epoch})"
         self._job.reporter.finish(note)
         return self._record(best, trained, mixed)
-
-    def _count_trained(self) -> int:
-        sizes = [int(np.prod(variable.shape)) for variable in self._model.trainable_variables]
-        return sum(sizes) - len(self._goal.loss_weights.variables)
 
     def _record(self, best: Best | None, trained: int, mixed: float | None) -> dict[str, Any]:
         phase, inputs, goal = self._phase, self._inputs, self._goal

@@ -96,13 +96,7 @@ class ConsoleReporter:
 
 
 class EpochProgress(keras.callbacks.Callback):
-    """Passes the progress of ``fit`` on to a reporter.
-
-    Args:
-        reporter: hears of it.
-        steps: batches per epoch.
-        score: the metric that is shown.
-    """
+    """Passes the progress of ``fit``, of so many steps per epoch, on to a reporter."""
 
     def __init__(self, reporter: Reporter, steps: int, score: str) -> None:
         super().__init__()

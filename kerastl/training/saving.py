@@ -56,9 +56,7 @@ class SaveState(keras.callbacks.Callback):
         self._state.step = self._offset + batch + 1
         if self._state.step == self._steps:
             return  # The epoch is complete only after its validation.
-        if self._store is not None and self._store.due:
-            self.save()
-        self._interruption.check()
+        self._write_when_due()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Counts the epoch."""
@@ -67,6 +65,9 @@ class SaveState(keras.callbacks.Callback):
         self._state.epoch = epoch + 1
         for name, value in (logs or {}).items():
             self._state.history.setdefault(name, []).append(float(value))
+        self._write_when_due()
+
+    def _write_when_due(self) -> None:
         if self._store is not None and self._store.due:
             self.save()
         self._interruption.check()
@@ -84,11 +85,7 @@ class SaveState(keras.callbacks.Callback):
         state.seconds = time.perf_counter() - self._started
         best = self._keep.best
         if best is not None:
-            state.best = {
-                "score": list(best.score),
-                "epoch": best.epoch,
-                "waited": best.waited,
-                "highest": best.highest,
-            }
+            names = ("score", "epoch", "waited", "highest")
+            state.best = {name: getattr(best, name) for name in names}
             state.best_values = best.values
         self._store.write(state)
