@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+import kerastl
 from kerastl.cli import output
 from kerastl.cli.modules import import_all
 from kerastl.cli.options import DATA, IMPORTS, SPLIT, Trusted, command, data_options, row
@@ -20,22 +21,20 @@ def _benchmark(**values: Any) -> None:
     def work() -> dict[str, Any]:
         from kerastl.bundles import benchmark as run
         from kerastl.bundles.benchmarking import as_markdown
-        from kerastl.errors import ConfigurationError
         from kerastl.files import atomic_file
 
         if markdown is not None and not markdown.resolve().parent.is_dir():
-            raise ConfigurationError(
+            raise kerastl.ConfigurationError(
                 f"--markdown {markdown}: there is no folder {markdown.resolve().parent}."
             )
         import_all(values["imports"])
         console = Console(stderr=True, highlight=False, soft_wrap=True)
+        options = {} if data is None else data_options(values)
+        options |= {name: values[name] for name in ("split", "threads", "trusted")}
         result = run(
             values["bundle"],
             data,
-            **({} if data is None else data_options(values)),
-            split=values["split"],
-            threads=values["threads"],
-            trusted=values["trusted"],
+            **options,
             progress=lambda line: console.print(line, markup=False),
         )
         if markdown is not None:

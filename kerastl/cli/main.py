@@ -129,8 +129,7 @@ def export(
         gate = kerastl.Gate()
         if label_agreement is not None:
             gate = kerastl.Gate(quantized_label_agreement=label_agreement)
-        trained = kerastl.load(run)
-        bundle = trained.export(
+        bundle = kerastl.load(run).export(
             out,
             formats=_names(formats),
             quantize=_names(quantize),

@@ -114,13 +114,8 @@ def inline(model: keras.Model) -> keras.Model:
     """Returns the same network with every nested Functional model laid open.
 
     The result shares all layers, and so all weights, with ``model``. A base that was called
-    inside a larger model hides its graph in one operation, and can be cut only after this.
-
-    Args:
-        model: a Functional or built Sequential model.
-
-    Returns:
-        A Functional model without nested Functional models; ``model`` itself where it has none.
+    inside a larger model hides its graph in one operation, and can be cut only after this. A model
+    without nested ones is returned as it is.
 
     Raises:
         GraphError: the model is neither Functional nor a built Sequential.
@@ -171,12 +166,10 @@ def fresh_inputs(model: keras.Model) -> dict[int, Any]:
 def replay(
     nodes: Iterable[Any], known: dict[int, Any], call: Callable[..., Any] = _call_inlined
 ) -> None:
-    """Calls operations again on other tensors.
+    """Calls the operations of nodes, in running order, again on other tensors.
 
-    Args:
-        nodes: in running order. Inputs, and nodes whose outputs are known already, are left out.
-        known: new tensors by the ids of the old ones; what the operations give is added.
-        call: gets an operation and its arguments.
+    ``known`` maps the ids of the old tensors to the new ones, and gets what the operations give.
+    Inputs, and nodes whose outputs are known already, are left out.
     """
     for node in nodes:
         if node.input_tensors and any(id(tensor) not in known for tensor in node.outputs):
@@ -255,10 +248,6 @@ def split(model: keras.Model, cut: Cut) -> tuple[keras.Model, keras.Model]:
 
     Both parts share the layers, and so the weights, of ``model``: training the suffix trains the
     model. ``suffix(prefix(x))`` equals ``model(x)`` bit for bit in inference mode.
-
-    Args:
-        model: a Functional model.
-        cut: one of ``find_cuts(model)``, of any number of tensors.
 
     Returns:
         The prefix (model's inputs to ``cut.tensor``) and the suffix (from there to model's

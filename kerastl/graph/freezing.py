@@ -89,11 +89,7 @@ def settle_momentum(model: keras.Model, steps: int) -> None:
 
     Networks made for ImageNet average over thousands of steps (MobileNetV2: 0.999). After a few
     hundred the averages would still be those of the start, and prediction, which uses them, at
-    chance. A tenth of the steps is the longest memory allowed.
-
-    Args:
-        model: a flat Functional model.
-        steps: how many training steps there will be.
+    chance. A tenth of the steps that there will be is the longest memory allowed.
     """
     longest = 1 - 1 / max(1.0, steps / 10)
     for layer in model._flatten_layers():

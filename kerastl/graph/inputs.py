@@ -9,19 +9,10 @@ from kerastl.graph.cuts import fresh_inputs, nodes_of, outputs_of, replay
 
 
 def with_input(model: keras.Model, layer: str, *, name: str | None = None) -> keras.Model:
-    """The same network with the output of one layer as a further input.
+    """The same network with the output of one layer, called once, as a further and last input.
 
     Layers, and so weights, are shared with ``model``. Given what the layer would have made, the
-    result answers as ``model`` does.
-
-    Args:
-        model: a Functional model; nested models count as one operation (see ``inline``).
-        layer: name of a layer with one output, which is called once.
-        name: of the new input; the layer's own without it.
-
-    Returns:
-        A model of the inputs of ``model`` and, last, one of the shape and dtype of the layer's
-        output.
+    result answers as ``model`` does. The input is called like the layer unless it has a ``name``.
 
     Raises:
         GraphError: the model has no such layer, it is called more than once, or has several

@@ -22,11 +22,6 @@ class InnerLayer(keras.layers.Layer):
 
     Blocks of different stages may have the same name, which one Functional model cannot hold;
     and some return more than the tensor that the next one takes.
-
-    Args:
-        layer: the inner layer. Its weights are shared.
-        name: unique in the model.
-        arguments: further arguments of every call.
     """
 
     def __init__(self, layer: Any, name: str, arguments: Mapping[str, Any] | None = None) -> None:
@@ -46,9 +41,7 @@ class InnerLayer(keras.layers.Layer):
         return {
             "layer": type(self.layer).__name__,
             "config": config_of(self.layer),
-            "arguments": {
-                k: keras.tree.map_structure(_plain, v) for k, v in self._arguments.items()
-            },
+            "arguments": keras.tree.map_structure(_plain, dict(self._arguments)),
         }
 
 
@@ -161,12 +154,6 @@ def open_model(model: keras.Model) -> keras.Model:
 
     Each encoder is proved before it is opened: its blocks, called one after another on what
     noise gives, must give what its own call gives.
-
-    Args:
-        model: a Functional or built Sequential model.
-
-    Returns:
-        A Functional model; ``model`` itself where there is nothing to open.
 
     Raises:
         GraphError: the model's graph cannot be seen, or an encoder's blocks do not give what the

@@ -11,8 +11,8 @@ import keras
 
 from kerastl.backbones import (
     INPUT,
-    NONE,
     Backbone,
+    WeightsSource,
     build_backbone,
     describe_preprocessing,
     find_weights,
@@ -41,15 +41,10 @@ class ImageRecipe(Recipe[Model]):
         return get_backbone(split_name(self.backbone)[0], "image")
 
     @property
-    def weights_source(self) -> Any:
-        """Where the weights are; raises WeightsError where they cannot be reached."""
+    def weights_source(self) -> WeightsSource:
+        """Where ``weights``, or the name of the backbone, says that they are."""
         named = split_name(self.backbone)[1]
         return find_weights(self.weights if named is None else named)
-
-    @property
-    def is_random(self) -> bool:
-        """Whether the weights are random; raises WeightsError where they cannot be reached."""
-        return bool(self.weights_source.origin == NONE)
 
     @property
     def reader(self) -> Reader:

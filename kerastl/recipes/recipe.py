@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Generic, Self, TypeVar, cast
 
 import keras
 
+from kerastl.backbones import NONE, WeightsSource, find_weights
 from kerastl.data import Dataset, load_pair
 from kerastl.errors import ConfigurationError
 from kerastl.graph import open_model, operations
@@ -62,19 +63,8 @@ class Base:
 class Recipe(abc.ABC, Generic[Model]):
     """A backbone, outputs and a plan of phases.
 
-    It is inert: nothing is built or loaded before ``fit`` or ``build``.
-
-    Attributes:
-        backbone: see the recipe.
-        weights: see the recipe.
-        plan: the phases; None is the recipe's own.
-        batch_size: examples per step.
-        class_weight: ``"balanced"``, a dict of a weight for each class name, or None; of several
-            outputs a dict of these by output name.
-        cache: how the frozen part's activations are kept; see ``ImageClassification``.
-        cache_dtype: ``"float32"``, or ``"float16"`` or ``"bfloat16"`` to halve the space.
-        memory_limit: bytes of activations that are held in memory.
-        precision: what training computes in.
+    It is inert: nothing is built or loaded before ``fit`` or ``build``. See
+    ``ImageClassification`` for the attributes.
     """
 
     NAME: ClassVar[str]
@@ -212,9 +202,14 @@ class Recipe(abc.ABC, Generic[Model]):
         """The backbone's name, licence, paper, stage_pattern and fine_tune_from."""
 
     @property
-    @abc.abstractmethod
+    def weights_source(self) -> WeightsSource:
+        """Where the weights are; raises WeightsError where they cannot be reached."""
+        return find_weights(self.weights)
+
+    @property
     def is_random(self) -> bool:
         """Whether the weights are random; raises WeightsError where they cannot be reached."""
+        return self.weights_source.origin == NONE
 
     @property
     @abc.abstractmethod
@@ -252,11 +247,7 @@ class Recipe(abc.ABC, Generic[Model]):
 
     @abc.abstractmethod
     def attach(self, base: Base, outputs: Outputs, *, seed: int) -> Any:
-        """Puts the head and the outputs on a base.
-
-        Returns:
-            KerasTensor (n, width), float32; of several outputs a list of them.
-        """
+        """The head's KerasTensor (n, width), float32, on a base; of several outputs a list."""
 
     @property
     @abc.abstractmethod
@@ -350,9 +341,8 @@ def _check_layer_names(base: keras.Model, outputs: Outputs) -> None:
     if isinstance(outputs, Output) or len(outputs) == 1:
         return
     taken = {operation.name for operation in operations(open_model(base))}
-    clashes = [
-        name for name, layer in zip(outputs, layer_names(outputs), strict=True) if layer in taken
-    ]
+    named = zip(outputs, layer_names(outputs), strict=True)
+    clashes = [name for name, layer in named if layer in taken]
     if clashes:
         raise ConfigurationError(
             f"The network has layers of its own that are called {', '.join(map(repr, clashes))}. "
