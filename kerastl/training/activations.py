@@ -197,43 +197,38 @@ def compute(
     )
 
 
+@dataclasses.dataclass(eq=False)
 class _Pass:
     """One pass over all views of the examples."""
 
-    def __init__(
-        self,
-        network: keras.Model,
-        cuts: Sequence[Cut],
-        prefix: Prefix | None,
-        examples: Examples,
-        storage: Storage,
-        views: int,
-        augment: Augment | None,
-        progress: Callable[[int], None] | None,
-    ) -> None:
-        self.computed = 0
-        self._done = 0
-        self._network = network
-        self._cuts = cuts
-        self._examples = examples
-        self._augment = augment
-        self._progress = progress
-        self._storage = storage
-        self._model = [cut for cut in cuts if not is_input(network, cut)]
-        self._prefix = prefix
-        total = views * sum(bytes_of(network, cut, examples, storage.dtype) for cut in cuts)
-        self._layouts = [layout_of(cut, examples, storage.dtype) for cut in self._model]
-        self._in_memory = total <= storage.memory_limit
-        self._cache = storage.cache if self._model else None
-        self._sources = examples.sha256() if self._cache else ""
-        self._prefixes = [prefix_sha256(network, c) for c in self._model] if self._cache else []
+    network: keras.Model
+    cuts: Sequence[Cut]
+    prefix: Prefix | None
+    examples: Examples
+    storage: Storage
+    views: int
+    augment: Augment | None
+    progress: Callable[[int], None] | None
+    computed: int = 0
+    done: int = 0
+
+    def __post_init__(self) -> None:
+        dtype = self.storage.dtype
+        self._model = [cut for cut in self.cuts if not is_input(self.network, cut)]
+        self._layouts = [layout_of(cut, self.examples, dtype) for cut in self._model]
+        size = sum(bytes_of(self.network, cut, self.examples, dtype) for cut in self.cuts)
+        self._in_memory = self.views * size <= self.storage.memory_limit
+        self._cache = self.storage.cache if self._model else None
+        hashed = self._model if self._cache else []
+        self._prefixes = [prefix_sha256(self.network, cut) for cut in hashed]
+        self._sources = self.examples.sha256() if self._cache else ""
 
     def view(self, view: int) -> list[Any]:
         """Arrays of one view, in the order of the cuts."""
-        inputs = LazyView(self._examples, view, self._augment)
+        inputs = LazyView(self.examples, view, self.augment)
         arrays = iter(self._cached(view) if self._cache is not None else self._plain(view))
-        result = [inputs if is_input(self._network, c) else next(arrays) for c in self._cuts]
-        self._done = (view + 1) * len(self._examples)
+        result = [inputs if is_input(self.network, c) else next(arrays) for c in self.cuts]
+        self.done = (view + 1) * len(self.examples)
         self._tell()
         return result
 
@@ -243,7 +238,7 @@ class _Pass:
             np.empty(layout.shape, layout.dtype) if layout.lengths is None else None
             for layout in self._layouts
         ]
-        for shard in range(-(-len(self._examples) // SHARD_ROWS)):
+        for shard in range(-(-len(self.examples) // SHARD_ROWS)):
             for number, values in enumerate(self._forward(view, shard)):
                 store = stores[number]
                 if store is None:
@@ -290,15 +285,15 @@ class _Pass:
 
     def _key(self, prefix: str, view: int) -> str:
         varied = None
-        if view and self._augment is not None:
-            varied = {**dataclasses.asdict(self._augment), "views": None, "view": view}
+        if view and self.augment is not None:
+            varied = {**dataclasses.asdict(self.augment), "views": None, "view": view}
         parts = [
             "1",
             keras.__version__,
             keras.backend.backend(),
             prefix,
             self._sources,
-            self._storage.dtype.name,
+            self.storage.dtype.name,
             varied,
         ]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:40]
@@ -326,28 +321,28 @@ class _Pass:
             if entry.layout.lengths is not None:
                 return Rows(entry.layout, [np.array(shard) for shard in shards])
             return np.concatenate(shards)
-        return Shards(entry, self._storage.memory_limit // 4)
+        return Shards(entry, self.storage.memory_limit // 4)
 
     def _forward(self, view: int, shard: int) -> list[Array]:
         """The activations of a shard's examples at each cut, batch by batch."""
         start = shard * SHARD_ROWS
-        stop = min(start + SHARD_ROWS, len(self._examples))
+        stop = min(start + SHARD_ROWS, len(self.examples))
         # Sequences are padded with zeros.
         outputs = [np.zeros(layout.shard_shape(shard), layout.dtype) for layout in self._layouts]
         for first in range(start, stop, FORWARD_BATCH):
             last = min(first + FORWARD_BATCH, stop)
-            inputs = self._examples.take(np.arange(first, last), view=view, augment=self._augment)
-            parts = self._prefix(inputs) if self._prefix else []
+            inputs = self.examples.take(np.arange(first, last), view=view, augment=self.augment)
+            parts = self.prefix(inputs) if self.prefix else []
             for output, part in zip(outputs, parts, strict=True):
                 rows = output[first - start : last - start]
                 if rows.shape != part.shape:
                     rows = rows[:, : part.shape[1]]
                 rows[:] = part
             self.computed += last - first
-            self._done += last - first
+            self.done += last - first
             self._tell()
         return outputs
 
     def _tell(self) -> None:
-        if self._progress:
-            self._progress(self._done)
+        if self.progress:
+            self.progress(self.done)

@@ -58,17 +58,7 @@ class _Demand:
 
 
 def prepare(job: Job, plan: Plan, cuts: Sequence[Cut], first: int) -> dict[int, PhaseInputs]:
-    """Computes the activations of a phase, and of all later ones for which they stay true.
-
-    Args:
-        job: network and data.
-        plan: the phases.
-        cuts: where each phase begins to train.
-        first: number of the phase that comes next.
-
-    Returns:
-        The inputs of that phase, and of as many after it as one pass over the data can serve.
-    """
+    """The inputs of a phase, and of as many after it as one pass over the data can serve."""
     phases = [first]
     for index in range(first + 1, len(plan)):
         # A later phase that begins behind weights that will have trained by then must wait.
