@@ -59,8 +59,8 @@ def apply_preprocessing(image: Any, mode: Preprocessing | Scaling) -> Any:
         return keras.layers.Rescaling(1 / 255, name=NAME)(image)
     if mode == "caffe":
         bgr = keras.ops.take(image, [2, 1, 0], axis=-1)
-        offset = [-mean for mean in _CAFFE_MEAN_BGR]
-        return keras.layers.Rescaling(1.0, offset=offset, name=NAME)(bgr)
+        shift = [-mean for mean in _CAFFE_MEAN_BGR]
+        return keras.layers.Rescaling(1.0, offset=shift, name=NAME)(bgr)
     scaling = mode if isinstance(mode, Scaling) else from_statistics(*_STATISTICS[mode])
     scale, offset = _listed(scaling.scale), _listed(scaling.offset)
     return keras.layers.Rescaling(scale, offset=offset, name=NAME)(image)
