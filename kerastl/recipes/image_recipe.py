@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable, Mapping
-from typing import Any
 
 import keras
 
@@ -19,7 +17,6 @@ from kerastl.backbones import (
     get_backbone,
     split_name,
 )
-from kerastl.data import Dataset
 from kerastl.errors import ConfigurationError
 from kerastl.graph import inline
 from kerastl.inputs import IMAGES, Augment, Image, Reader
@@ -96,19 +93,3 @@ class ImageRecipe(Recipe[Model]):
             network = inline(network)
         assert network.inputs[0].name == INPUT
         return network
-
-    def load(
-        self,
-        data: Any,
-        validation: Any,
-        *,
-        seed: int,
-        class_names: Iterable[str] | None,
-        options: Mapping[str, Any],
-    ) -> tuple[Dataset, Dataset | None]:
-        """See ``Recipe.load``; ``columns`` is a short way to name those of images and labels."""
-        named = dict(options)
-        columns = named.pop("columns", None)
-        if columns is not None:
-            named |= {"image_column": columns[0], "label_column": columns[1]}
-        return super().load(data, validation, seed=seed, class_names=class_names, options=named)

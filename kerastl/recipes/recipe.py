@@ -302,7 +302,14 @@ class Recipe(abc.ABC, Generic[Model]):
         class_names: Iterable[str] | None,
         options: Mapping[str, Any],
     ) -> tuple[Dataset, Dataset | None]:
-        """Loads training data, and validation data or None; ``options`` are of ``load``."""
+        """Loads training data, and validation data or None; ``options`` are of ``load``.
+
+        ``columns`` among them is a short way to name the columns of examples and labels.
+        """
+        named = dict(options)
+        columns = named.pop("columns", None)
+        if columns is not None:
+            named["column"], named["label_column"] = columns[0], columns[1]
         return load_pair(
             data,
             validation,
@@ -310,7 +317,7 @@ class Recipe(abc.ABC, Generic[Model]):
             class_names=class_names,
             reader=self.reader,
             outputs=self.resolved_outputs,
-            **options,
+            **named,
         )
 
     def get_config(self) -> dict[str, Any]:
