@@ -18,6 +18,7 @@ import keras
 from kerastl.data import Dataset, ExampleDataset
 from kerastl.errors import ConfigurationError
 from kerastl.graph import open_model
+from kerastl.inputs.examples import Examples
 from kerastl.model import TrainedModel, load_run, model_of, predict_examples, run_directory
 from kerastl.optional import require
 from kerastl.outputs import Output
@@ -28,7 +29,6 @@ from kerastl.recipes.sampling import choose_samples
 from kerastl.task import Task, measure
 from kerastl.training import (
     CheckpointStore,
-    Examples,
     LearningRateTest,
     Reporter,
     State,

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from kerastl.backbones import stages_of
+from kerastl.inputs.examples import Examples
 from kerastl.outputs import Output
-from kerastl.training import DTYPES, ActivationCache, Examples, Job, Storage, default_folder
+from kerastl.training import DTYPES, ActivationCache, Job, Storage, default_folder
 
 if TYPE_CHECKING:
     from kerastl.recipes.recipe import Recipe

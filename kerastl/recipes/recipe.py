@@ -18,6 +18,7 @@ from kerastl.errors import ConfigurationError
 from kerastl.graph import open_model, operations
 from kerastl.heads import Head, Outputs, layer_names
 from kerastl.inputs import Augment, Input, Reader
+from kerastl.inputs.examples import MEMORY_LIMIT
 from kerastl.model import TrainedModel
 from kerastl.outputs import Output
 from kerastl.recipes import fitting
@@ -26,7 +27,6 @@ from kerastl.training import (
     FULL,
     HIGHEST_RATE,
     LOWEST_RATE,
-    MEMORY_LIMIT,
     ConsoleReporter,
     LearningRateTest,
     LossWeights,

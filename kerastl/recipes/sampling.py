@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from kerastl.data import Dataset, ExampleDataset, stratified_sample
+from kerastl.inputs.examples import Examples
 from kerastl.outputs import Output
 from kerastl.samples import CALIBRATION_EXAMPLES, SOURCE_FILES, VALIDATION_EXAMPLES, Samples
-from kerastl.training import Examples
 
 Array = np.ndarray[Any, Any]
 

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from kerastl.errors import ConfigurationError
+from kerastl.inputs import Augment
 from kerastl.outputs import Output, output_from_config
-from kerastl.training import Augment, Phase
+from kerastl.training import Phase
 
 
 def to_json(value: Any) -> Any:
