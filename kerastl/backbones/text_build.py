@@ -95,9 +95,9 @@ def build_text_backbone(
         source: which weights (see ``find_weights``).
         tokenizer: a tokenizer, a ``tokenizer.json``, or a directory that holds one. Random
             weights and weights files need it; directories and presets bring their own.
-        length: tokens a text, where the model is for one length alone; any length without it.
-        max_length: the most tokens that a text will have. An encoder without a mask (FNet) fills
-            all texts up to it, since what it gives depends on how many tokens there are.
+        length: tokens per text, where the model is for one length; any length without it.
+        max_length: maximum tokens per text. An encoder without a mask (FNet) fills all texts up
+            to it, since what it gives depends on how many tokens there are.
 
     Raises:
         WeightsError: the weights cannot be reached, or are of another architecture.

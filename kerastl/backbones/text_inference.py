@@ -53,9 +53,6 @@ def resolve_text_backbone(
 def infer_text_backbone(source: WeightsSource) -> TextBackbone:
     """The record of what a directory holds: a named one of the same architecture, or a new one.
 
-    Args:
-        source: of a local directory.
-
     Raises:
         WeightsError: it is of no architecture that is known.
     """

@@ -21,12 +21,7 @@ class _OfTokenIds(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="kerastl")
 class PaddingMask(_OfTokenIds):
-    """Which tokens are no padding: 1 where ``token_ids != pad_id`` and 0 elsewhere.
-
-    Args:
-        pad_id: the id that fills texts up.
-        **kwargs: of every layer.
-    """
+    """Which tokens are not padding: 1 where ``token_ids != pad_id`` and 0 elsewhere."""
 
     def __init__(self, pad_id: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -57,13 +52,7 @@ class SegmentIds(_OfTokenIds):
 
 @keras.saving.register_keras_serializable(package="kerastl")
 class FixedLength(keras.layers.Layer):
-    """Fills rows up to one length, whatever length they come in.
-
-    Args:
-        length: of all rows; none may be longer.
-        fill: what they are filled up with, on the right.
-        **kwargs: of every layer.
-    """
+    """Fills rows up on the right to one length, whatever length up to that they come in."""
 
     def __init__(self, length: int, fill: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -94,12 +83,7 @@ class FourierEncoder(keras.layers.Layer):
     Neither ONNX nor LiteRT has the transform of two dimensions that TensorFlow makes of
     ``keras.ops.fft2``; both have products.
 
-    Args:
-        intermediate_dim: width between the two dense layers.
-        activation: between them.
-        dropout: after them, in [0, 1).
-        epsilon: of the normalisations.
-        **kwargs: of every layer.
+    Between its two dense layers are ``intermediate_dim`` values and the activation.
 
     References:
         Lee-Thorp et al., FNet, 2021, https://arxiv.org/abs/2105.03824
@@ -172,13 +156,8 @@ def _angles(count: Any) -> Any:
 class RelativePositions(keras.layers.Layer):
     """The relative position embeddings of DeBERTa, normalised, for every text of a batch.
 
-    KerasHub's layer of this kind is built too late for a saved model to be loaded again.
-
-    Args:
-        rows: how many positions there are.
-        width: of an embedding.
-        epsilon: of the normalisation.
-        **kwargs: of every layer.
+    There are as many rows as positions. KerasHub's layer of this kind is built too late for a
+    saved model to be loaded again.
 
     References:
         He et al., DeBERTa, 2020, https://arxiv.org/abs/2006.03654

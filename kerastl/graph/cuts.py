@@ -205,11 +205,8 @@ def find_cuts(model: keras.Model, tensors: int = 1) -> tuple[Cut, ...]:
     One sweep in running order keeps the set of tensors that are still needed. Where that set
     holds a single tensor, nothing else passes from the part before it to the part after it.
     All inputs are needed from the start, so that no cut is found before the last of several
-    inputs has been consumed, unless the cut may carry them along.
-
-    Args:
-        model: a Functional model; nested models count as one operation (see ``inline``).
-        tensors: how many tensors a cut may have, at most.
+    inputs has been consumed, unless the cut, of up to so many tensors, may carry them along.
+    Nested models count as one operation (see ``inline``).
 
     Returns:
         The cuts from the input to the output, the input tensor of a single-input model first

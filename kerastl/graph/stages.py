@@ -162,9 +162,6 @@ def resolve_boundary(model: keras.Model, train_from: str | int, stages: tuple[St
             number that counts stages from the end (-1 is the last).
         stages: the model's stages.
 
-    Returns:
-        The freeze boundary: what is before it stays as it is, what is after it trains.
-
     Raises:
         ConfigurationError: no such stage or layer.
         GraphError: the layer named lies within branches, so that no cut is right before it.

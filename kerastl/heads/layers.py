@@ -19,11 +19,8 @@ Outputs: TypeAlias = Output | Mapping[str, Output]
 def attach_outputs(features: Any, outputs: Outputs, *, seed: int) -> Any:
     """Attaches the last layers.
 
-    Args:
-        features: KerasTensor (n, features).
-        outputs: what the network says; the layer of a single output has the name of its kind,
-            those of several have theirs, with ``_`` for characters that Keras does not allow.
-        seed: of the initial weights.
+    The layer of a single output has the name of its kind, those of several have theirs, with ``_``
+    for characters that Keras does not allow.
 
     Returns:
         KerasTensor (n, width), float32; of several outputs a list of them, in their order.

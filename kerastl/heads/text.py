@@ -35,14 +35,9 @@ class TextHead:
     dropout: float = 0.1
 
     def attach(self, tokens: Any, mask: Any, outputs: Outputs, *, pooling: str, seed: int) -> Any:
-        """Attaches the head to a sequence.
+        """Attaches the head to tokens (n, length, features), of which the mask (n, length) is true.
 
-        Args:
-            tokens: KerasTensor (n, length, features).
-            mask: KerasTensor bool (n, length), true where there is a token.
-            outputs: what the network says.
-            pooling: what is taken where the head itself says None.
-            seed: of the initial weights and of the dropout.
+        ``pooling`` is what is taken where the head itself says None.
 
         Returns:
             KerasTensor (n, width), float32; of several outputs a list of them.

@@ -158,23 +158,19 @@ class Recipe(abc.ABC, Generic[Model]):
         that ``fit`` will use.
 
         Args:
-            data: as of ``fit``.
-            validation: as of ``fit``: it is held back and not trained on.
+            data: as in ``fit``, and so are the further arguments and the errors.
+            validation: is held back and not trained on.
             phase: what trains; None takes the plan's first phase. It begins with the pretrained
                 weights and a head of random ones. Its own rate and schedule do not count.
             lowest: the first rate.
             highest: the last one.
-            seed: as of ``fit``.
-            class_names: as of ``fit``.
-            reporter: hears of the progress; None prints to standard error.
-            **options: as of ``fit``.
+            seed: as in ``fit``.
+            class_names: as in ``fit``.
+            reporter: as in ``fit``.
+            **options: as in ``fit``.
 
         Returns:
             Rates, smoothed losses and a suggestion.
-
-        Raises:
-            ConfigurationError: a setting that cannot be.
-            DataError: data that cannot be trained on.
 
         References:
             Smith, Cyclical Learning Rates for Training Neural Networks, 2015,

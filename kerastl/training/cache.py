@@ -158,10 +158,7 @@ class ActivationCache:
 
     @contextlib.contextmanager
     def entry(self, key: str, layout: Layout, description: dict[str, Any]) -> Iterator[CacheEntry]:
-        """Opens an entry for filling; other processes that want the same one wait.
-
-        ``key`` names the content, and the description is shown in lists.
-        """
+        """Opens an entry for filling; other processes that want the same one wait."""
         entry = CacheEntry(self.folder / key, layout)
         with self._lock(key):
             entry.folder.mkdir(exist_ok=True)
@@ -269,11 +266,7 @@ class Shards(Rows):
     """An entry as one array of rows, read from disk as they are asked for.
 
     Pages that were read count towards the memory of a process until they are given back, which
-    happens each time that ``budget`` bytes were read.
-
-    Args:
-        entry: complete and sound.
-        budget: bytes of pages that may stay in memory.
+    happens each time that ``budget`` bytes were read. The entry has to be complete and sound.
     """
 
     def __init__(self, entry: CacheEntry, budget: int) -> None:

@@ -94,8 +94,7 @@ class Goal:
     def trained_part(self, phase: Phase, part: keras.Model) -> keras.Model:
         """What a phase trains of the part after its boundary.
 
-        With one output it is that part, or, where a contrastive loss trains it, its beginning, up
-        to the vector that the head gets.
+        A contrastive loss trains its beginning, up to the vector that the head gets.
 
         Raises:
             ConfigurationError: a contrastive loss and several outputs, or nothing but the head.

@@ -283,8 +283,7 @@ class PhaseRun:
         model = self._model
         # The kernels have not moved so far: they are those of the start still.
         before = read_origin(network_variables(self.job.network))
-        begun = zip(map(id, model.trainable_variables), self.state.start_values, strict=False)
-        before.update(begun)
+        before |= zip(map(id, model.trainable_variables), self.state.start_values, strict=False)
         added.merge()
         self._compile()  # The steps that were traced know of the updates.
         return [before[id(variable)] for variable in model.trainable_variables]
