@@ -84,11 +84,6 @@ class Cut:
             for tensor in self.tensors
         )
 
-    @property
-    def values_per_position(self) -> int:
-        """How many numbers each position of a sequence has."""
-        return sum(self._sizes())
-
     def _sizes(self) -> list[int]:
         if self.is_sequence:
             return [math.prod(tensor.shape[2:]) for tensor in self.tensors]

@@ -95,12 +95,3 @@ def settle_momentum(model: keras.Model, steps: int) -> None:
     for layer in model._flatten_layers():
         if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
             layer.momentum = min(layer.momentum, max(0.5, longest))
-
-
-def trainable_layers(model: keras.Model) -> list[str]:
-    """Names of the layers with weights that would train, in running order."""
-    return [
-        operation.name
-        for operation in operations(open_model(model))
-        if isinstance(operation, keras.layers.Layer) and operation.trainable_weights
-    ]
