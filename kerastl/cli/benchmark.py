@@ -12,7 +12,7 @@ from rich.table import Table
 import kerastl
 from kerastl.cli import output
 from kerastl.cli.modules import import_all
-from kerastl.cli.options import DATA, IMPORTS, SPLIT, Trusted, command, data_options, row
+from kerastl.cli.options import DATA, IMPORTS, SPLIT, Trusted, command, data_options, row, text
 
 
 def _benchmark(**values: Any) -> None:
@@ -50,7 +50,7 @@ benchmark = command(
     doc="Measure each file of a bundle on this machine, in a process of its own.",
     arguments={"bundle": Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle.")]},
     rows=[
-        ("data", row(str | None, None, "Labelled data, as for fit: adds the task's metric.")),
+        ("data", text("Labelled data, as for fit: adds the task's metric.")),
         ("split", SPLIT),
         *DATA.items(),
         ("threads", row(int | None, None, "Threads of the runtimes; default: one for each core.")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import keras
@@ -61,19 +61,19 @@ def config_of(layer: Any) -> dict[str, Any]:
         return {k: v for k, v in sorted(vars(layer).items()) if isinstance(v, plain)}
 
 
+def _chain(encoder: Any, layers: Iterable[Any], x: Any) -> Any:
+    for layer in layers:
+        x = _inner(encoder, layer, x)
+    return x
+
+
 def _vit(encoder: Any, inputs: Any) -> Any:
-    x = _inner(encoder, encoder.dropout, inputs)
-    for block in encoder.encoder_layers:
-        x = _inner(encoder, block, x)
-    return _inner(encoder, encoder.layer_norm, x)
+    return _chain(encoder, [encoder.dropout, *encoder.encoder_layers, encoder.layer_norm], inputs)
 
 
 def _deit(encoder: Any, inputs: Any) -> Any:
-    x = inputs
-    for block in encoder.encoder_layers:
-        x = _inner(encoder, block, x)
     # Hidden states and attention scores are empty unless asked for, and nothing takes them.
-    return _inner(encoder, encoder.layer_norm, x), None, None
+    return _chain(encoder, [*encoder.encoder_layers, encoder.layer_norm], inputs), None, None
 
 
 def _dino(encoder: Any, inputs: Any, **arguments: Any) -> Any:
@@ -86,9 +86,7 @@ def _dino(encoder: Any, inputs: Any, **arguments: Any) -> Any:
 
 
 def _swin(stage: Any, inputs: Any) -> Any:
-    x = inputs
-    for block in stage.blocks:
-        x = _inner(stage, block, x)
+    x = _chain(stage, stage.blocks, inputs)
     if stage.downsample is None:
         return x
     height, width = stage.input_resolution
@@ -96,13 +94,10 @@ def _swin(stage: Any, inputs: Any) -> Any:
 
 
 def _hgnet(encoder: Any, inputs: Any) -> Any:
-    x = inputs
-    outputs = [x]
+    outputs = [inputs]
     for stage in encoder.stages_list:
-        x = _inner(encoder, stage.downsample_layer, x)
-        for block in stage.blocks_list:
-            x = _inner(encoder, block, x)
-        outputs.append(x)
+        layers = [stage.downsample_layer, *stage.blocks_list]
+        outputs.append(_chain(encoder, layers, outputs[-1]))
     return tuple(outputs)
 
 

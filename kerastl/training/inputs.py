@@ -89,9 +89,11 @@ def prepare(job: Job, plan: Plan, cuts: Sequence[Cut], first: int) -> dict[int, 
         train, validation = (None if found is None else found[number] for found in filled)
         assert train is not None
         done = [train] if validation is None else [train, validation]
+        at_input = activations.is_input(job.network, demand.cut)
         for index in sharing[demand.cut.position]:
+            part = job.network if at_input else split(job.network, cuts[index])[1]
             inputs[index] = PhaseInputs(
-                model=_part(job.network, cuts[index]),
+                model=part,
                 train=train.views[: demand.views],
                 validation=None if validation is None else validation.views[0],
                 # The first phase pays; the others find their activations ready.
@@ -216,7 +218,3 @@ def _seconds_per_example(job: Job, cut: Cut) -> float:
 
 def _size(count: float) -> str:
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{max(count / 1e6, 0.1):.1f} MB"
-
-
-def _part(network: keras.Model, cut: Cut) -> keras.Model:
-    return network if activations.is_input(network, cut) else split(network, cut)[1]
