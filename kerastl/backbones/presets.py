@@ -42,13 +42,7 @@ _FREE = re.compile(r".*_shape|.*drop.*|.*momentum|.*eps(ilon)?|layer_scale_init_
 
 @dataclasses.dataclass(frozen=True)
 class LoadedPreset:
-    """A backbone of KerasHub.
-
-    Attributes:
-        backbone: from preprocessed images to the backbone's own output.
-        sha256: of the weights; None for random ones.
-        preprocessing: how pixels are mapped.
-    """
+    """A backbone of KerasHub, from preprocessed images to its own output, and how to preprocess."""
 
     backbone: Any
     sha256: str | None

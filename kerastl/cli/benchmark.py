@@ -28,14 +28,13 @@ def _benchmark(**values: Any) -> None:
                 f"--markdown {markdown}: there is no folder {markdown.resolve().parent}."
             )
         import_all(values["imports"])
-        console = Console(stderr=True, highlight=False, soft_wrap=True)
         options = {} if data is None else data_options(values)
         options |= {name: values[name] for name in ("split", "threads", "trusted")}
         result = run(
             values["bundle"],
             data,
             **options,
-            progress=lambda line: console.print(line, markup=False),
+            progress=output.say,
         )
         if markdown is not None:
             with atomic_file(markdown) as temporary:

@@ -25,6 +25,11 @@ PARITY_FAILED = 3
 INTERRUPTED = 130
 
 
+def say(line: str) -> None:
+    """Prints a line as it is to standard error."""
+    Console(stderr=True, highlight=False, soft_wrap=True).print(line, markup=False)
+
+
 @contextlib.contextmanager
 def standard_output_kept() -> Iterator[Callable[[str], None]]:
     """Keeps standard output for the result alone; yields a function that writes a line to it.

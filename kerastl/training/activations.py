@@ -71,13 +71,9 @@ class Storage:
 
 @dataclasses.dataclass(frozen=True)
 class Activations:
-    """What the frozen part computes from every example.
+    """What the frozen part computes from every example: an array (n, ...) for each view.
 
-    Attributes:
-        views: one array (n, ...) of the cut's shape for each view.
-        seconds: how long it took.
-        computed: how many examples, views counted, went through the frozen part; the others
-            were found in the cache.
+    ``computed`` counts the examples, times views, that were not found in the cache.
     """
 
     views: tuple[Any, ...]
