@@ -33,11 +33,11 @@ def train(count):
 
     import kerastl
     from kerastl.graph import find_stages
+    from kerastl.inputs.examples import ArrayExamples
     from kerastl.outputs import Classes
     from kerastl.training import (
         DTYPES,
         ActivationCache,
-        ArrayExamples,
         Job,
         SilentReporter,
         Storage,

@@ -120,7 +120,8 @@ def plain(backbone, train_from, epochs):
 
 def ours(backbone, train_from, epochs):
     from kerastl.backbones import stages_of
-    from kerastl.training import DTYPES, ArrayExamples, Job, SilentReporter, Storage, run_plan
+    from kerastl.inputs.examples import ArrayExamples
+    from kerastl.training import DTYPES, Job, SilentReporter, Storage, run_plan
 
     images, labels = data()
     network = network_of(backbone)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         WeightsError,
     )
     from kerastl.heads import Head, TextHead
+    from kerastl.inputs import Augment
     from kerastl.model import EmbeddingModel, Predictions, TrainedModel
     from kerastl.model import load_run as load
     from kerastl.outputs import Classes, Labels, Number, Vector
@@ -45,16 +46,7 @@ if TYPE_CHECKING:
         TextEmbedding,
     )
     from kerastl.task import Task
-    from kerastl.training import (
-        Augment,
-        Phase,
-        few_shot,
-        full,
-        gradual,
-        head_only,
-        lp_ft,
-        two_phase,
-    )
+    from kerastl.training import Phase, few_shot, full, gradual, head_only, lp_ft, two_phase
 
 # Importing Keras takes seconds with some backends: each name is imported when it is first used.
 _HOMES = {
@@ -65,13 +57,14 @@ _HOMES = {
         "MissingExtraError ParityError RunError TextError TrainingError WeightsError"
     ),
     "kerastl.heads": "Head TextHead",
+    "kerastl.inputs": "Augment",
     "kerastl.model": "EmbeddingModel Predictions TrainedModel load",
     "kerastl.outputs": "Classes Labels Number Vector",
     "kerastl.recipes": (
         "CustomRecipe ImageClassification ImageEmbedding TextClassification TextEmbedding"
     ),
     "kerastl.task": "Task",
-    "kerastl.training": "Augment Phase few_shot full gradual head_only lp_ft two_phase",
+    "kerastl.training": "Phase few_shot full gradual head_only lp_ft two_phase",
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 

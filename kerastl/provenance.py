@@ -14,22 +14,8 @@ from typing import Any
 import numpy as np
 
 _REPORTED = (
-    "kerastl",
-    "keras",
-    "keras-hub",
-    "tokenizers",
-    "tensorflow",
-    "tensorflow-text",
-    "tokenizers",
-    "jax",
-    "torch",
-    "numpy",
-    "pillow",
-    "grain",
-    "tf2onnx",
-    "onnx",
-    "onnxruntime",
-    "ai-edge-litert",
+    *("kerastl", "keras", "keras-hub", "tokenizers", "tensorflow", "tensorflow-text", "jax"),
+    *("torch", "numpy", "pillow", "grain", "tf2onnx", "onnx", "onnxruntime", "ai-edge-litert"),
 )
 
 

@@ -54,10 +54,7 @@ class Samples:
     def load(run: Path, input: Input, output: str) -> Samples | None:
         """Reads the samples of a run directory; None where it has none.
 
-        Args:
-            run: the directory.
-            input: of the run's task.
-            output: name of the only output of runs of version 0.1.0.
+        ``output`` is the name of the only output of runs of version 0.1.0.
 
         Raises:
             RunError: they are damaged.
@@ -89,16 +86,7 @@ def _files(folder: Path) -> tuple[tuple[str, bytes], ...]:
 
 
 def _of_first_version(folder: Path, output: str) -> dict[str, Any] | None:
-    """The arguments of ``Samples``, as version 0.1.0 wrote them; None of later versions.
-
-    Args:
-        folder: samples/ of a run.
-        output: name of the only output.
-
-    Raises:
-        OSError: a file is missing.
-        ValueError: a file is damaged.
-    """
+    """The arguments of ``Samples``, as version 0.1.0 wrote them; None of later versions."""
     if (folder / "texts.json").exists():
         content = read_json(folder / "texts.json")
         labels = content["labels"]
@@ -122,9 +110,6 @@ def _of_first_version(folder: Path, output: str) -> dict[str, Any] | None:
 
 
 def _arrays(path: Path, *names: str) -> list[Any]:
-    try:
-        # Opened here, since np.load leaves a damaged file open.
-        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
-            return [file[name] for name in names]
-    except (EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise ValueError(str(error)) from error
+    # Opened here, since np.load leaves a damaged file open.
+    with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
+        return [file[name] for name in names]

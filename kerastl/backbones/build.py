@@ -48,12 +48,7 @@ class BuiltBackbone:
 def build_backbone(
     record: Backbone, source: WeightsSource, image_size: tuple[int, int]
 ) -> BuiltBackbone:
-    """Builds a backbone.
-
-    Args:
-        record: which backbone.
-        source: which weights (see ``find_weights``).
-        image_size: height and width in pixels.
+    """Builds a backbone for images of a height and width in pixels.
 
     Raises:
         ConfigurationError: the backbone cannot be built at that image size.

@@ -37,29 +37,24 @@ def stages_of(model: keras.Model, pattern: str | None = None) -> tuple[Stage, ..
     flat = open_model(model)
     if pattern is not None:
         return find_stages(flat, pattern)
+    try:
+        end: int | None = head_cut(flat).position
+    except GraphError:
+        end = None
     layers = [
         operation
-        for operation in operations(flat)[: _end_of_backbone(flat)]
+        for operation in operations(flat)[:end]
         if isinstance(operation, keras.layers.Layer) and operation.weights
     ]
-    weighted = [layer.name for layer in layers]
-    named = [
-        layer for layer in layers if not re.fullmatch(rf"{own_name(layer)}(_\d+)?", layer.name)
-    ]
+    # Names that Keras makes say nothing of a backbone.
+    named = sum(not re.fullmatch(rf"{own_name(x)}(_\d+)?", x.name) for x in layers)
     best: tuple[Stage, ...] = ()
     for candidate in dict.fromkeys(record.stage_pattern for record in list_backbones()):
         stages = find_stages(flat, candidate)
-        covered = sum(1 for name in weighted if re.match(candidate, name))
-        if len(stages) > len(best) and covered >= _LEAST_SHARE * len(named):
+        covered = sum(bool(re.match(candidate, layer.name)) for layer in layers)
+        if len(stages) > len(best) and covered >= _LEAST_SHARE * named:
             best = stages
     return best or find_stages(flat, None)
-
-
-def _end_of_backbone(flat: keras.Model) -> int | None:
-    try:
-        return head_cut(flat).position
-    except GraphError:
-        return None
 
 
 def freeze(model: keras.Model, *, head: bool = True) -> keras.Model:

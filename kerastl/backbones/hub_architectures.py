@@ -9,42 +9,40 @@ from __future__ import annotations
 from typing import Any
 
 
-def vit(patch: int, layers: int, heads: int, width: int) -> dict[str, Any]:
-    """A plain vision transformer, as ``ViTBackbone`` takes it."""
-    return {
-        "patch_size": patch,
-        "num_layers": layers,
-        "num_heads": heads,
-        "hidden_dim": width,
-        "mlp_dim": 4 * width,
-    }
-
-
-def tower(patch: int, layers: int, heads: int, width: int) -> dict[str, Any]:
-    """A plain vision transformer, as the other towers take it."""
+def tower(patch: int, layers: int, heads: int, width: int, **others: Any) -> dict[str, Any]:
+    """A plain vision transformer."""
     return {
         "patch_size": patch,
         "num_layers": layers,
         "num_heads": heads,
         "hidden_dim": width,
         "intermediate_dim": 4 * width,
+        **others,
     }
+
+
+def vit(patch: int, layers: int, heads: int, width: int) -> dict[str, Any]:
+    """The same as ``ViTBackbone`` takes it."""
+    arguments = tower(patch, layers, heads, width)
+    arguments["mlp_dim"] = arguments.pop("intermediate_dim")
+    return arguments
 
 
 def dinov3(layers: int, heads: int, width: int) -> dict[str, Any]:
     """DINOv3: rotary positions and four register tokens."""
-    return {
-        **tower(16, layers, heads, width),
-        "num_register_tokens": 4,
-        "use_key_bias": False,
-        "layer_norm_eps": 1e-5,
-        "rope_theta": 100.0,
-    }
+    own = {"num_register_tokens": 4, "use_key_bias": False, "layer_norm_eps": 1e-5}
+    return tower(16, layers, heads, width, **own, rope_theta=100.0)
 
 
 def swin(width: int, depths: tuple[int, ...], heads: tuple[int, ...]) -> dict[str, Any]:
     """Swin with windows of 7 x 7."""
     return {"embed_dim": width, "depths": depths, "num_heads": heads, "window_size": 7}
+
+
+def vgg(repeats: list[int]) -> dict[str, Any]:
+    """VGG of five stages."""
+    filters = [64, 128, 256, 512, 512]
+    return {"stackwise_num_repeats": repeats, "stackwise_num_filters": filters}
 
 
 def mit(widths: list[int], depths: list[int]) -> dict[str, Any]:
@@ -125,12 +123,7 @@ MOBILENET_V3_SMALL_HALF = {
     "stackwise_kernel_size": [[3, 3], [5, 5, 5], [5, 5], [5, 5, 5]],
     "stackwise_num_strides": [[2, 1], [2, 1, 1], [1, 1], [2, 1, 1]],
     "stackwise_se_ratio": [[None, None], [0.25] * 3, [0.25] * 2, [0.25] * 3],
-    "stackwise_activation": [
-        ["relu"] * 2,
-        ["hard_swish"] * 3,
-        ["hard_swish"] * 2,
-        ["hard_swish"] * 3,
-    ],
+    "stackwise_activation": [["relu"] * 2, *(["hard_swish"] * count for count in (3, 2, 3))],
     "stackwise_padding": [[1, 1], [2, 2, 2], [2, 2], [2, 2, 2]],
     "output_num_filters": 1024,
     "input_num_filters": 16,
@@ -156,23 +149,24 @@ _DARKNET = {
     "avg_down": False,
     "cross_linear": False,
 }
-DARKNET53 = {
-    **_DARKNET,
-    "stage_type": "dark",
-    "bottle_ratio": [0.5],
-    "block_ratio": [1.0],
-    "expand_ratio": [1.0],
-    "down_growth": False,
-}
-CSPDARKNET53 = {
-    **_DARKNET,
-    "stage_type": "csp",
-    "bottle_ratio": [0.5, 1.0],
-    "block_ratio": [1.0, 0.5],
-    "expand_ratio": [2.0, 1.0],
-    "down_growth": True,
-}
+
+
+def _stages(
+    stage: str, bottle: list[float], block: list[float], expand: list[float], grow: bool
+) -> dict[str, Any]:
+    return {
+        "stage_type": stage,
+        "bottle_ratio": bottle,
+        "block_ratio": block,
+        "expand_ratio": expand,
+        "down_growth": grow,
+    }
+
+
+DARKNET53 = {**_DARKNET, **_stages("dark", [0.5], [1.0], [1.0], False)}
+CSPDARKNET53 = {**_DARKNET, **_stages("csp", [0.5, 1.0], [1.0, 0.5], [2.0, 1.0], True)}
 CSPRESNET50 = {
+    **_stages("csp", [0.5], [1.0], [2.0], False),
     "stem_filters": 64,
     "stem_kernel_size": 7,
     "stem_strides": 4,
@@ -182,13 +176,8 @@ CSPRESNET50 = {
     "stackwise_num_filters": [128, 256, 512, 1024],
     "stackwise_strides": [1, 2, 2, 2],
     "block_type": "bottleneck_block",
-    "stage_type": "csp",
-    "bottle_ratio": [0.5],
-    "block_ratio": [1.0],
-    "expand_ratio": [2.0],
     "groups": 1,
     "avg_down": False,
-    "down_growth": False,
     "cross_linear": True,
 }
 
@@ -238,38 +227,20 @@ XCEPTION = {
 
 # Blocks of MobileNetV5, by the short names of timm: er, uir, mqa.
 def _edge(filters: int, stride: int) -> dict[str, Any]:
-    return {
-        "type": "er",
-        "filters": filters,
-        "stride": stride,
-        "expansion": 4.0,
-        "kernel": 3,
-        "pointwise": 1,
-    }
+    own = {"expansion": 4.0, "kernel": 3, "pointwise": 1}
+    return {"type": "er", "filters": filters, "stride": stride, **own}
 
 
 def _inverted(
     filters: int, start: int, middle: int, stride: int, expansion: float
 ) -> dict[str, Any]:
-    return {
-        "type": "uir",
-        "filters": filters,
-        "stride": stride,
-        "expansion": expansion,
-        "middle": middle,
-        "start": start,
-    }
+    own = {"expansion": expansion, "middle": middle, "start": start}
+    return {"type": "uir", "filters": filters, "stride": stride, **own}
 
 
 def _attention(filters: int, heads: int, width: int, reduction: int) -> dict[str, Any]:
-    return {
-        "type": "mqa",
-        "filters": filters,
-        "stride": 1,
-        "heads": heads,
-        "width": width,
-        "reduction": reduction,
-    }
+    own = {"heads": heads, "width": width, "reduction": reduction}
+    return {"type": "mqa", "filters": filters, "stride": 1, **own}
 
 
 def mobilenet_v5() -> dict[str, Any]:

@@ -47,14 +47,9 @@ def from_statistics(
 
 
 def apply_preprocessing(image: Any, mode: Preprocessing | Scaling) -> Any:
-    """Maps an image tensor to a backbone's own range and channel order.
+    """Maps an image tensor (n, height, width, 3), RGB in 0..255, to a backbone's own range.
 
-    Args:
-        image: float KerasTensor (n, height, width, 3), RGB, values in 0..255.
-        mode: see ``Backbone.preprocessing``; or figures that came with the weights.
-
-    Returns:
-        A KerasTensor of the same shape; ``image`` itself where the backbone does it.
+    It keeps its shape; where the backbone does the mapping it is returned as it is.
     """
     if mode == "included":
         return image
@@ -64,9 +59,8 @@ def apply_preprocessing(image: Any, mode: Preprocessing | Scaling) -> Any:
         return keras.layers.Rescaling(1 / 255, name=NAME)(image)
     if mode == "caffe":
         bgr = keras.ops.take(image, [2, 1, 0], axis=-1)
-        return keras.layers.Rescaling(1.0, offset=[-mean for mean in _CAFFE_MEAN_BGR], name=NAME)(
-            bgr
-        )
+        shift = [-mean for mean in _CAFFE_MEAN_BGR]
+        return keras.layers.Rescaling(1.0, offset=shift, name=NAME)(bgr)
     scaling = mode if isinstance(mode, Scaling) else from_statistics(*_STATISTICS[mode])
     scale, offset = _listed(scaling.scale), _listed(scaling.offset)
     return keras.layers.Rescaling(scale, offset=offset, name=NAME)(image)

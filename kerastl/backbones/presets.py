@@ -42,13 +42,7 @@ _FREE = re.compile(r".*_shape|.*drop.*|.*momentum|.*eps(ilon)?|layer_scale_init_
 
 @dataclasses.dataclass(frozen=True)
 class LoadedPreset:
-    """A backbone of KerasHub.
-
-    Attributes:
-        backbone: from preprocessed images to the backbone's own output.
-        sha256: of the weights; None for random ones.
-        preprocessing: how pixels are mapped.
-    """
+    """A backbone of KerasHub, from preprocessed images to its own output, and how to preprocess."""
 
     backbone: Any
     sha256: str | None
@@ -56,12 +50,7 @@ class LoadedPreset:
 
 
 def load(record: Backbone, source: WeightsSource, image_size: tuple[int, int]) -> LoadedPreset:
-    """Builds the backbone of a record and fills it with weights.
-
-    Args:
-        record: of source ``"keras_hub"``.
-        source: which weights.
-        image_size: height and width in pixels, which the record allows.
+    """Builds the backbone of a record of KerasHub and fills it with weights.
 
     Raises:
         WeightsError: the weights cannot be reached, or are of another architecture.
@@ -71,90 +60,105 @@ def load(record: Backbone, source: WeightsSource, image_size: tuple[int, int]) -
     if source.origin == NONE:
         return LoadedPreset(construct(hub, record, image_size), None, record.preprocessing)
     if source.origin not in (IMAGENET, PRESET):
-        return _from_file(hub, record, source, image_size)
+        arguments: dict[str, Any] = {}
+        if _fits_positions(getattr(hub.models, record.constructor)):
+            arguments["position_embedding_shape"] = (record.image_size, record.image_size)
+        backbone = construct(hub, record, image_size, **arguments)
+        sha256 = load_weights(backbone, source, backbone=record.name)
+        return LoadedPreset(_settle(backbone, image_size), sha256, record.preprocessing)
     name = record.preset if source.origin == IMAGENET else source.name
     if name is None:
         raise WeightsError(
             f"KerasHub publishes no weights of {record.name}: give a local timm or Hugging Face "
             f"directory of that architecture. {OTHER_WAYS}"
         )
-    loaded = _from_preset(hub, record, name, image_size)
-    check_architecture(record, loaded, name)
+    options: dict[str, Any] = {}
+    if not record.fixed_size:
+        # A tower has the one size that its weights have; the rest are built at the size asked for.
+        options[_shape_argument(hub_class(hub, record, "hub"))] = (*image_size, 3)
+    loaded = from_preset(hub, record, name, OTHER_WAYS, **options)
     own = tuple(loaded.inputs[0].shape[1:3])
     if None not in own and own != tuple(image_size):
         raise WeightsError(
             f"The weights {name!r} were trained at {own[0]} x {own[1]} pixels, and {record.name} "
             f"is of {image_size[0]} x {image_size[1]}. Choose the backbone of those weights."
         )
-    scaling = None
-    if source.path is not None:
-        scaling = read_scaling(source.path)
+    scaling = None if source.path is None else read_scaling(source.path)
     sha256 = source.sha256 or arrays_sha256(loaded)
-    return LoadedPreset(
-        _settle(hub, record, loaded, image_size), sha256, scaling or record.preprocessing
-    )
+    return LoadedPreset(_settle(loaded, image_size), sha256, scaling or record.preprocessing)
+
+
+def hub_class(hub: Any, record: Backbone | TextBackbone, extra: str) -> Any:
+    """The class of KerasHub that a record names.
+
+    Raises:
+        WeightsError: this version of KerasHub does not have it.
+    """
+    found = getattr(hub.models, record.constructor, None)
+    if found is None:
+        raise WeightsError(
+            f"This version of KerasHub ({hub.__version__}) has no {record.constructor}, which "
+            f"{record.name} needs. Install it with: pip install --upgrade 'kerastl[{extra}]'"
+        )
+    return found
+
+
+def from_preset(
+    hub: Any, record: Backbone | TextBackbone, name: str, other_ways: str, **options: Any
+) -> Any:
+    """Loads the backbone of a record from a preset or a directory.
+
+    Raises:
+        WeightsError: it cannot be loaded, or is of another architecture.
+        MissingExtraError: what converts the weights is not installed.
+    """
+    try:
+        loaded = hub.models.Backbone.from_preset(name, **options)
+    except ImportError:
+        require("safetensors", extra="hub", purpose="Converting Hugging Face and timm weights")
+        raise
+    except Exception as error:
+        raise WeightsError(
+            f"KerasHub could not load {name!r} for {record.name}: {first_line(error)} {other_ways}"
+        ) from error
+    wanted = getattr(hub.models, record.constructor)
+    # Not isinstance: the encoder of one family may be a subclass of another's.
+    if type(loaded) is not wanted:
+        loaded = getattr(loaded, _TOWER, loaded)
+    if type(loaded) is not wanted:
+        raise WeightsError(
+            f"{name!r} holds a {type(loaded).__name__}, and {record.name} is a "
+            f"{record.constructor}. Choose the backbone of those weights."
+        )
+    _check_architecture(record, loaded, name)
+    return loaded
 
 
 def construct(
     hub: Any, record: Backbone, image_size: tuple[int, int], **arguments: Any
 ) -> keras.Model:
     """Builds the backbone of a record with random weights."""
-    kind = getattr(hub.models, record.constructor, None)
-    if kind is None:
-        raise WeightsError(
-            f"This version of KerasHub ({hub.__version__}) has no {record.constructor}, which "
-            f"{record.name} needs. Install it with: pip install --upgrade 'kerastl[hub]'"
-        )
-    settings = {**record.arguments, _shape_argument(kind): (*image_size, 3)}
-    if "position_embedding_shape" in inspect.signature(kind).parameters:
+    made = hub_class(hub, record, "hub")
+    settings = {**record.arguments, _shape_argument(made): (*image_size, 3)}
+    if _fits_positions(made):
         settings["position_embedding_shape"] = image_size
-    backbone = kind(**{**settings, **arguments})
+    backbone = made(**{**settings, **arguments})
     mend_saving(backbone)
     return backbone
 
 
-def _shape_argument(kind: Any) -> str:
-    parameters = inspect.signature(kind).parameters
+def _shape_argument(backbone: Any) -> str:
+    parameters = inspect.signature(backbone).parameters
     return "image_shape" if "image_shape" in parameters else "input_shape"
 
 
-def _from_preset(hub: Any, record: Backbone, name: str, image_size: tuple[int, int]) -> Any:
-    kind = getattr(hub.models, record.constructor)
-    # A tower has the one size that its weights have; the rest can be built at the size asked for.
-    options = {} if record.fixed_size else {_shape_argument(kind): (*image_size, 3)}
-    try:
-        loaded = hub.models.Backbone.from_preset(name, **options)
-    except ImportError as error:
-        raise require_safetensors(error) from error
-    except Exception as error:
-        raise WeightsError(
-            f"KerasHub could not load {name!r} for {record.name}: {first_line(error)} {OTHER_WAYS}"
-        ) from error
-    if not isinstance(loaded, kind):
-        loaded = getattr(loaded, _TOWER, loaded)
-    if not isinstance(loaded, kind):
-        raise WeightsError(
-            f"{name!r} holds a {type(loaded).__name__}, and {record.name} is a "
-            f"{record.constructor}. Choose the backbone of those weights."
-        )
-    return loaded
+def _fits_positions(backbone: Any) -> bool:
+    """Whether a class fits position embeddings to the size of the images."""
+    return "position_embedding_shape" in inspect.signature(backbone).parameters
 
 
-def require_safetensors(error: ImportError) -> Exception:
-    """The error for weights that KerasHub cannot convert for want of a package."""
-    try:
-        require("safetensors", extra="hub", purpose="Converting Hugging Face and timm weights")
-    except ImportError as missing:
-        return missing
-    return error
-
-
-def check_architecture(record: Backbone | TextBackbone, loaded: Any, name: str) -> None:
-    """Holds the settings of loaded weights against those of a record.
-
-    Raises:
-        WeightsError: they are of another architecture.
-    """
+def _check_architecture(record: Backbone | TextBackbone, loaded: Any, name: str) -> None:
+    """Raises WeightsError where loaded weights have other settings than a record."""
     config = loaded.get_config()
     for key, wanted in record.arguments.items():
         if _FREE.fullmatch(key):
@@ -176,22 +180,19 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _settle(hub: Any, record: Backbone, loaded: Any, image_size: tuple[int, int]) -> Any:
+def _settle(loaded: Any, image_size: tuple[int, int]) -> Any:
     """The same backbone with position embeddings of its own size.
 
     DINOv2 keeps the embeddings that it was trained with beside those it uses, and fits the
     latter anew from the former whenever a file is loaded: what fine-tuning made of them would
     be lost.
     """
-    kind = type(loaded)
-    if "position_embedding_shape" not in inspect.signature(kind).parameters:
+    if not _fits_positions(type(loaded)):
         return loaded
-    config = {
-        key: value
-        for key, value in loaded.get_config().items()
-        if key not in ("name", "trainable", "dtype")
-    }
-    own = kind(**{**config, "position_embedding_shape": image_size})
+    config = {**loaded.get_config(), "position_embedding_shape": image_size}
+    for key in ("name", "trainable", "dtype"):
+        config.pop(key, None)
+    own = type(loaded)(**config)
     used = loaded.embeddings.interpolated_position_embeddings
     for weight, value in zip(own.weights, loaded.weights, strict=True):
         same = tuple(weight.shape) == tuple(value.shape)
@@ -206,16 +207,13 @@ def mend_saving(model: keras.Model) -> None:
     KerasHub saves the position embeddings of a DINOv2 that training moved only where the sum of
     all changes has the right sign; where both sets of embeddings have one size, saving takes
     those in use. Of an EfficientNet it leaves out which blocks have no residual connection, so
-    that such a file cannot be loaded.
-
-    Args:
-        model: any model; nothing else within it is touched.
+    that such a file cannot be loaded. Nothing else within the model is touched.
     """
     for layer in model._flatten_layers():
-        kind = type(layer).__name__
-        if kind == "DINOV2Embedding":
+        name = type(layer).__name__
+        if name == "DINOV2Embedding":
             layer.save_own_variables = functools.partial(_save_positions, layer)
-        elif kind == "EfficientNetBackbone":
+        elif name == "EfficientNetBackbone":
             layer.get_config = functools.partial(_efficientnet_config, layer)
 
 
@@ -236,24 +234,11 @@ def _save_positions(layer: Any, store: Any) -> None:
     type(layer).save_own_variables(layer, store)
 
 
-def _from_file(
-    hub: Any, record: Backbone, source: WeightsSource, image_size: tuple[int, int]
-) -> LoadedPreset:
-    arguments: dict[str, Any] = {}
-    kind = getattr(hub.models, record.constructor)
-    if "position_embedding_shape" in inspect.signature(kind).parameters:
-        arguments["position_embedding_shape"] = (record.image_size, record.image_size)
-    backbone = construct(hub, record, image_size, **arguments)
-    sha256 = load_weights(backbone, source, backbone=record.name)
-    return LoadedPreset(_settle(hub, record, backbone, image_size), sha256, record.preprocessing)
-
-
 def read_scaling(folder: Path) -> Scaling | None:
     """How pixels are mapped, as a directory of weights says; None where it does not say.
 
-    Args:
-        folder: with ``image_converter.json`` (KerasHub), ``preprocessor_config.json`` (Hugging
-            Face) or a ``config.json`` of timm.
+    It is said in ``image_converter.json`` (KerasHub), ``preprocessor_config.json`` (Hugging Face)
+    or a ``config.json`` of timm.
 
     Raises:
         WeightsError: a file is damaged.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal
 
 from kerastl.text import TokenizerKind
@@ -152,3 +152,43 @@ class TextBackbone:
 def _protect_arguments(record: Backbone | TextBackbone) -> None:
     """Makes the arguments as unchangeable as the record itself."""
     object.__setattr__(record, "arguments", types.MappingProxyType(dict(record.arguments)))
+
+
+def family(
+    preprocessing: Preprocessing,
+    stage_pattern: str,
+    fine_tune_from: str,
+    licence: str,
+    paper: str,
+    **common: Any,
+) -> Callable[..., Backbone]:
+    """Makes the records of networks that differ in little more than their size.
+
+    The arguments are attributes of ``Backbone`` that a member has unless it says otherwise;
+    ``paper`` is a number on arXiv.
+    """
+
+    def member(
+        name: str,
+        constructor: str,
+        image_size: int,
+        features: int,
+        parameters: int,
+        arguments: Mapping[str, Any] = types.MappingProxyType({}),
+        **own: Any,
+    ) -> Backbone:
+        settled = {
+            "preprocessing": preprocessing,
+            "stage_pattern": stage_pattern,
+            "fine_tune_from": fine_tune_from,
+            "licence": licence,
+            "paper": ARXIV + paper,
+            "arguments": arguments,
+            **common,
+            **own,
+        }
+        return Backbone(
+            name, constructor, image_size, features=features, parameters=parameters, **settled
+        )
+
+    return member

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerastl.backbones.presets import check_architecture, require_safetensors
+from kerastl.backbones.presets import from_preset, hub_class
 from kerastl.backbones.record import TextBackbone
 from kerastl.backbones.text_families import FAMILIES
 from kerastl.backbones.text_layers import (
@@ -92,14 +92,12 @@ def build_text_backbone(
 
     Args:
         record: which one.
-        source: which weights: a KerasHub preset, a local KerasHub or Hugging Face directory,
-            ``"pkg:DISTRIBUTION/PATH"`` of such a directory, a weights file, ``"published"``, or
-            None for random weights.
+        source: which weights (see ``find_weights``).
         tokenizer: a tokenizer, a ``tokenizer.json``, or a directory that holds one. Random
             weights and weights files need it; directories and presets bring their own.
-        length: tokens a text, where the model is for one length alone; any length without it.
-        max_length: the most tokens that a text will have. An encoder without a mask (FNet) fills
-            all texts up to it, since what it gives depends on how many tokens there are.
+        length: tokens per text, where the model is for one length; any length without it.
+        max_length: maximum tokens per text. An encoder without a mask (FNet) fills all texts up
+            to it, since what it gives depends on how many tokens there are.
 
     Raises:
         WeightsError: the weights cannot be reached, or are of another architecture.
@@ -148,9 +146,8 @@ def flatten(
     Args:
         backbone: a text backbone of ``keras_hub``.
         pad_id: the id that the padding mask is made of.
-        length: tokens a text; any number without it.
-        fill_up_to: how many tokens texts are filled up to before anything else; None takes them
-            as they come.
+        length: tokens per text; any number without it.
+        fill_up_to: the number of tokens that texts are filled up to; None takes them as they come.
     """
     output = backbone.output
     if isinstance(output, dict):
@@ -222,31 +219,13 @@ def _fourier_encoder(layer: Any, shape: Any) -> FourierEncoder:
 def _load(
     hub: Any, record: TextBackbone, source: WeightsSource, name: str | None
 ) -> tuple[Any, str | None]:
-    kind = getattr(hub.models, record.constructor, None)
-    if kind is None:
-        raise WeightsError(
-            f"This version of KerasHub ({hub.__version__}) has no {record.constructor}, which "
-            f"{record.name} needs. Install it with: pip install --upgrade 'kerastl[text]'"
-        )
+    made = hub_class(hub, record, "text")
     if source.origin not in (IMAGENET, PRESET):
-        backbone = kind(**record.arguments)
+        backbone = made(**record.arguments)
         if source.origin == NONE:
             return backbone, None
         return backbone, load_weights(backbone, source, backbone=record.name)
-    try:
-        loaded = hub.models.Backbone.from_preset(name)
-    except ImportError as error:
-        raise require_safetensors(error) from error
-    except Exception as error:
-        raise WeightsError(
-            f"KerasHub could not load {name!r} for {record.name}: {first_line(error)} {_OTHER_WAYS}"
-        ) from error
-    if type(loaded) is not kind:
-        raise WeightsError(
-            f"{name!r} holds a {type(loaded).__name__}, and {record.name} is a "
-            f"{record.constructor}. Choose the backbone of those weights."
-        )
-    check_architecture(record, loaded, str(name))
+    loaded = from_preset(hub, record, str(name), _OTHER_WAYS)
     bad = [w.path for w in loaded.weights if not np.isfinite(np.asarray(w)).all()]
     if bad:
         raise WeightsError(f"The weights {name!r} hold NaN or infinity, first in {bad[0]}.")
@@ -264,15 +243,13 @@ def _find_tokenizer(
         return given
     if given is not None:
         path = Path(given).expanduser()
-        if path.is_dir():
-            return from_preset_dir(path)
-        return Tokenizer.from_file(path)
+        return from_preset_dir(path) if path.is_dir() else Tokenizer.from_file(path)
     if source.path is not None and source.path.is_dir():
         return from_preset_dir(source.path)
     if name is not None:
-        kind = getattr(hub.models, FAMILIES[record.constructor].tokenizer_class)
+        own = getattr(hub.models, FAMILIES[record.constructor].tokenizer_class)
         try:
-            return from_hub(kind.from_preset(name))
+            return from_hub(own.from_preset(name))
         except Exception as error:
             raise WeightsError(
                 f"KerasHub could not load the tokenizer of {name!r}: {first_line(error)}"

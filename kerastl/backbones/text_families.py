@@ -77,20 +77,7 @@ def family_record(
     pooling: TextPooling | None = None,
     pad_id: int | None = None,
 ) -> TextBackbone:
-    """The record of a member of a family (see ``TextBackbone``), with what the family settles.
-
-    Args:
-        family: which one.
-        name: of the record.
-        arguments: of the constructor.
-        parameters: number of weights of the encoder; 0 where it is not known.
-        licence: SPDX identifier.
-        paper: where it was published.
-        max_length: the most tokens that a text may have.
-        preset: KerasHub's name of the weights.
-        pooling: where it is not the family's.
-        pad_id: where it is not the family's.
-    """
+    """The record of a member of a family (see ``TextBackbone``), with what the family settles."""
     # KerasHub's ELECTRA has a name of its own for it.
     size = arguments.get("vocabulary_size", arguments.get("vocab_size"))
     return TextBackbone(

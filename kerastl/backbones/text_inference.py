@@ -53,9 +53,6 @@ def resolve_text_backbone(
 def infer_text_backbone(source: WeightsSource) -> TextBackbone:
     """The record of what a directory holds: a named one of the same architecture, or a new one.
 
-    Args:
-        source: of a local directory.
-
     Raises:
         WeightsError: it is of no architecture that is known.
     """
@@ -92,9 +89,9 @@ def _architecture(folder: Path, settings: Mapping[str, Any]) -> tuple[Family, di
     for family in FAMILIES.values():
         if settings.get("model_type") == family.model_type and family.model_type in _CONVERTED:
             return family, _CONVERTED[family.model_type](settings)
-    kind = settings.get("class_name") or settings.get("model_type") or "of no named kind"
+    named = settings.get("class_name") or settings.get("model_type") or "without a name"
     raise WeightsError(
-        f"{folder / _SETTINGS} is of the architecture {kind!r}, which is not known here. KerasHub "
+        f"{folder / _SETTINGS} is of the architecture {named!r}, which is not known here. KerasHub "
         f"presets can be of: {', '.join(FAMILIES)}; Hugging Face directories of: "
         f"{', '.join(_CONVERTED)}."
     )

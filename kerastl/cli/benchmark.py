@@ -9,9 +9,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+import kerastl
 from kerastl.cli import output
 from kerastl.cli.modules import import_all
-from kerastl.cli.options import DATA, IMPORTS, SPLIT, Trusted, command, data_options, row
+from kerastl.cli.options import DATA, IMPORTS, SPLIT, Trusted, command, data_options, row, text
 
 
 def _benchmark(**values: Any) -> None:
@@ -20,23 +21,20 @@ def _benchmark(**values: Any) -> None:
     def work() -> dict[str, Any]:
         from kerastl.bundles import benchmark as run
         from kerastl.bundles.benchmarking import as_markdown
-        from kerastl.errors import ConfigurationError
         from kerastl.files import atomic_file
 
         if markdown is not None and not markdown.resolve().parent.is_dir():
-            raise ConfigurationError(
+            raise kerastl.ConfigurationError(
                 f"--markdown {markdown}: there is no folder {markdown.resolve().parent}."
             )
         import_all(values["imports"])
-        console = Console(stderr=True, highlight=False, soft_wrap=True)
+        options = {} if data is None else data_options(values)
+        options |= {name: values[name] for name in ("split", "threads", "trusted")}
         result = run(
             values["bundle"],
             data,
-            **({} if data is None else data_options(values)),
-            split=values["split"],
-            threads=values["threads"],
-            trusted=values["trusted"],
-            progress=lambda line: console.print(line, markup=False),
+            **options,
+            progress=output.say,
         )
         if markdown is not None:
             with atomic_file(markdown) as temporary:
@@ -51,7 +49,7 @@ benchmark = command(
     doc="Measure each file of a bundle on this machine, in a process of its own.",
     arguments={"bundle": Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle.")]},
     rows=[
-        ("data", row(str | None, None, "Labelled data, as for fit: adds the task's metric.")),
+        ("data", text("Labelled data, as for fit: adds the task's metric.")),
         ("split", SPLIT),
         *DATA.items(),
         ("threads", row(int | None, None, "Threads of the runtimes; default: one for each core.")),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 import kerastl
 from kerastl.cli import output
@@ -17,6 +18,7 @@ from kerastl.cli.options import DATA, FIT, IMPORTS, command, data_options
 from kerastl.cli.plans import make_plan, stage_of
 
 CACHE: dict[str, str | bool] = {"always": True, "never": False}
+_SHOWN_RATES = 12
 fit_app = typer.Typer(no_args_is_help=True, help="Train a model.")
 
 Values = Mapping[str, Any]
@@ -41,12 +43,7 @@ _VECTORS = ("epochs", "learning_rate", "train_from", "dimensions")
 
 
 def _fit(make: Callable[[Values], Any], values: Values) -> None:
-    """Trains, or finds a learning rate.
-
-    Args:
-        make: the recipe that options describe.
-        values: of the command's options.
-    """
+    """Trains the recipe that options describe, or finds a learning rate for it."""
     data, out = values["data"], values["out"]
     searching = values["find_learning_rate"]
 
@@ -64,16 +61,15 @@ def _fit(make: Callable[[Values], Any], values: Values) -> None:
         if searching:
             found = recipe.find_learning_rate(data, validation, **options)
             return dataclasses.asdict(found)
-        model = recipe.fit(
-            data,
-            validation,
-            out=out,
-            resume=values["resume"],
-            overwrite=values["overwrite"],
-            tensorboard=values["tensorboard"],
-            **options,
-        )
-        return _result_of(model, out)
+        options |= {name: values[name] for name in ("resume", "overwrite", "tensorboard")}
+        model = recipe.fit(data, validation, out=out, **options)
+        phases = [{k: v for k, v in phase.items() if k != "history"} for phase in model.history]
+        return {
+            "run": str(out),
+            "classes": list(model.class_names),
+            "phases": phases,
+            "metrics": dict(model.metrics),
+        }
 
     show = _show_rates if searching else _show_run
     output.run(work, show, as_json=values["as_json"], on_interrupt=output.RESUME)
@@ -94,9 +90,8 @@ def _recipe_of(name: str, values: Values) -> Any:
         augment = kerastl.Augment(views=values["views"], flip=values["flip"])
         given["augment"] = augment if values["augment"] else None
     if values.get("output"):
-        given["outputs"] = dict(
-            _pair(item, "--output", "count=regression") for item in values["output"]
-        )
+        pairs = (_pair(item, "--output", "count=regression") for item in values["output"])
+        given["outputs"] = dict(pairs)
     if values.get("loss_weights"):
         given["loss_weights"] = _loss_weights(values["loss_weights"])
     given.pop("plan", None)
@@ -169,7 +164,7 @@ def _add(name: str, make: Callable[[Values], Any], doc: str, *rows: str, **defau
 
 _add(
     "image",
-    lambda values: _recipe_of("ImageClassification", values),
+    functools.partial(_recipe_of, "ImageClassification"),
     "Train on labelled images: a class, several labels or a number for each.",
     *("backbone", "weights", *_IMAGES, *_CLASSES, *_PLAN, *_HEAD),
     backbone="mobilenet_v2",
@@ -178,7 +173,7 @@ _add(
 )
 _add(
     "text",
-    lambda values: _recipe_of("TextClassification", values),
+    functools.partial(_recipe_of, "TextClassification"),
     "Train on labelled texts: a class, several labels or a number for each.",
     *("backbone", "weights", *_TEXTS, *_CLASSES, *_PLAN, *_HEAD),
     backbone="minilm_l6",
@@ -187,7 +182,7 @@ _add(
 )
 _add(
     "embedding",
-    lambda values: _recipe_of("TextEmbedding", values),
+    functools.partial(_recipe_of, "TextEmbedding"),
     "Train vectors of texts, so that those of one class lie together.",
     *("backbone", "weights", *_TEXTS, *_VECTORS),
     backbone="minilm_l6",
@@ -195,35 +190,29 @@ _add(
 )
 _add(
     "image-embedding",
-    lambda values: _recipe_of("ImageEmbedding", values),
+    functools.partial(_recipe_of, "ImageEmbedding"),
     "Train vectors of images, so that those of one class lie together.",
     *("backbone", "weights", *_IMAGES, "pooling", *_VECTORS),
     backbone="mobilenet_v2",
     weights="imagenet",
 )
-_add(
-    "custom",
-    _own_recipe,
-    "Train a recipe that a Python module of your own holds.",
-    "recipe",
-)
-
-
-def _result_of(model: Any, out: Path) -> dict[str, Any]:
-    """What ``fit`` prints with ``--json``."""
-    return {
-        "run": str(out),
-        "classes": list(model.class_names),
-        "phases": [
-            {key: value for key, value in phase.items() if key != "history"}
-            for phase in model.history
-        ],
-        "metrics": dict(model.metrics),
-    }
+_add("custom", _own_recipe, "Train a recipe that a Python module of your own holds.", "recipe")
 
 
 def _show_run(result: dict[str, Any], console: Console) -> None:
-    console.print(output.phases_table(result))
+    # Runs of version 0.1.0 do not say by what they compared epochs.
+    score = next((phase["score"] for phase in result["phases"] if "score" in phase), "accuracy")
+    heading = f"val {score.replace('_', ' ')}"
+    table = Table("phase", "trains", "epochs", "seconds", heading, title="Phases")
+    for phase in result["phases"]:
+        table.add_row(
+            phase["name"],
+            f"{phase['trainable_parameters']:,} parameters",
+            str(phase["epochs"]),
+            f"{phase['seconds']:.1f}",
+            "-" if phase.get(score) is None else f"{phase[score]:.3f}",
+        )
+    console.print(table)
     metrics = result["metrics"]
     if "accuracy_low" in metrics:
         console.print(
@@ -242,7 +231,11 @@ def _show_run(result: dict[str, Any], console: Console) -> None:
 
 
 def _show_rates(result: dict[str, Any], console: Console) -> None:
-    console.print(output.rates_table(result))
+    table = Table("learning rate", "loss, smoothed", title="Learning-rate range test")
+    pairs = list(zip(result["rates"], result["losses"], strict=True))
+    for rate, loss in pairs[:: max(1, -(-len(pairs) // _SHOWN_RATES))]:
+        table.add_row(f"{rate:.1e}", f"{loss:.4f}")
+    console.print(table)
     if result["suggestion"] is None:
         console.print("The loss never fell: there is no rate to suggest.")
     else:

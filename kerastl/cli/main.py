@@ -125,12 +125,10 @@ def export(
         from kerastl.bundles import LiteRTOptions
 
         import_all(imports)
-        console = Console(stderr=True, highlight=False, soft_wrap=True)
         gate = kerastl.Gate()
         if label_agreement is not None:
             gate = kerastl.Gate(quantized_label_agreement=label_agreement)
-        trained = kerastl.load(run)
-        bundle = trained.export(
+        bundle = kerastl.load(run).export(
             out,
             formats=_names(formats),
             quantize=_names(quantize),
@@ -138,7 +136,7 @@ def export(
             litert=LiteRTOptions(batch=1 if batch_one else None, float_input=float_input),
             any_size=any_size,
             overwrite=overwrite,
-            progress=lambda line: console.print(line, markup=False),
+            progress=output.say,
         )
         return dict(bundle.as_dict())
 

@@ -12,11 +12,7 @@ from kerastl.errors import ConfigurationError
 
 
 def import_all(names: Iterable[str] | None) -> None:
-    """Runs modules, which may register inputs and outputs.
-
-    Raises:
-        ConfigurationError: one of them cannot be imported.
-    """
+    """Runs modules, which may register inputs and outputs."""
     for name in names or ():
         import_module(name)
 
@@ -28,20 +24,16 @@ def import_module(name: str) -> Any:
         ConfigurationError: it cannot be imported.
     """
     path = Path(name)
-    try:
-        if path.suffix != ".py":
-            _search(Path.cwd())
-            return importlib.import_module(name)
+    folder, module = Path.cwd(), name
+    if path.suffix == ".py":
         # The worker that proves an export imports it by this name too.
-        _search(path.resolve().parent)
-        return importlib.import_module(path.stem)
-    except ImportError as error:
-        raise ConfigurationError(f"The module {name!r} cannot be imported: {error}.") from error
-
-
-def _search(folder: Path) -> None:
+        folder, module = path.resolve().parent, path.stem
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise ConfigurationError(f"The module {name!r} cannot be imported: {error}.") from error
 
 
 def find(text: str) -> Any:

@@ -15,9 +15,14 @@ Row = tuple[Any, Any]
 """A type with its help, and a default."""
 
 
-def row(kind: Any, default: Any, help: str, *names: str, **settings: Any) -> Row:
+def row(type_: Any, default: Any, help: str, *names: str, **settings: Any) -> Row:
     """A row: the type, the default, the help, and names other than the parameter's own."""
-    return Annotated[kind, typer.Option(*names, help=help, **settings)], default
+    return Annotated[type_, typer.Option(*names, help=help, **settings)], default
+
+
+def text(help: str, *names: str) -> Row:
+    """A row of a text that may be left out."""
+    return row(str | None, None, help, *names)
 
 
 # What Typer reads of a type in an annotation that is a string is looked up here.
@@ -34,25 +39,19 @@ DATA: dict[str, Row] = {
         "Column of labels in a table; several with commas for a column of 0 and 1 for each class; "
         "of several outputs NAME=COLUMN, once for each. Default: label, or the outputs' names.",
     ),
-    "column": row(
-        str | None,
-        None,
+    "column": text(
         "Column of the examples in a table, or its number from 0 without heading. Default: image "
         "or text.",
         "--column",
         "--image-column",
         "--text-column",
     ),
-    "group_column": row(
-        str | None, None, "Column whose groups are never divided between training and validation."
-    ),
-    "separator": row(
-        str | None, None, "What divides the names in a column of several labels; default: a comma."
-    ),
-    "encoding": row(str | None, None, "Of tables and text files; default: found."),
+    "group_column": text("Column whose groups are never divided between training and validation."),
+    "separator": text("What divides the names in a column of several labels; default: a comma."),
+    "encoding": text("Of tables and text files; default: found."),
     "on_error": row(str, "warn", "Unreadable examples: 'warn' skips them, 'raise' fails."),
 }
-SPLIT: Row = row(str | None, None, "Part of a divided folder: train, validation or test.")
+SPLIT: Row = text("Part of a divided folder: train, validation or test.")
 Imports = Annotated[
     list[str] | None,
     typer.Option(
@@ -68,39 +67,29 @@ FIT: dict[str, Row] = {
     "backbone": row(str, None, "Name, or NAME@WEIGHTS; of texts also a directory."),
     "weights": row(str, None, "imagenet or published, a path, pkg:DISTRIBUTION/PATH, or none."),
     "kind": row(
-        str,
-        "single_label",
-        "What the labels are: single_label, multi_label or regression.",
+        str, "single_label", "What the labels are: single_label, multi_label or regression."
     ),
     "output": row(
         list[str] | None,
         None,
         "One of several outputs that are learned together, as NAME=KIND; once for each.",
     ),
-    "loss_weights": row(
-        str | None, None, "Of several outputs: NAME=WEIGHT with commas, or uncertainty: learned."
-    ),
-    "class_weight": row(str | None, None, "'balanced' weighs rare classes up."),
+    "loss_weights": text("Of several outputs: NAME=WEIGHT with commas, or uncertainty: learned."),
+    "class_weight": text("'balanced' weighs rare classes up."),
     "plan": row(
         PlanName,
         PlanName.TWO_PHASE,
         "full trains all weights, from scratch where they are random; lp-ft after a linear probe; "
         "gradual unfreezes stage by stage.",
     ),
-    "epochs": row(str | None, None, "Epochs of the phases, as in 20,15 (or one number)."),
-    "learning_rate": row(
-        str | None, None, "Learning rates of the phases, as in 1e-3,3e-4 (or one number)."
-    ),
-    "train_from": row(
-        str | None, None, "Stage from which two-phase fine-tunes, as block_13 or -2."
-    ),
+    "epochs": text("Epochs of the phases, as in 20,15 (or one number)."),
+    "learning_rate": text("Learning rates of the phases, as in 1e-3,3e-4 (or one number)."),
+    "train_from": text("Stage from which two-phase fine-tunes, as block_13 or -2."),
     "hidden": row(int | None, None, "Units of a hidden layer in the head."),
     "dropout": row(float, None, "Dropout of the head."),
     "seed": row(int, 0, "Seed of all that is random."),
     "batch_size": row(int, 32, "Examples per step."),
-    "validation": row(
-        str | None, None, "Validation data, or the fraction held back; default: val/, or 0.2."
-    ),
+    "validation": text("Validation data, or the fraction held back; default: val/, or 0.2."),
     "cache": row(
         str,
         "auto",
@@ -123,13 +112,11 @@ FIT: dict[str, Row] = {
     "flip": row(bool, True, "Mirror images too; switch off for digits and letters."),
     "views": row(int, 8, "How many variations of each image."),
     # Of texts.
-    "tokenizer": row(str | None, None, "Directory of a tokenizer, for random weights."),
+    "tokenizer": text("Directory of a tokenizer, for random weights."),
     "max_length": row(int, 128, "Maximum tokens per text; longer ones are cut."),
-    "pooling": row(
-        str | None,
-        None,
+    "pooling": text(
         "How features become a vector: of images avg or max, of texts mean, class_token, max or "
-        "attention; default: the backbone's own.",
+        "attention; default: the backbone's own."
     ),
     # Of embeddings.
     "dimensions": row(int | None, None, "Of the vectors; default: those of the backbone."),
@@ -152,23 +139,21 @@ def command(
 ) -> Callable[..., None]:
     """A function whose signature Typer reads, put together from rows.
 
-    Args:
-        run: is called with all values by keyword.
-        doc: the command's help.
-        arguments: annotated types of what comes first.
-        rows: the options by name, in their order; ``--json`` comes last.
-        defaults: in place of those of the rows.
+    It calls ``run`` with all values by keyword. ``arguments`` come first, then the rows in their
+    order, and ``--json`` last; ``defaults`` stand in place of those of the rows.
     """
-    only = inspect.Parameter.KEYWORD_ONLY
-    given = defaults or {}
-    parameters = [
-        inspect.Parameter(name, only, annotation=annotation)
-        for name, annotation in arguments.items()
-    ]
-    for name, (annotation, default) in (*rows, ("as_json", (Json, False))):
-        value = given.get(name, default)
-        value = inspect.Parameter.empty if value is ... else value
-        parameters.append(inspect.Parameter(name, only, annotation=annotation, default=value))
+    given = [(name, (annotation, ...)) for name, annotation in arguments.items()]
+    parameters = []
+    for name, (annotation, default) in (*given, *rows, ("as_json", (Json, False))):
+        value = (defaults or {}).get(name, default)
+        parameters.append(
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                annotation=annotation,
+                default=inspect.Parameter.empty if value is ... else value,
+            )
+        )
 
     def composed(**values: Any) -> None:
         run(**values)
@@ -180,18 +165,18 @@ def command(
 
 
 def data_options(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of loading out of what was given; what was not is left to the loader.
-
-    Args:
-        values: of a command, by the names of ``DATA``; others are passed over.
-    """
-    options: dict[str, Any] = {}
-    for name in ("column", "group_column"):
-        if values.get(name) is not None:
-            options[name] = _column(values[name])
-    for name, option in (("encoding", "encoding"), ("separator", "label_separator")):
-        if values.get(name) is not None:
-            options[option] = values[name]
+    """Options of loading out of what was given; what was not is left to the loader."""
+    readers: dict[str, tuple[str, Callable[[str], Any]]] = {
+        "column": ("column", _column),
+        "group_column": ("group_column", _column),
+        "encoding": ("encoding", str),
+        "separator": ("label_separator", str),
+    }
+    options: dict[str, Any] = {
+        option: read(values[name])
+        for name, (option, read) in readers.items()
+        if values.get(name) is not None
+    }
     if values.get("on_error", "warn") != "warn":
         options["on_error"] = values["on_error"]
     columns = values.get("label_column")

@@ -25,14 +25,16 @@ PARITY_FAILED = 3
 INTERRUPTED = 130
 
 
+def say(line: str) -> None:
+    """Prints a line as it is to standard error."""
+    Console(stderr=True, highlight=False, soft_wrap=True).print(line, markup=False)
+
+
 @contextlib.contextmanager
 def standard_output_kept() -> Iterator[Callable[[str], None]]:
-    """Keeps standard output for the result alone.
+    """Keeps standard output for the result alone; yields a function that writes a line to it.
 
     Whatever libraries print meanwhile, from C too, goes to standard error.
-
-    Yields:
-        A function that writes a line to the real standard output.
     """
     sys.stdout.flush()
     try:
@@ -64,11 +66,7 @@ def run(
 ) -> None:
     """Runs a command's work, prints its result, and turns errors into exit codes.
 
-    Args:
-        work: does the work and returns what ``--json`` prints.
-        show: prints the same for a person.
-        as_json: print one JSON object and nothing else on standard output.
-        on_interrupt: what to say after Ctrl-C.
+    ``work`` returns what ``--json`` prints, and ``show`` prints the same for a person.
 
     Raises:
         typer.Exit: with 2 (bad input), 3 (parity) or 130 (interrupted).
@@ -88,16 +86,12 @@ def run(
                 errors.print(artifacts_table(result))
             errors.print(f"[bold red]error:[/] {_escape(error)}")
             raise typer.Exit(PARITY_FAILED) from None
-        except KerastlError as error:
-            errors.print(f"[bold red]error:[/] {_escape(error)}")
-            raise typer.Exit(BAD_INPUT) from None
-        except OSError as error:
-            # A full disk, a folder that is not the user's, a name that is too long.
+        # An OSError is a full disk, a folder that is not the user's, a name that is too long.
+        except (KerastlError, OSError) as error:
             errors.print(f"[bold red]error:[/] {_escape(error)}")
             raise typer.Exit(BAD_INPUT) from None
         except KeyboardInterrupt:
-            more = f" {on_interrupt}" if on_interrupt else ""
-            errors.print(f"Interrupted.{more}")
+            errors.print(f"Interrupted. {on_interrupt}".rstrip())
             raise typer.Exit(INTERRUPTED) from None
         if as_json:
             write(json.dumps(result, ensure_ascii=False))
@@ -149,33 +143,6 @@ def _escape(value: Any) -> str:
     return str(value).replace("[", r"\[")
 
 
-def phases_table(result: dict[str, Any]) -> Table:
-    """The phases of a run."""
-    # Runs of version 0.1.0 do not say by what they compared epochs.
-    score = next((phase["score"] for phase in result["phases"] if "score" in phase), "accuracy")
-    heading = f"val {score.replace('_', ' ')}"
-    table = Table("phase", "trains", "epochs", "seconds", heading, title="Phases")
-    for phase in result["phases"]:
-        found = "-" if phase.get(score) is None else f"{phase[score]:.3f}"
-        table.add_row(
-            phase["name"],
-            f"{phase['trainable_parameters']:,} parameters",
-            str(phase["epochs"]),
-            f"{phase['seconds']:.1f}",
-            found,
-        )
-    return table
-
-
-def rates_table(result: dict[str, Any], rows: int = 12) -> Table:
-    """The losses of a learning-rate range test, at some of its rates."""
-    table = Table("learning rate", "loss, smoothed", title="Learning-rate range test")
-    pairs = list(zip(result["rates"], result["losses"], strict=True))
-    for rate, loss in pairs[:: max(1, -(-len(pairs) // rows))]:
-        table.add_row(f"{rate:.1e}", f"{loss:.4f}")
-    return table
-
-
 def artifacts_table(result: dict[str, Any]) -> Table:
     """The artifacts of a bundle and how they compare with the model."""
     examples = max((artifact["n"] for artifact in result["artifacts"]), default=0)
@@ -189,17 +156,13 @@ def artifacts_table(result: dict[str, Any]) -> Table:
             "-" if artifact["max_abs_diff"] is None else f"{artifact['max_abs_diff']:.1e}",
             f"{artifact['label_agreement']:.1%}",
             "-" if artifact.get("accuracy") is None else f"{artifact['accuracy']:.3f}",
-            _layers(artifact),
+            # How many layers of a quantised artifact stayed in float.
+            str(len(artifact.get("float_layers", ())) or "-")
+            if artifact["quantization"]
+            else "all",
             "[green]passed[/]" if artifact["passed"] else "[red]failed[/]",
         )
     return table
-
-
-def _layers(artifact: dict[str, Any]) -> str:
-    """How many layers of a quantised artifact stayed in float."""
-    if artifact["quantization"] is None:
-        return "all"
-    return str(len(artifact.get("float_layers", ())) or "-")
 
 
 def float_layers_lines(result: dict[str, Any]) -> list[str]:

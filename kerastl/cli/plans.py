@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import kerastl
@@ -19,12 +19,20 @@ class PlanName(enum.StrEnum):
     FULL = "full"
 
 
-def make_plan(recipe: Any, values: Mapping[str, Any]) -> Any:
-    """The plan that options describe.
+_RATES = ("head_learning_rate", "learning_rate")
+_PROBE_RATES = ("probe_learning_rate", "learning_rate")
+# The function that makes a plan, and what it calls the epochs and the rates of its phases.
+_PLANS: dict[PlanName, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
+    PlanName.TWO_PHASE: ("two_phase", ("head_epochs", "fine_tune_epochs"), _RATES),
+    PlanName.HEAD_ONLY: ("head_only", ("epochs",), ("learning_rate",)),
+    PlanName.GRADUAL: ("gradual", ("head_epochs", "epochs"), _RATES),
+    PlanName.LP_FT: ("lp_ft", ("probe_epochs", "epochs"), _PROBE_RATES),
+    PlanName.FULL: ("full", ("epochs",), ("learning_rate",)),
+}
 
-    Args:
-        recipe: whose settings stand where an option is not given.
-        values: of the options ``plan``, ``epochs``, ``learning_rate`` and ``train_from``.
+
+def make_plan(recipe: Any, values: Mapping[str, Any]) -> Any:
+    """The plan that options describe; the recipe's settings stand where one is not given.
 
     Raises:
         ConfigurationError: a text that cannot be read, or an option of another plan.
@@ -45,30 +53,14 @@ def make_plan(recipe: Any, values: Mapping[str, Any]) -> Any:
         if name is not PlanName.TWO_PHASE:
             raise kerastl.ConfigurationError("--train-from goes with --plan two-phase alone.")
         settings["train_from"] = stage_of(values["train_from"])
-    function, keys = _plan_of(name)
+    function, *keys = _PLANS[name]
     if name is PlanName.FULL:
         usual = [usual[0][1:], usual[1][1:]]
         settings["batch_norm"] = recipe.is_random
     for given, defaults, names in zip((counts, rates), usual, keys, strict=True):
         chosen = [*given, *defaults[len(given) :]][: len(names)]
         settings |= {k: v for k, v in zip(names, chosen, strict=False) if v is not None}
-    return function(**settings)
-
-
-def _plan_of(name: PlanName) -> tuple[Callable[..., Any], tuple[tuple[str, ...], ...]]:
-    """The function that makes a plan, and what it calls the epochs and rates of its phases."""
-    one = (("epochs",), ("learning_rate",))
-    if name is PlanName.HEAD_ONLY:
-        return kerastl.head_only, one
-    if name is PlanName.FULL:
-        return kerastl.full, one
-    if name is PlanName.LP_FT:
-        keys = (("probe_epochs", "epochs"), ("probe_learning_rate", "learning_rate"))
-        return kerastl.lp_ft, keys
-    rates = ("head_learning_rate", "learning_rate")
-    if name is PlanName.GRADUAL:
-        return kerastl.gradual, (("head_epochs", "epochs"), rates)
-    return kerastl.two_phase, (("head_epochs", "fine_tune_epochs"), rates)
+    return getattr(kerastl, function)(**settings)
 
 
 def stage_of(text: str) -> str | int:
@@ -77,11 +69,11 @@ def stage_of(text: str) -> str | int:
     return -int(number) if text != number and number.isdigit() else text
 
 
-def _numbers(text: str | None, kind: type, option: str, most: int) -> list[Any]:
+def _numbers(text: str | None, number: type, option: str, most: int) -> list[Any]:
     if text is None:
         return []
     try:
-        values = [kind(part) for part in text.split(",")]
+        values = [number(part) for part in text.split(",")]
     except ValueError:
         values = []
     if not 1 <= len(values) <= most:

@@ -34,18 +34,13 @@ def predict(
         import_all(imports)
         given = [*(inputs or ()), *(_lines(lines) if lines is not None else ())]
         if not given:
-            from kerastl.errors import ConfigurationError
-
-            raise ConfigurationError(
+            raise kerastl.ConfigurationError(
                 "There is nothing to predict: give files or texts, or --lines."
             )
         task, answers = _answers(model, given, trusted)
         shown.extend(task.line(answer) for answer in answers)
-        return {
-            "predictions": [
-                {"input": item, **answer} for item, answer in zip(given, answers, strict=True)
-            ]
-        }
+        pairs = zip(given, answers, strict=True)
+        return {"predictions": [{"input": item, **answer} for item, answer in pairs]}
 
     def show(result: dict[str, Any], console: Console) -> None:
         for row, line in zip(result["predictions"], shown, strict=True):
@@ -55,13 +50,12 @@ def predict(
 
 
 def _lines(path: Path) -> list[str]:
-    from kerastl.errors import ConfigurationError
-
     try:
         # Not splitlines(), which ends a line at characters that a text may hold.
         found = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"--lines {path} cannot be read as UTF-8: {error}") from error
+        message = f"--lines {path} cannot be read as UTF-8: {error}"
+        raise kerastl.ConfigurationError(message) from error
     return found[:-1] if found[-1] == "" else found
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -72,12 +73,8 @@ class Cut:
     @property
     def values(self) -> int | None:
         """How many numbers one example has at this cut; None where the shape is not fixed."""
-        count = 0
-        for tensor in self.tensors:
-            if None in tensor.shape[1:]:
-                return None
-            count += math.prod(tensor.shape[1:])
-        return count
+        shapes = [tensor.shape[1:] for tensor in self.tensors]
+        return None if any(None in shape for shape in shapes) else sum(map(math.prod, shapes))
 
     @property
     def is_sequence(self) -> bool:
@@ -86,11 +83,6 @@ class Cut:
             len(tensor.shape) in (2, 3) and tensor.shape[1] is None and None not in tensor.shape[2:]
             for tensor in self.tensors
         )
-
-    @property
-    def values_per_position(self) -> int:
-        """How many numbers each position of a sequence has."""
-        return sum(self._sizes())
 
     def _sizes(self) -> list[int]:
         if self.is_sequence:
@@ -117,13 +109,8 @@ def inline(model: keras.Model) -> keras.Model:
     """Returns the same network with every nested Functional model laid open.
 
     The result shares all layers, and so all weights, with ``model``. A base that was called
-    inside a larger model hides its graph in one operation, and can be cut only after this.
-
-    Args:
-        model: a Functional or built Sequential model.
-
-    Returns:
-        A Functional model without nested Functional models; ``model`` itself where it has none.
+    inside a larger model hides its graph in one operation, and can be cut only after this. A model
+    without nested ones is returned as it is.
 
     Raises:
         GraphError: the model is neither Functional nor a built Sequential.
@@ -137,12 +124,10 @@ def inline(model: keras.Model) -> keras.Model:
         require_functional(model)
         if not any(_is_graph(layer) for layer in model.layers):
             return model
-    inputs = [
-        keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name)
-        for tensor in model.inputs
-    ]
-    outputs = _call_inlined(model, inputs if len(inputs) > 1 else inputs[0])
-    return keras.Model(inputs if len(inputs) > 1 else inputs[0], outputs, name=model.name)
+    known = fresh_inputs(model)
+    inputs = [known[id(tensor)] for tensor in model.inputs]
+    outputs = _call_inlined(model, _one_or_all(inputs))
+    return keras.Model(_one_or_all(inputs), outputs, name=model.name)
 
 
 def _is_graph(layer: Any) -> bool:
@@ -160,22 +145,41 @@ def _call_inlined(layer: Any, *args: Any, **kwargs: Any) -> Any:
         for inner in layer.layers:
             output = _call_inlined(inner, output)
         return output
-    known = {
-        id(old): new for old, new in zip(layer.inputs, keras.tree.flatten(args[0]), strict=True)
+    known = dict(zip(map(id, layer.inputs), keras.tree.flatten(args[0]), strict=True))
+    replay(nodes_of(layer), known)
+    return outputs_of(layer, known)
+
+
+def fresh_inputs(model: keras.Model) -> dict[int, Any]:
+    """New inputs like those of a model, by the ids of its own."""
+    return {
+        id(tensor): keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name)
+        for tensor in model.inputs
     }
-    for node in nodes_of(layer):
-        if not node.input_tensors:
-            continue
-        call_again(node, known)
-    outputs = [known[id(tensor)] for tensor in layer.outputs]
-    return outputs if len(outputs) > 1 else outputs[0]
 
 
-def call_again(node: Any, known: dict[int, Any]) -> None:
-    """Calls a node's operation on other tensors: ``known`` maps the old ones' ids to the new."""
-    arguments, keywords = node.arguments.fill_in(known)
-    made = _call_inlined(node.operation, *arguments, **keywords)
-    known |= {id(old): new for old, new in zip(node.outputs, keras.tree.flatten(made), strict=True)}
+def replay(
+    nodes: Iterable[Any], known: dict[int, Any], call: Callable[..., Any] = _call_inlined
+) -> None:
+    """Calls the operations of nodes, in running order, again on other tensors.
+
+    ``known`` maps the ids of the old tensors to the new ones, and gets what the operations give.
+    Inputs, and nodes whose outputs are known already, are left out.
+    """
+    for node in nodes:
+        if node.input_tensors and any(id(tensor) not in known for tensor in node.outputs):
+            arguments, keywords = node.arguments.fill_in(known)
+            made = keras.tree.flatten(call(node.operation, *arguments, **keywords))
+            known |= zip(map(id, node.outputs), made, strict=True)
+
+
+def outputs_of(model: keras.Model, known: Mapping[int, Any]) -> Any:
+    """What has taken the place of a model's outputs: one tensor, or a list of several."""
+    return _one_or_all([known[id(tensor)] for tensor in model.outputs])
+
+
+def _one_or_all(tensors: list[Any]) -> Any:
+    return tensors if len(tensors) > 1 else tensors[0]
 
 
 def operations(model: keras.Model) -> list[Any]:
@@ -196,11 +200,8 @@ def find_cuts(model: keras.Model, tensors: int = 1) -> tuple[Cut, ...]:
     One sweep in running order keeps the set of tensors that are still needed. Where that set
     holds a single tensor, nothing else passes from the part before it to the part after it.
     All inputs are needed from the start, so that no cut is found before the last of several
-    inputs has been consumed, unless the cut may carry them along.
-
-    Args:
-        model: a Functional model; nested models count as one operation (see ``inline``).
-        tensors: how many tensors a cut may have, at most.
+    inputs has been consumed, unless the cut, of up to so many tensors, may carry them along.
+    Nested models count as one operation (see ``inline``).
 
     Returns:
         The cuts from the input to the output, the input tensor of a single-input model first
@@ -220,21 +221,16 @@ def find_cuts(model: keras.Model, tensors: int = 1) -> tuple[Cut, ...]:
 def _sweep(model: keras.Model) -> Iterator[tuple[Any, tuple[Any, ...]]]:
     """Every node in running order, with the tensors that are needed after it."""
     nodes = nodes_of(model)
-    waiting: dict[int, int] = {}
-    for node in nodes:
-        for tensor in node.input_tensors:
-            waiting[id(tensor)] = waiting.get(id(tensor), 0) + 1
-    for tensor in model.outputs:
-        waiting[id(tensor)] = waiting.get(id(tensor), 0) + 1
-
-    needed = {id(tensor): tensor for tensor in model.inputs if waiting.get(id(tensor))}
+    used = [*(tensor for node in nodes for tensor in node.input_tensors), *model.outputs]
+    waiting = collections.Counter(map(id, used))
+    needed = {id(tensor): tensor for tensor in model.inputs if waiting[id(tensor)]}
     for node in nodes:
         for tensor in node.input_tensors:
             waiting[id(tensor)] -= 1
             if waiting[id(tensor)] == 0:
                 needed.pop(id(tensor), None)
         for tensor in node.outputs:
-            if waiting.get(id(tensor), 0) > 0:
+            if waiting[id(tensor)] > 0:
                 needed[id(tensor)] = tensor
         yield node, tuple(needed.values())
 
@@ -244,10 +240,6 @@ def split(model: keras.Model, cut: Cut) -> tuple[keras.Model, keras.Model]:
 
     Both parts share the layers, and so the weights, of ``model``: training the suffix trains the
     model. ``suffix(prefix(x))`` equals ``model(x)`` bit for bit in inference mode.
-
-    Args:
-        model: a Functional model.
-        cut: one of ``find_cuts(model)``, of any number of tensors.
 
     Returns:
         The prefix (model's inputs to ``cut.tensor``) and the suffix (from there to model's
@@ -265,18 +257,12 @@ def split(model: keras.Model, cut: Cut) -> tuple[keras.Model, keras.Model]:
             f"The cut at {cut.name!r} is not one of the model {model.name!r}. Find cuts and stages "
             "in the very model that is split; nested models are laid open by inline()."
         )
-    inputs = model.inputs if len(model.inputs) > 1 else model.inputs[0]
-    outputs = model.outputs if len(model.outputs) > 1 else model.outputs[0]
+    inputs, outputs = _one_or_all(model.inputs), _one_or_all(model.outputs)
     prefix = keras.Model(inputs, cut.tensor, name=f"{model.name}_prefix")
-    if len(cut.tensors) == 1:
-        suffix = keras.Model(cut.tensor, outputs, name=f"{model.name}_suffix")
-        return prefix, suffix
-    packed = keras.Input(cut.tensor.shape[1:], dtype=cut.tensor.dtype)
-    known = {id(old): new for old, new in zip(cut.tensors, cut.unpack(packed), strict=True)}
-    for node in nodes_of(model)[cut.position + 1 :]:
-        # Of several inputs some may be carried along by the cut and come up again as nodes.
-        if node.input_tensors:
-            call_again(node, known)
-    made = [known[id(tensor)] for tensor in model.outputs]
-    suffix = keras.Model(packed, made if len(made) > 1 else made[0], name=f"{model.name}_suffix")
-    return prefix, suffix
+    packed = cut.tensor
+    if len(cut.tensors) > 1:
+        packed = keras.Input(packed.shape[1:], dtype=packed.dtype)
+        known = dict(zip(map(id, cut.tensors), cut.unpack(packed), strict=True))
+        replay(nodes_of(model)[cut.position + 1 :], known)
+        outputs = outputs_of(model, known)
+    return prefix, keras.Model(packed, outputs, name=f"{model.name}_suffix")

@@ -17,10 +17,6 @@ def prefix_sha256(model: keras.Model, cut: Cut) -> str:
     """SHA-256 of what a model computes up to a cut: its operations, their settings, weights.
 
     Names do not count: Keras numbers layers in the order in which a process makes them.
-
-    Args:
-        model: a flat Functional model.
-        cut: one of its cuts.
     """
     digest = hashlib.sha256()
     producers: dict[int, int] = {}

@@ -33,15 +33,14 @@ def apply_boundary(model: keras.Model, cut: Cut | None, *, batch_norm: bool = Fa
     """
     flat = open_model(model)
     # Setting a container's flag overwrites the flags of all that it contains: containers first.
-    for layer in _with_sublayers(model):
+    for layer in model._flatten_layers():
         layer.trainable = True
     frozen: set[int] = set()
     for position, layer in enumerate(operations(flat)):
         if not isinstance(layer, keras.layers.Layer):
             continue
         # A layer that is used on both sides of the cut belongs to the frozen side.
-        before = cut is None or position <= cut.position
-        if before:
+        if cut is None or position <= cut.position:
             frozen.add(id(layer))
         _set_trainable(layer, id(layer) not in frozen, batch_norm)
     # `trainable` is read when a training step is compiled; an old step would train as before.
@@ -49,7 +48,7 @@ def apply_boundary(model: keras.Model, cut: Cut | None, *, batch_norm: bool = Fa
 
 
 def _set_trainable(layer: Any, trainable: bool, batch_norm: bool) -> None:
-    for inner in _with_sublayers(layer):
+    for inner in layer._flatten_layers():
         # On the TensorFlow backend a flag that a layer has already is not handed down.
         inner.trainable = trainable
         if isinstance(inner, keras.layers.BatchNormalization) and not batch_norm:
@@ -78,10 +77,6 @@ def _rate_of(layer: Any) -> str | None:
     return next((name for name in _RATES if hasattr(layer, name)), None)
 
 
-def _with_sublayers(layer: Any) -> list[Any]:
-    return list(layer._flatten_layers())
-
-
 def forget_traces(model: keras.Model) -> None:
     """Makes a model trace its steps anew; needed where its layers compute in another way."""
     model.make_predict_function(force=True)
@@ -94,25 +89,9 @@ def settle_momentum(model: keras.Model, steps: int) -> None:
 
     Networks made for ImageNet average over thousands of steps (MobileNetV2: 0.999). After a few
     hundred the averages would still be those of the start, and prediction, which uses them, at
-    chance. A tenth of the steps is the longest memory allowed.
-
-    Args:
-        model: a flat Functional model.
-        steps: how many training steps there will be.
+    chance. A tenth of the steps that there will be is the longest memory allowed.
     """
     longest = 1 - 1 / max(1.0, steps / 10)
-    for operation in operations(model):
-        if not isinstance(operation, keras.layers.Layer):
-            continue
-        for layer in _with_sublayers(operation):
-            if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
-                layer.momentum = min(layer.momentum, max(0.5, longest))
-
-
-def trainable_layers(model: keras.Model) -> list[str]:
-    """Names of the layers with weights that would train, in running order."""
-    return [
-        operation.name
-        for operation in operations(open_model(model))
-        if isinstance(operation, keras.layers.Layer) and operation.trainable_weights
-    ]
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
+            layer.momentum = min(layer.momentum, max(0.5, longest))

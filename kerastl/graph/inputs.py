@@ -5,23 +5,14 @@ from __future__ import annotations
 import keras
 
 from kerastl.errors import GraphError
-from kerastl.graph.cuts import call_again, nodes_of
+from kerastl.graph.cuts import fresh_inputs, nodes_of, outputs_of, replay
 
 
 def with_input(model: keras.Model, layer: str, *, name: str | None = None) -> keras.Model:
-    """The same network with the output of one layer as a further input.
+    """The same network with the output of one layer, called once, as a further and last input.
 
     Layers, and so weights, are shared with ``model``. Given what the layer would have made, the
-    result answers as ``model`` does.
-
-    Args:
-        model: a Functional model; nested models count as one operation (see ``inline``).
-        layer: name of a layer with one output, which is called once.
-        name: of the new input; the layer's own without it.
-
-    Returns:
-        A model of the inputs of ``model`` and, last, one of the shape and dtype of the layer's
-        output.
+    result answers as ``model`` does. The input is called like the layer unless it has a ``name``.
 
     Raises:
         GraphError: the model has no such layer, it is called more than once, or has several
@@ -37,17 +28,9 @@ def with_input(model: keras.Model, layer: str, *, name: str | None = None) -> ke
             f"layers are {names[:8]}."
         )
     made = replaced[0].outputs[0]
-    inputs = [
-        keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name)
-        for tensor in model.inputs
-    ]
+    known = fresh_inputs(model)
+    inputs = list(known.values())
     given = keras.Input(batch_shape=made.shape, dtype=made.dtype, name=name or layer)
-    known = {id(old): new for old, new in zip(model.inputs, inputs, strict=True)}
     known[id(made)] = given
-    for node in nodes:
-        if node.input_tensors and node is not replaced[0]:
-            call_again(node, known)
-    outputs = [known[id(tensor)] for tensor in model.outputs]
-    return keras.Model(
-        [*inputs, given], outputs if len(outputs) > 1 else outputs[0], name=model.name
-    )
+    replay(nodes, known)
+    return keras.Model([*inputs, given], outputs_of(model, known), name=model.name)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import types
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import keras
 import numpy as np
 
 from kerastl.errors import GraphError
-from kerastl.graph.cuts import inline, nodes_of
+from kerastl.graph.cuts import fresh_inputs, inline, nodes_of, outputs_of, replay
 
 # Encoders whose opened form was seen to answer like the encoder itself.
 _PROVED: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -22,11 +22,6 @@ class InnerLayer(keras.layers.Layer):
 
     Blocks of different stages may have the same name, which one Functional model cannot hold;
     and some return more than the tensor that the next one takes.
-
-    Args:
-        layer: the inner layer. Its weights are shared.
-        name: unique in the model.
-        arguments: further arguments of every call.
     """
 
     def __init__(self, layer: Any, name: str, arguments: Mapping[str, Any] | None = None) -> None:
@@ -46,9 +41,7 @@ class InnerLayer(keras.layers.Layer):
         return {
             "layer": type(self.layer).__name__,
             "config": config_of(self.layer),
-            "arguments": {
-                k: keras.tree.map_structure(_plain, v) for k, v in self._arguments.items()
-            },
+            "arguments": keras.tree.map_structure(_plain, dict(self._arguments)),
         }
 
 
@@ -68,19 +61,19 @@ def config_of(layer: Any) -> dict[str, Any]:
         return {k: v for k, v in sorted(vars(layer).items()) if isinstance(v, plain)}
 
 
+def _chain(encoder: Any, layers: Iterable[Any], x: Any) -> Any:
+    for layer in layers:
+        x = _inner(encoder, layer, x)
+    return x
+
+
 def _vit(encoder: Any, inputs: Any) -> Any:
-    x = _inner(encoder, encoder.dropout, inputs)
-    for block in encoder.encoder_layers:
-        x = _inner(encoder, block, x)
-    return _inner(encoder, encoder.layer_norm, x)
+    return _chain(encoder, [encoder.dropout, *encoder.encoder_layers, encoder.layer_norm], inputs)
 
 
 def _deit(encoder: Any, inputs: Any) -> Any:
-    x = inputs
-    for block in encoder.encoder_layers:
-        x = _inner(encoder, block, x)
     # Hidden states and attention scores are empty unless asked for, and nothing takes them.
-    return _inner(encoder, encoder.layer_norm, x), None, None
+    return _chain(encoder, [*encoder.encoder_layers, encoder.layer_norm], inputs), None, None
 
 
 def _dino(encoder: Any, inputs: Any, **arguments: Any) -> Any:
@@ -93,9 +86,7 @@ def _dino(encoder: Any, inputs: Any, **arguments: Any) -> Any:
 
 
 def _swin(stage: Any, inputs: Any) -> Any:
-    x = inputs
-    for block in stage.blocks:
-        x = _inner(stage, block, x)
+    x = _chain(stage, stage.blocks, inputs)
     if stage.downsample is None:
         return x
     height, width = stage.input_resolution
@@ -103,13 +94,10 @@ def _swin(stage: Any, inputs: Any) -> Any:
 
 
 def _hgnet(encoder: Any, inputs: Any) -> Any:
-    x = inputs
-    outputs = [x]
+    outputs = [inputs]
     for stage in encoder.stages_list:
-        x = _inner(encoder, stage.downsample_layer, x)
-        for block in stage.blocks_list:
-            x = _inner(encoder, block, x)
-        outputs.append(x)
+        layers = [stage.downsample_layer, *stage.blocks_list]
+        outputs.append(_chain(encoder, layers, outputs[-1]))
     return tuple(outputs)
 
 
@@ -162,12 +150,6 @@ def open_model(model: keras.Model) -> keras.Model:
     Each encoder is proved before it is opened: its blocks, called one after another on what
     noise gives, must give what its own call gives.
 
-    Args:
-        model: a Functional or built Sequential model.
-
-    Returns:
-        A Functional model; ``model`` itself where there is nothing to open.
-
     Raises:
         GraphError: the model's graph cannot be seen, or an encoder's blocks do not give what the
             encoder gives (another version of KerasHub).
@@ -177,30 +159,11 @@ def open_model(model: keras.Model) -> keras.Model:
     if not any(can_open(node.operation) for node in nodes):
         return flat
     _prove(flat)
-    inputs = [
-        keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name)
-        for tensor in flat.inputs
-    ]
-    known = {id(old): new for old, new in zip(flat.inputs, inputs, strict=True)}
-    for node in nodes:
-        if not node.input_tensors:
-            continue
-        arguments, options = node.arguments.fill_in(known)
-        operation = node.operation
-        if _is_constant(operation):
-            made = _evaluate(operation, arguments)
-        elif can_open(operation):
-            made = _opener(operation)(operation, *arguments, **options)
-        else:
-            made = operation(*arguments, **options)
-        known |= {
-            id(old): new for old, new in zip(node.outputs, keras.tree.flatten(made), strict=True)
-        }
-    outputs = [known[id(tensor)] for tensor in flat.outputs]
+    known = fresh_inputs(flat)
+    inputs = list(known.values())
+    replay(nodes, known, _call_opened)
     opened = keras.Model(
-        inputs if len(inputs) > 1 else inputs[0],
-        outputs if len(outputs) > 1 else outputs[0],
-        name=flat.name,
+        inputs if len(inputs) > 1 else inputs[0], outputs_of(flat, known), name=flat.name
     )
     if {id(weight) for weight in opened.weights} != {id(weight) for weight in flat.weights}:
         raise GraphError(
@@ -210,14 +173,15 @@ def open_model(model: keras.Model) -> keras.Model:
     return opened
 
 
-def _is_constant(layer: Any) -> bool:
-    return type(layer).__module__.startswith(_PACKAGE) and type(layer).__name__ in _CONSTANTS
-
-
-def _evaluate(layer: Any, arguments: tuple[Any, ...]) -> Any:
-    shape = tuple(size or 1 for size in arguments[0].shape)
-    made = layer(np.zeros(shape, dtype=arguments[0].dtype))
-    return keras.tree.map_structure(keras.ops.convert_to_numpy, made)
+def _call_opened(operation: Any, *arguments: Any, **options: Any) -> Any:
+    kind = type(operation)
+    if kind.__module__.startswith(_PACKAGE) and kind.__name__ in _CONSTANTS:
+        shape = tuple(size or 1 for size in arguments[0].shape)
+        made = operation(np.zeros(shape, dtype=arguments[0].dtype))
+        return keras.tree.map_structure(keras.ops.convert_to_numpy, made)
+    if can_open(operation):
+        return _OPENERS[kind.__name__](operation, *arguments, **options)
+    return operation(*arguments, **options)
 
 
 def _prove(model: keras.Model) -> None:
@@ -232,31 +196,27 @@ def _prove(model: keras.Model) -> None:
         )
         for tensor in model.inputs
     }
-    for node in nodes:
-        if not node.input_tensors:
-            continue
-        arguments, options = node.arguments.fill_in(known)
-        made = keras.tree.flatten(node.operation(*arguments, **options))
-        known |= {id(old): new for old, new in zip(node.outputs, made, strict=True)}
-        if can_open(node.operation):
-            _compare(node.operation, arguments, options, made)
+    replay(nodes, known, _compared)
 
 
-def _compare(
-    encoder: Any, arguments: tuple[Any, ...], options: Mapping[str, Any], whole: list[Any]
-) -> None:
+def _compared(operation: Any, *arguments: Any, **options: Any) -> Any:
+    """What an operation gives; of an encoder, after its blocks were seen to give the same."""
+    whole = operation(*arguments, **options)
+    if not can_open(operation):
+        return whole
     try:
-        made = keras.tree.flatten(_opener(encoder)(encoder, *arguments, **options))
+        opened = keras.tree.flatten(_call_opened(operation, *arguments, **options))
     except (AttributeError, TypeError, ValueError) as error:
-        raise _unknown(encoder) from error
-    pairs = [(a, b) for a, b in zip(whole, made, strict=True) if b is not None]
-    if not all(np.array_equal(*map(keras.ops.convert_to_numpy, pair)) for pair in pairs):
-        raise _unknown(encoder)
-    _PROVED.add(encoder)
-
-
-def _opener(encoder: Any) -> Callable[..., Any]:
-    return _OPENERS[type(encoder).__name__]
+        raise _unknown(operation) from error
+    pairs = zip(keras.tree.flatten(whole), opened, strict=True)
+    if not all(
+        np.array_equal(keras.ops.convert_to_numpy(one), keras.ops.convert_to_numpy(other))
+        for one, other in pairs
+        if other is not None
+    ):
+        raise _unknown(operation)
+    _PROVED.add(operation)
+    return whole
 
 
 def _unknown(encoder: Any) -> GraphError:

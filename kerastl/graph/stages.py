@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from typing import Any
 
 import keras
 
@@ -18,6 +19,19 @@ SCORES_LAYER = "head_attention"
 # A cell of NASNet feeds the next two.
 _MOST_TENSORS = 3
 _LAYER = "layer"
+_MERGES = (
+    keras.layers.Add,
+    keras.layers.Concatenate,
+    keras.layers.Multiply,
+    keras.layers.Average,
+)
+_POOLINGS = (
+    keras.layers.GlobalAveragePooling2D,
+    keras.layers.GlobalMaxPooling2D,
+    keras.layers.GlobalAveragePooling1D,
+    keras.layers.GlobalMaxPooling1D,
+    keras.layers.Flatten,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +66,6 @@ def find_stages(model: keras.Model, pattern: str | None) -> tuple[Stage, ...]:
         name of the first.
     """
     cuts = find_cuts(model, tensors=_MOST_TENSORS)
-    starts: dict[str, int] = {}
     if pattern is None:
         starts = _starts_without_names(model, tuple(c for c in cuts if len(c.tensors) == 1))
     else:
@@ -65,9 +78,8 @@ def find_stages(model: keras.Model, pattern: str | None) -> tuple[Stage, ...]:
         between = [cut for cut in cuts if begun <= cut.position < start]
         if between:
             # The fewest tensors, and then the nearest to the stage.
-            stages.append(
-                Stage(name, min(between, key=lambda cut: (len(cut.tensors), -cut.position)))
-            )
+            best = min(between, key=lambda cut: (len(cut.tensors), -cut.position))
+            stages.append(Stage(name, best))
             begun = start
     return tuple(stages)
 
@@ -95,22 +107,21 @@ def _starts_by_name(model: keras.Model, pattern: str) -> dict[str, int]:
 
 def _starts_without_names(model: keras.Model, cuts: tuple[Cut, ...]) -> dict[str, int]:
     order = operations(model)
-    merges = (
-        keras.layers.Add,
-        keras.layers.Concatenate,
-        keras.layers.Multiply,
-        keras.layers.Average,
-    )
-    joins = [cut for cut in cuts if isinstance(order[cut.position], merges)]
+    joins = [cut for cut in cuts if isinstance(order[cut.position], _MERGES)]
     if joins:
         starts = [cuts[0].position + 1, *(cut.position + 1 for cut in joins[:-1])]
     else:
-        starts = [
-            position
-            for position, operation in enumerate(order)
-            if isinstance(operation, keras.layers.Layer) and operation.weights
-        ]
+        starts = _weighted(order)
     return {order[position].name: position for position in starts if position < len(order)}
+
+
+def _weighted(order: list[Any]) -> list[int]:
+    """The positions of the layers with weights."""
+    return [
+        position
+        for position, operation in enumerate(order)
+        if isinstance(operation, keras.layers.Layer) and operation.weights
+    ]
 
 
 def head_cut(model: keras.Model) -> Cut:
@@ -129,24 +140,12 @@ def head_cut(model: keras.Model) -> Cut:
         several = find_cuts(model, tensors=_MOST_TENSORS)
         return next(cut for cut in reversed(several) if cut.position < scores[0])
     cuts = find_cuts(model)
-    pooling = (
-        keras.layers.GlobalAveragePooling2D,
-        keras.layers.GlobalMaxPooling2D,
-        keras.layers.GlobalAveragePooling1D,
-        keras.layers.GlobalMaxPooling1D,
-        keras.layers.Flatten,
-    )
-    weighted = [
-        position
-        for position, operation in enumerate(order)
-        if isinstance(operation, keras.layers.Layer) and operation.weights
-    ]
-    last = weighted[-1] if weighted else len(order)
+    last = (_weighted(order) or [len(order)])[-1]
     named = [cut for cut in cuts if cut.name == POOLING_LAYER]
-    pooled = [cut for cut in cuts if isinstance(order[cut.position], pooling)]
     before = [cut for cut in cuts if cut.position < last]
     # A squeeze-and-excitation block pools too, but never as the last pooling layer.
-    found = named or [cut for cut in pooled if cut.position < last] or before
+    pooled = [cut for cut in before if isinstance(order[cut.position], _POOLINGS)]
+    found = named or pooled or before
     if not found:
         raise GraphError(
             f"The model {model.name!r} has no tensor that separates a head from the rest."
@@ -162,9 +161,6 @@ def resolve_boundary(model: keras.Model, train_from: str | int, stages: tuple[St
         train_from: ``"head"``, ``"all"``, the name of a stage or of a layer, or a negative
             number that counts stages from the end (-1 is the last).
         stages: the model's stages.
-
-    Returns:
-        The freeze boundary: what is before it stays as it is, what is after it trains.
 
     Raises:
         ConfigurationError: no such stage or layer.

@@ -29,19 +29,12 @@ class Head:
     dropout: float = 0.3
 
     def attach(self, features: Any, outputs: Outputs, *, seed: int) -> Any:
-        """Attaches the head to a feature map.
+        """Attaches the head to a KerasTensor (n, height, width, features), or a smaller one.
 
-        Args:
-            features: KerasTensor (n, height, width, features), (n, tokens, features) or
-                (n, features).
-            outputs: what the network says.
-            seed: seed of the initial weights and of the dropout.
+        That may be (n, tokens, features) or (n, features).
 
         Returns:
             KerasTensor (n, width), float32; of several outputs a list of them.
-
-        Raises:
-            ConfigurationError: a setting that cannot be.
         """
         self.check()
         pooling = {

@@ -19,11 +19,8 @@ Outputs: TypeAlias = Output | Mapping[str, Output]
 def attach_outputs(features: Any, outputs: Outputs, *, seed: int) -> Any:
     """Attaches the last layers.
 
-    Args:
-        features: KerasTensor (n, features).
-        outputs: what the network says; the layer of a single output has the name of its kind,
-            those of several have theirs, with ``_`` for characters that Keras does not allow.
-        seed: of the initial weights.
+    The layer of a single output has the name of its kind, those of several have theirs, with ``_``
+    for characters that Keras does not allow.
 
     Returns:
         KerasTensor (n, width), float32; of several outputs a list of them, in their order.
@@ -43,11 +40,7 @@ def attach_outputs(features: Any, outputs: Outputs, *, seed: int) -> Any:
 
 
 def layer_names(outputs: Mapping[str, Output]) -> list[str]:
-    """The names of the last layers.
-
-    Raises:
-        ConfigurationError: two outputs would have one name.
-    """
+    """The names of the last layers; raises ConfigurationError where two would be the same."""
     if len(outputs) == 1:
         return [output.tensor for output in outputs.values()]
     names = [re.sub(r"[^A-Za-z0-9.-]", "_", name).lstrip("_-") for name in outputs]

@@ -35,20 +35,12 @@ class TextHead:
     dropout: float = 0.1
 
     def attach(self, tokens: Any, mask: Any, outputs: Outputs, *, pooling: str, seed: int) -> Any:
-        """Attaches the head to a sequence.
+        """Attaches the head to tokens (n, length, features), of which the mask (n, length) is true.
 
-        Args:
-            tokens: KerasTensor (n, length, features).
-            mask: KerasTensor bool (n, length), true where there is a token.
-            outputs: what the network says.
-            pooling: what is taken where the head itself says None.
-            seed: seed of the initial weights and of the dropout.
+        ``pooling`` is what is taken where the head itself says None.
 
         Returns:
             KerasTensor (n, width), float32; of several outputs a list of them.
-
-        Raises:
-            ConfigurationError: a setting that cannot be.
         """
         self.check()
         features = pool(tokens, mask, self.pooling or pooling, seed=seed)
@@ -65,17 +57,9 @@ class TextHead:
 
 
 def pool(tokens: Any, mask: Any, pooling: str, *, seed: int = 0) -> Any:
-    """Pools tokens into a vector; padding takes no part.
+    """Pools tokens into a vector (n, features); padding takes no part (see ``TextHead``).
 
-    Args:
-        tokens: KerasTensor (n, length, features).
-        mask: KerasTensor bool (n, length), true where there is a token.
-        pooling: ``"mean"``, ``"class_token"``, ``"max"`` or ``"attention"``.
-        seed: of the weights of attention.
-
-    Returns:
-        KerasTensor (n, features). Operations of Keras alone, so that a saved network asks for no
-        class of this library.
+    It uses only operations of Keras, so that a saved network asks for no class of this library.
     """
     ops = keras.ops
     if pooling == "class_token":

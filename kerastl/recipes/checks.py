@@ -68,11 +68,10 @@ def check_stages(recipe: Recipe[Any], base: keras.Model) -> None:
     opened = open_model(base)
     stages = stages_of(opened, recipe.record.stage_pattern)
     for phase in recipe.resolved_plan:
-        if phase.train_from in (HEAD, ALL, RECOMMENDED) and not phase.lora:
-            continue
         wanted = phase.train_from
-        cut = resolve_boundary(
-            opened, recipe.record.fine_tune_from if wanted == RECOMMENDED else wanted, stages
-        )
+        if wanted in (HEAD, ALL, RECOMMENDED) and not phase.lora:
+            continue
+        wanted = recipe.record.fine_tune_from if wanted == RECOMMENDED else wanted
+        cut = resolve_boundary(opened, wanted, stages)
         if phase.lora:
             lora_layers(opened, cut, phase, end=len(operations(opened)))

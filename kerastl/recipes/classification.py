@@ -23,14 +23,7 @@ DEFAULT_KIND = "single_label"
 class Classification(Recipe[TrainedModel]):
     """A head with one output, or with several that are learned together.
 
-    Attributes:
-        kind: what the labels are: ``"single_label"``, a class for each example;
-            ``"multi_label"``, any number of classes; ``"regression"``, a number.
-        outputs: several outputs by name, each a kind or an ``Output``, as in
-            ``{"count": "regression", "species": "multi_label"}``; None is one of ``kind``. An
-            example may lack some of its labels.
-        loss_weights: of several outputs the weight of each one's loss by name, ``"uncertainty"``
-            to learn them, or None for 1 each.
+    See ``ImageClassification`` for the attributes. Recipes add a field ``head``.
     """
 
     LATER: ClassVar[tuple[str, ...]] = ("outputs", "loss_weights")
@@ -56,8 +49,16 @@ class Classification(Recipe[TrainedModel]):
 
     @property
     def resolved_loss_weights(self) -> Mapping[str, float] | str | None:
-        """The weights as they were given."""
+        """As they were given."""
         return self.loss_weights
+
+    def check(self) -> None:
+        """Finds bad settings before anything is read; raises ConfigurationError."""
+        head: Any = vars(self)["head"]
+        if not isinstance(head, self.HEAD):
+            raise ConfigurationError(f"head={head!r}; give a kerastl.{self.HEAD.__name__}.")
+        head.check()
+        self.check_input()
 
     @property
     def plan_settings(self) -> dict[str, Any]:

@@ -100,11 +100,6 @@ class CustomRecipe(Classification):
                 "input."
             )
 
-    def check(self) -> None:
-        """Finds bad settings before anything is read; raises ConfigurationError."""
-        self.check_input()
-        self.head.check()
-
     @property
     def _weights_sha256(self) -> str:
         return sha256_arrays(self.backbone.get_weights())

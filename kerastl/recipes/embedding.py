@@ -25,10 +25,7 @@ from kerastl.training import RECOMMENDED, Phase, Plan
 class Embedding(Recipe[EmbeddingModel]):
     """Examples to vectors.
 
-    Attributes:
-        pooling: see the recipe.
-        dimensions: of the vectors, at least 2: a linear projection without bias, which has to be
-            trained; None takes those of the backbone.
+    See ``ImageEmbedding`` for the attributes.
     """
 
     POOLINGS: ClassVar[tuple[str, ...]]
@@ -100,7 +97,7 @@ class Embedding(Recipe[EmbeddingModel]):
         return (Phase(RECOMMENDED, self.EPOCHS, self.RATE, name="contrastive", loss="contrastive"),)
 
     def origin(self, outputs: Mapping[str, Output]) -> dict[str, Any]:
-        """The classes that it was trained with, which are none of its answers."""
+        """The classes that it was trained with, which it does not answer with."""
         [output] = outputs.values()
         return {"classes": list(output.labelling.class_names)}
 

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ import keras
 from kerastl.data import Dataset, ExampleDataset
 from kerastl.errors import ConfigurationError
 from kerastl.graph import open_model
+from kerastl.inputs.examples import Examples
 from kerastl.model import TrainedModel, load_run, model_of, predict_examples, run_directory
 from kerastl.optional import require
 from kerastl.outputs import Output
@@ -28,10 +29,10 @@ from kerastl.recipes.sampling import choose_samples
 from kerastl.task import Task, measure
 from kerastl.training import (
     CheckpointStore,
-    ConsoleReporter,
-    Examples,
+    LearningRateTest,
     Reporter,
     State,
+    learning_rate_test,
     run_plan,
     weights_by_output,
 )
@@ -40,14 +41,8 @@ if TYPE_CHECKING:
     from kerastl.recipes.recipe import Base, Recipe
 
 
-@dataclasses.dataclass(frozen=True)
-class RunInputs:
-    """What a model is trained on; see ``Recipe.fit``."""
-
-    data: Any
-    validation: Any
-    class_names: Iterable[str] | None
-    options: Mapping[str, Any]
+# Reads training data, and validation data or None.
+Load = Callable[[], tuple[Dataset, Dataset | None]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +55,7 @@ class RunSettings:
     overwrite: bool
     callbacks: tuple[Any, ...]
     tensorboard: bool | str | os.PathLike[str]
-    reporter: Reporter | None
+    reporter: Reporter
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,12 +63,8 @@ class Network:
     """A network before its training, with what it is made of and for.
 
     Attributes:
-        base: the backbone.
-        model: the whole network.
-        outputs: what it says, by name, with the classes of the training data.
+        outputs: by name, with the classes of the training data.
         weights_sha256: of the file of weights; None where they are random.
-        train: the training data.
-        validation: the validation data, or None.
     """
 
     base: Base
@@ -92,9 +83,8 @@ class Network:
         }
 
 
-def fit(recipe: Recipe[Any], inputs: RunInputs, run: RunSettings) -> TrainedModel:
+def fit(recipe: Recipe[Any], load: Load, run: RunSettings) -> TrainedModel:
     """Trains a model; see ``Recipe.fit`` for the arguments."""
-    reporter = run.reporter or ConsoleReporter()
     check_settings(recipe, run.seed)
     logs = _tensorboard_folder(run.tensorboard, run.out)
     out = run.out
@@ -102,21 +92,42 @@ def fit(recipe: Recipe[Any], inputs: RunInputs, run: RunSettings) -> TrainedMode
         raise ConfigurationError("resume and overwrite are of a run directory: give out=.")
     if out is not None and _is_finished(out, resume=run.resume, overwrite=run.overwrite):
         return _finished(out, recipe, run.seed)
-    network = make_network(recipe, inputs, run.seed)
+    network = _make_network(recipe, load, run.seed)
     if out is not None:
         _prepare(out, clear=run.overwrite and not run.resume)
     with tempfile.TemporaryDirectory(dir=out, prefix=".tmp-") as scratch:
-        train, held_out = read(network, Path(scratch), reporter)
+        examples = _read(network, Path(scratch), run.reporter)
         for name, output in network.outputs.items():
-            output.check_trainable(train.targets[name], recipe.batch_size)
-        history = _train(recipe, network, (train, held_out), run, Path(scratch), reporter, logs)
-        model = _trained_model(recipe, network, (train, held_out), run.seed, history)
+            output.check_trainable(examples[0].targets[name], recipe.batch_size)
+        history = _train(recipe, network, examples, run, Path(scratch), logs)
+        model = _trained_model(recipe, network, examples, run.seed, history)
     if out is not None:
         model.save(out)
     return model
 
 
-def make_network(recipe: Recipe[Any], inputs: RunInputs, seed: int) -> Network:
+def find_learning_rate(
+    recipe: Recipe[Any], load: Load, *, seed: int, reporter: Reporter, **test: Any
+) -> LearningRateTest:
+    """Runs a range test; ``test`` goes to ``learning_rate_test``."""
+    check_settings(recipe, seed)
+    network = _make_network(recipe, load, seed)
+    with tempfile.TemporaryDirectory(prefix="kerastl-") as scratch:
+        train, _ = _read(network, Path(scratch), reporter, validate=False)
+        job = make_job(
+            recipe,
+            open_model(network.model),
+            network.outputs,
+            train,
+            None,
+            seed=seed,
+            scratch=Path(scratch),
+            reporter=reporter,
+        )
+        return learning_rate_test(job, **test)
+
+
+def _make_network(recipe: Recipe[Any], load: Load, seed: int) -> Network:
     """Builds a recipe's network for some data.
 
     Keras's, NumPy's and Python's global generators are seeded, since Keras draws initial weights
@@ -126,13 +137,7 @@ def make_network(recipe: Recipe[Any], inputs: RunInputs, seed: int) -> Network:
     # Built before the data are read, which may take long: weights may not fit, stages not exist.
     base = recipe.build_base()
     check_stages(recipe, base.model)
-    train, held_out = recipe.load(
-        inputs.data,
-        inputs.validation,
-        seed=seed,
-        class_names=inputs.class_names,
-        options=inputs.options,
-    )
+    train, held_out = load()
     outputs = dict(train.outputs)
     if isinstance(train, ExampleDataset):
         # The labels of a stream are not known yet.
@@ -143,7 +148,7 @@ def make_network(recipe: Recipe[Any], inputs: RunInputs, seed: int) -> Network:
     return Network(base, model, outputs, weights_sha256, train, held_out)
 
 
-def read(
+def _read(
     network: Network, scratch: Path, reporter: Reporter, *, validate: bool = True
 ) -> tuple[Examples, Examples | None]:
     """Turns data into what goes into the network: training and validation examples."""
@@ -164,14 +169,13 @@ def _train(
     examples: tuple[Examples, Examples | None],
     run: RunSettings,
     scratch: Path,
-    reporter: Reporter,
     tensorboard: Path | None,
 ) -> list[dict[str, Any]]:
     """Carries out a recipe's plan, from where an interrupted run stood; returns its records."""
     checkpoints = None
     if run.out is not None:
         checkpoints = CheckpointStore(run.out / run_directory.CHECKPOINTS)
-    settings = _fingerprint(recipe, run.seed, network.weights_sha256, network.fingerprints)
+    settings = _fingerprint(recipe, run.seed, network)
     job = make_job(
         recipe,
         # It shares all weights with the network, which is what is saved.
@@ -180,7 +184,7 @@ def _train(
         *examples,
         seed=run.seed,
         scratch=scratch,
-        reporter=reporter,
+        reporter=run.reporter,
         settings=settings,
         callbacks=run.callbacks,
         tensorboard=tensorboard,
@@ -206,10 +210,9 @@ def _trained_model(
             for name, output in outputs.items()
         }
         metrics = measure(outputs, held_out.targets, answers)
-    widths = [int(tensor.shape[-1]) for tensor in network.model.outputs]
     given = {
-        name: output.of_network(width)
-        for (name, output), width in zip(outputs.items(), widths, strict=True)
+        name: output.of_network(int(tensor.shape[-1]))
+        for (name, output), tensor in zip(outputs.items(), network.model.outputs, strict=True)
     }
     return model_of(
         network=network.model,
@@ -305,17 +308,12 @@ def _prepare(out: Path, *, clear: bool) -> None:
         raise ConfigurationError(f"{out} cannot be written: {error.strerror}.") from error
 
 
-def _fingerprint(
-    recipe: Recipe[Any],
-    seed: int,
-    weights_sha256: str | None,
-    fingerprints: dict[str, str | None],
-) -> str:
+def _fingerprint(recipe: Recipe[Any], seed: int, network: Network) -> str:
     config = recipe.get_config()
     # Files may have moved between two starts; their content is what counts.
     for name in ("weights", "cache", "memory_limit"):
         config.pop(name)
-    parts = [config, seed, weights_sha256, fingerprints, keras.__version__]
+    parts = [config, seed, network.weights_sha256, network.fingerprints, keras.__version__]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

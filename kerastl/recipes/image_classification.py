@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, ClassVar, final
 
-from kerastl.errors import ConfigurationError
 from kerastl.heads import Head, Outputs
 from kerastl.model import TrainedModel
 from kerastl.recipes.classification import Classification
@@ -70,10 +69,3 @@ class ImageClassification(ImageRecipe[TrainedModel], Classification):
     def attach(self, base: Base, outputs: Outputs, *, seed: int) -> Any:
         """The head on the last feature map."""
         return self.head.attach(base.model.output, outputs, seed=seed)
-
-    def check(self) -> None:
-        """Finds bad settings before anything is read; raises ConfigurationError."""
-        if not isinstance(self.head, Head):
-            raise ConfigurationError(f"head={self.head!r}; give a kerastl.Head.")
-        self.head.check()
-        self.check_input()

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable, Mapping
-from typing import Any
 
 import keras
 
 from kerastl.backbones import (
     INPUT,
-    NONE,
     Backbone,
+    WeightsSource,
     build_backbone,
     describe_preprocessing,
     find_weights,
     get_backbone,
     split_name,
 )
-from kerastl.data import Dataset
 from kerastl.errors import ConfigurationError
 from kerastl.graph import inline
 from kerastl.inputs import IMAGES, Augment, Image, Reader
@@ -41,15 +38,10 @@ class ImageRecipe(Recipe[Model]):
         return get_backbone(split_name(self.backbone)[0], "image")
 
     @property
-    def weights_source(self) -> Any:
-        """Where the weights are; raises WeightsError where they cannot be reached."""
+    def weights_source(self) -> WeightsSource:
+        """Where ``weights``, or the name of the backbone, says that they are."""
         named = split_name(self.backbone)[1]
         return find_weights(self.weights if named is None else named)
-
-    @property
-    def is_random(self) -> bool:
-        """Whether the weights are random; raises WeightsError where they cannot be reached."""
-        return bool(self.weights_source.origin == NONE)
 
     @property
     def reader(self) -> Reader:
@@ -101,19 +93,3 @@ class ImageRecipe(Recipe[Model]):
             network = inline(network)
         assert network.inputs[0].name == INPUT
         return network
-
-    def load(
-        self,
-        data: Any,
-        validation: Any,
-        *,
-        seed: int,
-        class_names: Iterable[str] | None,
-        options: Mapping[str, Any],
-    ) -> tuple[Dataset, Dataset | None]:
-        """See ``Recipe.load``; ``columns`` is a short way to name those of images and labels."""
-        named = dict(options)
-        columns = named.pop("columns", None)
-        if columns is not None:
-            named |= {"image_column": columns[0], "label_column": columns[1]}
-        return super().load(data, validation, seed=seed, class_names=class_names, options=named)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from kerastl.backbones import stages_of
+from kerastl.inputs.examples import Examples
 from kerastl.outputs import Output
-from kerastl.training import DTYPES, ActivationCache, Examples, Job, Storage, default_folder
+from kerastl.training import DTYPES, ActivationCache, Job, Storage, default_folder
 
 if TYPE_CHECKING:
     from kerastl.recipes.recipe import Recipe
@@ -24,16 +25,11 @@ def make_job(
     validation: Examples | None,
     **options: Any,
 ) -> Job:
-    """Puts a network, decoded data and a recipe's settings together.
-
-    Args:
-        recipe: the settings.
-        network: what is trained.
-        outputs: what it says.
-        train: training examples.
-        validation: validation examples, or None.
-        **options: of the run, see ``Job``: ``seed``, ``scratch``, ``reporter``, ...
-    """
+    """Puts a network, examples and a recipe's settings together; ``options`` are of ``Job``."""
+    cache = None
+    if recipe.cache is not False:
+        named = recipe.cache not in ("auto", True)
+        cache = ActivationCache(Path(str(recipe.cache)) if named else default_folder())
     return Job(
         network=network,
         outputs=outputs,
@@ -45,7 +41,7 @@ def make_job(
         augment=recipe.augmentation,
         class_weight=plain_weights(recipe.class_weight),
         cache=recipe.cache if recipe.cache in ("auto", False) else True,
-        storage=_storage(recipe),
+        storage=Storage(cache, recipe.memory_limit, DTYPES[recipe.cache_dtype]),
         precision=recipe.precision,
         loss_weights=recipe.resolved_loss_weights,
         **options,
@@ -55,11 +51,3 @@ def make_job(
 def plain_weights(class_weight: Any) -> Any:
     """Class weights as a plain dict where they are a mapping."""
     return dict(class_weight) if hasattr(class_weight, "items") else class_weight
-
-
-def _storage(recipe: Recipe[Any]) -> Storage:
-    cache = None
-    if recipe.cache is not False:
-        named = recipe.cache not in ("auto", True)
-        cache = ActivationCache(Path(str(recipe.cache)) if named else default_folder())
-    return Storage(cache, recipe.memory_limit, DTYPES[recipe.cache_dtype])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import functools
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,20 +12,22 @@ from typing import Any, ClassVar, Generic, Self, TypeVar, cast
 
 import keras
 
+from kerastl.backbones import NONE, WeightsSource, find_weights
 from kerastl.data import Dataset, load_pair
 from kerastl.errors import ConfigurationError
 from kerastl.graph import open_model, operations
 from kerastl.heads import Head, Outputs, layer_names
 from kerastl.inputs import Augment, Input, Reader
+from kerastl.inputs.examples import MEMORY_LIMIT
 from kerastl.model import TrainedModel
 from kerastl.outputs import Output
-from kerastl.recipes import fitting, learning_rate
+from kerastl.recipes import fitting
 from kerastl.recipes.settings import from_json, to_json
 from kerastl.training import (
     FULL,
     HIGHEST_RATE,
     LOWEST_RATE,
-    MEMORY_LIMIT,
+    ConsoleReporter,
     LearningRateTest,
     LossWeights,
     Phase,
@@ -60,23 +63,12 @@ class Base:
 class Recipe(abc.ABC, Generic[Model]):
     """A backbone, outputs and a plan of phases.
 
-    It is inert: nothing is built or loaded before ``fit`` or ``build``.
-
-    Attributes:
-        backbone: see the recipe.
-        weights: see the recipe.
-        plan: the phases; None is the recipe's own.
-        batch_size: examples per step.
-        class_weight: ``"balanced"``, a dict of a weight for each class name, or None; of several
-            outputs a dict of these by output name.
-        cache: how the frozen part's activations are kept; see ``ImageClassification``.
-        cache_dtype: ``"float32"``, or ``"float16"`` or ``"bfloat16"`` to halve the space.
-        memory_limit: bytes of activations that are held in memory.
-        precision: what training computes in.
+    It is inert: nothing is built or loaded before ``fit`` or ``build``. See
+    ``ImageClassification`` for the attributes.
     """
 
     NAME: ClassVar[str]
-    HEAD: ClassVar[type] = Head
+    HEAD: ClassVar[type[Any]] = Head
     # They came after version 0.1.0. At their defaults they are not written, so that its runs go on.
     LATER: ClassVar[tuple[str, ...]] = ()
 
@@ -140,10 +132,12 @@ class Recipe(abc.ABC, Generic[Model]):
             overwrite=overwrite,
             callbacks=tuple(callbacks),
             tensorboard=tensorboard,
-            reporter=reporter,
+            reporter=reporter or ConsoleReporter(),
         )
-        given = fitting.RunInputs(data, validation, class_names, options)
-        return cast(Model, fitting.fit(self, given, run))
+        load = functools.partial(
+            self.load, data, validation, seed=seed, class_names=class_names, options=options
+        )
+        return cast(Model, fitting.fit(self, load, run))
 
     def find_learning_rate(
         self,
@@ -164,35 +158,33 @@ class Recipe(abc.ABC, Generic[Model]):
         that ``fit`` will use.
 
         Args:
-            data: as of ``fit``.
-            validation: as of ``fit``: it is held back and not trained on.
+            data: as in ``fit``, and so are the further arguments and the errors.
+            validation: is held back and not trained on.
             phase: what trains; None takes the plan's first phase. It begins with the pretrained
                 weights and a head of random ones. Its own rate and schedule do not count.
             lowest: the first rate.
             highest: the last one.
-            seed: as of ``fit``.
-            class_names: as of ``fit``.
-            reporter: hears of the progress; None prints to standard error.
-            **options: as of ``fit``.
+            seed: as in ``fit``.
+            class_names: as in ``fit``.
+            reporter: as in ``fit``.
+            **options: as in ``fit``.
 
         Returns:
             Rates, smoothed losses and a suggestion.
-
-        Raises:
-            ConfigurationError: a setting that cannot be.
-            DataError: data that cannot be trained on.
 
         References:
             Smith, Cyclical Learning Rates for Training Neural Networks, 2015,
             https://arxiv.org/abs/1506.01186, section 3.3.
         """
         tested = phase or self.resolved_plan[0]
-        return learning_rate.find_learning_rate(
+        return fitting.find_learning_rate(
             # So that the phase is checked as one of a plan is.
             dataclasses.replace(self, plan=(tested,)),
-            fitting.RunInputs(data, validation, class_names, options),
+            functools.partial(
+                self.load, data, validation, seed=seed, class_names=class_names, options=options
+            ),
             seed=seed,
-            reporter=reporter,
+            reporter=reporter or ConsoleReporter(),
             phase=tested,
             lowest=lowest,
             highest=highest,
@@ -206,9 +198,14 @@ class Recipe(abc.ABC, Generic[Model]):
         """The backbone's name, licence, paper, stage_pattern and fine_tune_from."""
 
     @property
-    @abc.abstractmethod
+    def weights_source(self) -> WeightsSource:
+        """Where the weights are; raises WeightsError where they cannot be reached."""
+        return find_weights(self.weights)
+
+    @property
     def is_random(self) -> bool:
         """Whether the weights are random; raises WeightsError where they cannot be reached."""
+        return self.weights_source.origin == NONE
 
     @property
     @abc.abstractmethod
@@ -246,11 +243,7 @@ class Recipe(abc.ABC, Generic[Model]):
 
     @abc.abstractmethod
     def attach(self, base: Base, outputs: Outputs, *, seed: int) -> Any:
-        """Puts the head and the outputs on a base.
-
-        Returns:
-            KerasTensor (n, width), float32; of several outputs a list of them.
-        """
+        """The head's KerasTensor (n, width), float32, on a base; of several outputs a list."""
 
     @property
     @abc.abstractmethod
@@ -288,16 +281,7 @@ class Recipe(abc.ABC, Generic[Model]):
     def assemble(
         self, outputs: Outputs, *, seed: int, base: Base | None = None
     ) -> tuple[keras.Model, str | None]:
-        """Builds the whole network and says what weights it has.
-
-        Args:
-            outputs: what it says, one output or several by name.
-            seed: of the initial weights of the head.
-            base: what ``build_base`` returned; None builds it.
-
-        Returns:
-            The network, and the SHA-256 of the weights (None: random).
-        """
+        """The whole network, and the SHA-256 of its pretrained weights (None: random)."""
         built = base or self.build_base()
         _check_layer_names(built.model, outputs)
         made = self.attach(built, outputs, seed=seed)
@@ -314,7 +298,14 @@ class Recipe(abc.ABC, Generic[Model]):
         class_names: Iterable[str] | None,
         options: Mapping[str, Any],
     ) -> tuple[Dataset, Dataset | None]:
-        """Loads training data, and validation data or None; ``options`` are of ``load``."""
+        """Loads training data, and validation data or None; ``options`` are of ``load``.
+
+        ``columns`` among them is a short way to name the columns of examples and labels.
+        """
+        named = dict(options)
+        columns = named.pop("columns", None)
+        if columns is not None:
+            named["column"], named["label_column"] = columns[0], columns[1]
         return load_pair(
             data,
             validation,
@@ -322,7 +313,7 @@ class Recipe(abc.ABC, Generic[Model]):
             class_names=class_names,
             reader=self.reader,
             outputs=self.resolved_outputs,
-            **options,
+            **named,
         )
 
     def get_config(self) -> dict[str, Any]:
@@ -353,9 +344,8 @@ def _check_layer_names(base: keras.Model, outputs: Outputs) -> None:
     if isinstance(outputs, Output) or len(outputs) == 1:
         return
     taken = {operation.name for operation in operations(open_model(base))}
-    clashes = [
-        name for name, layer in zip(outputs, layer_names(outputs), strict=True) if layer in taken
-    ]
+    named = zip(outputs, layer_names(outputs), strict=True)
+    clashes = [name for name, layer in named if layer in taken]
     if clashes:
         raise ConfigurationError(
             f"The network has layers of its own that are called {', '.join(map(repr, clashes))}. "

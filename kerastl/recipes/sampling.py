@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from kerastl.data import Dataset, ExampleDataset, stratified_sample
+from kerastl.inputs.examples import Examples
 from kerastl.outputs import Output
 from kerastl.samples import CALIBRATION_EXAMPLES, SOURCE_FILES, VALIDATION_EXAMPLES, Samples
-from kerastl.training import Examples
 
 Array = np.ndarray[Any, Any]
 
@@ -24,12 +24,7 @@ def choose_samples(
 ) -> Samples:
     """Chooses examples that prove and calibrate an export, of every class where each has one.
 
-    Args:
-        data: the validation data, or None.
-        outputs: what the labels are.
-        train: training examples.
-        validation: validation examples, or None.
-        seed: of the choice.
+    ``data`` are the validation data; some of their files are kept as they are.
     """
     shown = train if validation is None else validation
     rows = _rows(outputs, shown.targets, VALIDATION_EXAMPLES, seed)

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from kerastl.errors import ConfigurationError
+from kerastl.inputs import Augment
 from kerastl.outputs import Output, output_from_config
-from kerastl.training import Augment, Phase
+from kerastl.training import Phase
 
 
 def to_json(value: Any) -> Any:
@@ -17,9 +18,7 @@ def to_json(value: Any) -> Any:
     if isinstance(value, Output):
         return value.get_config()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {
-            field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value)
-        }
+        return {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, (tuple, list)):
         return [to_json(item) for item in value]
     if isinstance(value, Mapping):
@@ -30,11 +29,7 @@ def to_json(value: Any) -> Any:
 
 
 def from_json(config: Mapping[str, Any], head: type) -> dict[str, Any]:
-    """Turns what ``to_json`` made of a recipe back into its arguments.
-
-    Args:
-        config: the settings.
-        head: the class of the recipe's head.
+    """Turns what ``to_json`` made of a recipe, with a head of that class, back into its arguments.
 
     Raises:
         ConfigurationError: a setting that this version does not know.

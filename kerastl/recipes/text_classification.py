@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, ClassVar, final
 
-from kerastl.errors import ConfigurationError
 from kerastl.heads import Outputs, TextHead
 from kerastl.model import TrainedModel
 from kerastl.recipes.classification import Classification
@@ -46,7 +45,7 @@ class TextClassification(TextRecipe[TrainedModel], Classification):
     """
 
     NAME: ClassVar[str] = "text_classification"
-    HEAD: ClassVar[type] = TextHead
+    HEAD: ClassVar[type[Any]] = TextHead
     # A linear head on pooled vectors of about unit size takes large steps; transformers small ones.
     PLAN: ClassVar[Mapping[str, Any]] = {
         "head_epochs": 10,
@@ -63,10 +62,3 @@ class TextClassification(TextRecipe[TrainedModel], Classification):
         pooling = self.record.pooling
         tokens = base.model.outputs[0]
         return self.head.attach(tokens, base.mask, outputs, pooling=pooling, seed=seed)
-
-    def check(self) -> None:
-        """Finds bad settings before anything is read; raises ConfigurationError."""
-        if not isinstance(self.head, TextHead):
-            raise ConfigurationError(f"head={self.head!r}; give a kerastl.TextHead.")
-        self.head.check()
-        self.check_input()

@@ -8,7 +8,6 @@ from typing import Any
 
 from kerastl.backbones import (
     MASK_LAYER,
-    NONE,
     PUBLISHED,
     BuiltTextBackbone,
     FixedLength,
@@ -37,21 +36,12 @@ class TextRecipe(Recipe[Model]):
     @property
     def record(self) -> TextBackbone:
         """The backbone's record; of a directory, what its settings say."""
-        return self._resolved[0]
+        return resolve_text_backbone(self.backbone, self.weights)[0]
 
     @property
     def weights_source(self) -> WeightsSource:
-        """Where the weights are; raises WeightsError where they cannot be reached."""
-        return self._resolved[1]
-
-    @property
-    def is_random(self) -> bool:
-        """Whether the weights are random; raises WeightsError where they cannot be reached."""
-        return self.weights_source.origin == NONE
-
-    @property
-    def _resolved(self) -> tuple[TextBackbone, WeightsSource]:
-        return resolve_text_backbone(self.backbone, self.weights)
+        """Where ``weights``, or the name of the backbone, says that they are."""
+        return resolve_text_backbone(self.backbone, self.weights)[1]
 
     @property
     def reader(self) -> Reader:

@@ -1,13 +1,5 @@
 """Training: phases, plans, the loop, cached activations, checkpoints."""
 
-from kerastl.inputs.augment import Augment
-from kerastl.inputs.examples import (
-    MEMORY_LIMIT,
-    ArrayExamples,
-    Examples,
-    decode,
-)
-from kerastl.inputs.token_examples import TokenExamples, sort_tokens
 from kerastl.training.activations import (
     DTYPES,
     FORWARD_BATCH,
@@ -50,16 +42,12 @@ __all__ = [
     "FULL",
     "HIGHEST_RATE",
     "LOWEST_RATE",
-    "MEMORY_LIMIT",
     "PRECISIONS",
     "RECOMMENDED",
     "ActivationCache",
-    "ArrayExamples",
-    "Augment",
     "CacheWarning",
     "CheckpointStore",
     "ConsoleReporter",
-    "Examples",
     "Job",
     "LearningRateTest",
     "LossWeights",
@@ -70,11 +58,9 @@ __all__ = [
     "SilentReporter",
     "State",
     "Storage",
-    "TokenExamples",
     "check_losses",
     "check_plan",
     "check_precision",
-    "decode",
     "default_folder",
     "few_shot",
     "full",
@@ -84,7 +70,6 @@ __all__ = [
     "lora_layers",
     "lp_ft",
     "run_plan",
-    "sort_tokens",
     "two_phase",
     "weights_by_output",
 ]

@@ -71,23 +71,14 @@ class Storage:
 
 @dataclasses.dataclass(frozen=True)
 class Activations:
-    """What the frozen part computes from every example.
+    """What the frozen part computes from every example: an array (n, ...) for each view.
 
-    Attributes:
-        views: one array (n, ...) of the cut's shape for each view.
-        seconds: how long it took.
-        computed: how many examples, views counted, went through the frozen part; the others
-            were found in the cache.
+    ``computed`` counts the examples, times views, that were not found in the cache.
     """
 
     views: tuple[Any, ...]
     seconds: float
     computed: int
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all values."""
-        return sum(int(values.nbytes) for values in self.views)
 
 
 def is_input(network: keras.Model, cut: Cut) -> bool:
@@ -96,11 +87,7 @@ def is_input(network: keras.Model, cut: Cut) -> bool:
 
 
 def layout_of(cut: Cut, examples: Examples, dtype: np.dtype[Any]) -> Layout:
-    """How the activations of examples are laid out at a cut.
-
-    Raises:
-        GraphError: the cut has no fixed shape.
-    """
+    """How activations are laid out; raises GraphError for a cut without a fixed shape."""
     if examples.lengths is not None and cut.is_sequence:
         shape = (len(examples), int(examples.lengths.max(initial=1)), *cut.tensor.shape[2:])
         return Layout(shape, dtype, examples.lengths)
@@ -113,11 +100,7 @@ def layout_of(cut: Cut, examples: Examples, dtype: np.dtype[Any]) -> Layout:
 
 
 def bytes_of(network: keras.Model, cut: Cut, examples: Examples, dtype: np.dtype[Any]) -> int:
-    """Bytes that one view of the examples takes at a cut.
-
-    Raises:
-        GraphError: the cut has no fixed shape.
-    """
+    """Bytes that one view of the examples takes at a cut."""
     # Pixels and token ids are kept as they are.
     return examples.nbytes if is_input(network, cut) else layout_of(cut, examples, dtype).nbytes
 
@@ -141,10 +124,8 @@ def check_cacheable(network: keras.Model, cut: Cut) -> None:
 class Prefix:
     """The frozen part of a network, ready to run.
 
-    What it was compiled for stays compiled: use one for all data sets.
-
-    Args:
-        model: with one output for each cut.
+    It has one output for each cut. What it was compiled for stays compiled: use one for all data
+    sets.
     """
 
     def __init__(self, model: keras.Model) -> None:
@@ -193,18 +174,8 @@ def compute(
 ) -> tuple[Activations, ...]:
     """Runs the frozen part over all views of the examples, once for all cuts.
 
-    Args:
-        network: the whole network, flat.
-        cuts: at which the activations are wanted; one pass over the data fills all of them.
-        prefix: ``prefix_of(network, cuts)``.
-        examples: decoded images.
-        storage: how they are kept. What a cache holds already is not computed again.
-        views: how many views.
-        augment: how views differ.
-        progress: called with how many examples, views counted, are done.
-
-    Returns:
-        One ``Activations`` for each cut.
+    What a cache holds already is not computed again. ``prefix`` is that of the cuts, and
+    ``progress`` is called with how many examples, views counted, are done.
 
     Raises:
         GraphError: the part before a cut is random, or trains.
@@ -222,45 +193,38 @@ def compute(
     )
 
 
+@dataclasses.dataclass(eq=False)
 class _Pass:
     """One pass over all views of the examples."""
 
-    def __init__(
-        self,
-        network: keras.Model,
-        cuts: Sequence[Cut],
-        prefix: Prefix | None,
-        examples: Examples,
-        storage: Storage,
-        views: int,
-        augment: Augment | None,
-        progress: Callable[[int], None] | None,
-    ) -> None:
-        self.computed = 0
-        self._done = 0
-        self._network = network
-        self._cuts = cuts
-        self._examples = examples
-        self._augment = augment
-        self._progress = progress
-        self._storage = storage
-        self._model = [cut for cut in cuts if not is_input(network, cut)]
-        self._prefix = prefix
-        total = views * sum(bytes_of(network, cut, examples, storage.dtype) for cut in cuts)
-        self._layouts = [layout_of(cut, examples, storage.dtype) for cut in self._model]
-        self._in_memory = total <= storage.memory_limit
-        self._cache = storage.cache if self._model else None
-        self._sources = examples.sha256() if self._cache else ""
-        self._prefixes = [prefix_sha256(network, c) for c in self._model] if self._cache else []
+    network: keras.Model
+    cuts: Sequence[Cut]
+    prefix: Prefix | None
+    examples: Examples
+    storage: Storage
+    views: int
+    augment: Augment | None
+    progress: Callable[[int], None] | None
+    computed: int = 0
+    done: int = 0
+
+    def __post_init__(self) -> None:
+        dtype = self.storage.dtype
+        self._model = [cut for cut in self.cuts if not is_input(self.network, cut)]
+        self._layouts = [layout_of(cut, self.examples, dtype) for cut in self._model]
+        size = sum(bytes_of(self.network, cut, self.examples, dtype) for cut in self.cuts)
+        self._in_memory = self.views * size <= self.storage.memory_limit
+        self._cache = self.storage.cache if self._model else None
+        hashed = self._model if self._cache else []
+        self._prefixes = [prefix_sha256(self.network, cut) for cut in hashed]
+        self._sources = self.examples.sha256() if self._cache else ""
 
     def view(self, view: int) -> list[Any]:
         """Arrays of one view, in the order of the cuts."""
-        inputs = None
-        if len(self._model) < len(self._cuts):
-            inputs = LazyView(self._examples, view, self._augment)
+        inputs = LazyView(self.examples, view, self.augment)
         arrays = iter(self._cached(view) if self._cache is not None else self._plain(view))
-        result = [inputs if is_input(self._network, c) else next(arrays) for c in self._cuts]
-        self._done = (view + 1) * len(self._examples)
+        result = [inputs if is_input(self.network, c) else next(arrays) for c in self.cuts]
+        self.done = (view + 1) * len(self.examples)
         self._tell()
         return result
 
@@ -270,14 +234,13 @@ class _Pass:
             np.empty(layout.shape, layout.dtype) if layout.lengths is None else None
             for layout in self._layouts
         ]
-        for start in range(0, len(self._examples), SHARD_ROWS):
-            stop = min(start + SHARD_ROWS, len(self._examples))
-            for number, values in enumerate(self._forward(view, start, stop)):
+        for shard in range(-(-len(self.examples) // SHARD_ROWS)):
+            for number, values in enumerate(self._forward(view, shard)):
                 store = stores[number]
                 if store is None:
                     shards[number].append(values)
                 else:
-                    store[start:stop] = values
+                    store[slice(*self._layouts[number].rows(shard))] = values
         return [
             Rows(layout, shard) if store is None else store
             for layout, shard, store in zip(self._layouts, shards, stores, strict=True)
@@ -291,12 +254,11 @@ class _Pass:
             with contextlib.ExitStack() as stack:
                 entries: dict[str, CacheEntry] = {}
                 # One order for all processes, so that no two wait for each other.
-                numbers = sorted(range(len(keys)), key=keys.__getitem__)
-                for number in numbers:
-                    described = {"cut": self._model[number].name, "view": view}
-                    entries[keys[number]] = stack.enter_context(
-                        cache.entry(keys[number], self._layouts[number], described)
-                    )
+                for key, cut, layout in sorted(
+                    zip(keys, self._model, self._layouts, strict=True), key=lambda row: row[0]
+                ):
+                    described = {"cut": cut.name, "view": view}
+                    entries[key] = stack.enter_context(cache.entry(key, layout, described))
                 self._fill(view, [entries[key] for key in keys])
                 return [self._open(entries[key]) for key in keys]
         except OSError as error:
@@ -319,15 +281,15 @@ class _Pass:
 
     def _key(self, prefix: str, view: int) -> str:
         varied = None
-        if view and self._augment is not None:
-            varied = {**dataclasses.asdict(self._augment), "views": None, "view": view}
+        if view and self.augment is not None:
+            varied = {**dataclasses.asdict(self.augment), "views": None, "view": view}
         parts = [
             "1",
             keras.__version__,
             keras.backend.backend(),
             prefix,
             self._sources,
-            self._storage.dtype.name,
+            self.storage.dtype.name,
             varied,
         ]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:40]
@@ -344,8 +306,7 @@ class _Pass:
         self, view: int, shard: int, entries: list[CacheEntry], missing: list[set[int]]
     ) -> None:
         # In a scope of its own: no two shards are in memory at once.
-        start, stop = entries[0].layout.rows(shard)
-        outputs = self._forward(view, start, stop)
+        outputs = self._forward(view, shard)
         for entry, lacking, values in zip(entries, missing, outputs, strict=True):
             if shard in lacking:
                 entry.write(shard, values)
@@ -356,34 +317,28 @@ class _Pass:
             if entry.layout.lengths is not None:
                 return Rows(entry.layout, [np.array(shard) for shard in shards])
             return np.concatenate(shards)
-        return Shards(entry, self._storage.memory_limit // 4)
+        return Shards(entry, self.storage.memory_limit // 4)
 
-    def _forward(self, view: int, start: int, stop: int) -> list[Array]:
-        """Activations of some rows at each cut, batch by batch."""
-        outputs = [self._empty(layout, start, stop) for layout in self._layouts]
+    def _forward(self, view: int, shard: int) -> list[Array]:
+        """The activations of a shard's examples at each cut, batch by batch."""
+        start = shard * SHARD_ROWS
+        stop = min(start + SHARD_ROWS, len(self.examples))
+        # Sequences are padded with zeros.
+        outputs = [np.zeros(layout.shard_shape(shard), layout.dtype) for layout in self._layouts]
         for first in range(start, stop, FORWARD_BATCH):
             last = min(first + FORWARD_BATCH, stop)
-            inputs = self._examples.take(np.arange(first, last), view=view, augment=self._augment)
-            parts = self._prefix(inputs) if self._prefix else []
+            inputs = self.examples.take(np.arange(first, last), view=view, augment=self.augment)
+            parts = self.prefix(inputs) if self.prefix else []
             for output, part in zip(outputs, parts, strict=True):
                 rows = output[first - start : last - start]
-                if rows.shape == part.shape:
-                    rows[:] = part
-                else:
-                    rows[:, : part.shape[1]] = part
+                if rows.shape != part.shape:
+                    rows = rows[:, : part.shape[1]]
+                rows[:] = part
             self.computed += last - first
-            self._done += last - first
+            self.done += last - first
             self._tell()
         return outputs
 
-    @staticmethod
-    def _empty(layout: Layout, start: int, stop: int) -> Array:
-        if layout.lengths is None:
-            return np.empty((stop - start, *layout.shape[1:]), layout.dtype)
-        return np.zeros(
-            (stop - start, int(layout.lengths[stop - 1]), *layout.shape[2:]), layout.dtype
-        )
-
     def _tell(self) -> None:
-        if self._progress:
-            self._progress(self._done)
+        if self.progress:
+            self.progress(self.done)

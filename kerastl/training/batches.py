@@ -114,13 +114,7 @@ class Batches(abc.ABC):
 
 
 class ViewBatches(Batches):
-    """Batches of cached activations; each epoch takes the next view.
-
-    Args:
-        views: one array (n, ...) of activations or images for each view.
-        targets: see above, as all further arguments.
-        **order: see above.
-    """
+    """Batches of cached activations, an array (n, ...) per view; each epoch takes the next view."""
 
     def __init__(
         self, views: Sequence[Any], targets: Callable[[int], KerasTargets], **order: Any
@@ -138,14 +132,7 @@ class ViewBatches(Batches):
 
 
 class ExampleBatches(Batches):
-    """Batches of images or token ids, varied anew in each epoch.
-
-    Args:
-        examples: what goes into the network.
-        augment: how they are varied, or None.
-        targets: see above, as all further arguments.
-        **order: see above.
-    """
+    """Batches of images or token ids, varied anew in each epoch."""
 
     def __init__(
         self,
@@ -168,13 +155,7 @@ class ExampleBatches(Batches):
 
 
 class FixedBatches(keras.utils.PyDataset):
-    """Batches in the order of the examples, for validation.
-
-    Args:
-        values: (n, ...) activations or images.
-        targets: of the examples.
-        batch_size: examples per batch.
-    """
+    """Batches in the order of the examples, (n, ...) activations or images, for validation."""
 
     def __init__(self, values: Any, targets: KerasTargets, *, batch_size: int) -> None:
         super().__init__(workers=1, use_multiprocessing=False)

@@ -59,7 +59,7 @@ class Layout:
     @property
     def nbytes(self) -> int:
         """Bytes of all values."""
-        return sum(math.prod(self.shard_shape(i)) for i in range(self.shards)) * self.dtype.itemsize
+        return sum(map(self.shard_bytes, range(self.shards)))
 
     def rows(self, shard: int) -> tuple[int, int]:
         """First row of a shard, and the row after its last."""
@@ -71,6 +71,10 @@ class Layout:
         if self.lengths is None:
             return (stop - start, *self.shape[1:])
         return (stop - start, int(self.lengths[stop - 1]), *self.shape[2:])
+
+    def shard_bytes(self, shard: int) -> int:
+        """Bytes of a shard's values."""
+        return math.prod(self.shard_shape(shard)) * self.dtype.itemsize
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +95,7 @@ class CacheEntry:
 
     def is_sound(self, shard: int) -> bool:
         """Whether a shard is there, whole, and has the bytes that were written."""
-        expected = self._bytes(shard)
+        expected = self.layout.shard_bytes(shard)
         checksum, left = 0, expected
         try:
             with self.path(shard).open("rb") as file:
@@ -119,9 +123,6 @@ class CacheEntry:
         return np.memmap(
             self.path(shard), dtype=layout.dtype, mode="r", shape=layout.shard_shape(shard)
         )
-
-    def _bytes(self, shard: int) -> int:
-        return math.prod(self.layout.shard_shape(shard)) * self.layout.dtype.itemsize
 
 
 class ActivationCache:
@@ -157,13 +158,7 @@ class ActivationCache:
 
     @contextlib.contextmanager
     def entry(self, key: str, layout: Layout, description: dict[str, Any]) -> Iterator[CacheEntry]:
-        """Opens an entry for filling; other processes that want the same one wait.
-
-        Args:
-            key: names the content.
-            layout: of the values.
-            description: is shown in lists.
-        """
+        """Opens an entry for filling; other processes that want the same one wait."""
         entry = CacheEntry(self.folder / key, layout)
         with self._lock(key):
             entry.folder.mkdir(exist_ok=True)
@@ -231,10 +226,6 @@ class Rows:
     """Shards as one array of rows, (n, ...).
 
     Rows of sequences come as long as the longest that is asked for, padded with zeros.
-
-    Args:
-        layout: of the values.
-        shards: the values of each shard.
     """
 
     def __init__(self, layout: Layout, shards: Sequence[Array] = ()) -> None:
@@ -275,11 +266,7 @@ class Shards(Rows):
     """An entry as one array of rows, read from disk as they are asked for.
 
     Pages that were read count towards the memory of a process until they are given back, which
-    happens each time that ``budget`` bytes were read.
-
-    Args:
-        entry: complete and sound.
-        budget: bytes of pages that may stay in memory.
+    happens each time that ``budget`` bytes were read. The entry has to be complete and sound.
     """
 
     def __init__(self, entry: CacheEntry, budget: int) -> None:

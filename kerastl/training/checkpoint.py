@@ -96,9 +96,9 @@ class CheckpointStore:
             if field.name not in _ARRAYS
         }
         arrays = {
-            f"{kind}_{index}": value
-            for kind in _ARRAYS
-            for index, value in enumerate(getattr(state, kind))
+            f"{name}_{index}": value
+            for name in _ARRAYS
+            for index, value in enumerate(getattr(state, name))
         }
         arrays[_META] = np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)
         try:
@@ -125,11 +125,11 @@ class CheckpointStore:
             with self._path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
                 meta = json.loads(file[_META].tobytes())
                 arrays = {
-                    kind: [
-                        file[f"{kind}_{index}"]
-                        for index in range(sum(n.startswith(f"{kind}_") for n in file.files))
+                    name: [
+                        file[f"{name}_{index}"]
+                        for index in range(sum(n.startswith(f"{name}_") for n in file.files))
                     ]
-                    for kind in _ARRAYS
+                    for name in _ARRAYS
                 }
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise RunError(
@@ -144,8 +144,5 @@ class CheckpointStore:
 
 def network_variables(network: keras.Model) -> list[Any]:
     """All variables of a network's layers, random states of dropout included, each once."""
-    found: dict[int, Any] = {}
-    for layer in network.layers:
-        for variable in layer.variables:
-            found.setdefault(id(variable), variable)
+    found = {id(variable): variable for layer in network.layers for variable in layer.variables}
     return list(found.values())

@@ -20,17 +20,12 @@ def for_fit(batches: Batches, last: int) -> dict[str, Any]:
 
     TensorFlow's pipeline asks Python for chunks of many batches and takes them apart by itself:
     asked for each batch, Python takes about as long as a step of a small head. The batches and
-    their order are the same in any case.
-
-    Args:
-        batches: what to train on, from their first epoch on.
-        last: the epoch before which training ends.
+    their order are the same in any case. Training ends before the epoch ``last``.
     """
-    if keras.backend.backend() != "tensorflow":
-        return {"x": batches.epochs(last), "steps_per_epoch": len(batches)}
-    sample = next(batches.epochs(last))
-    pipeline = _pipeline(lambda: batches.epochs(last), sample, batches.ragged)
-    return {"x": pipeline, "steps_per_epoch": len(batches)}
+    source: Any = batches.epochs(last)
+    if keras.backend.backend() == "tensorflow":
+        source = _pipeline(lambda: batches.epochs(last), next(source), batches.ragged)
+    return {"x": source, "steps_per_epoch": len(batches)}
 
 
 def for_evaluate(batches: FixedBatches) -> Any:

@@ -33,9 +33,6 @@ class Goal:
     right answers lie there, and a share of explained variance has no lower bound. Examples
     without a label for an output count neither in its loss nor in its metrics.
 
-    Args:
-        job: network, data and settings.
-
     Attributes:
         loss_weights: how the losses are added up; what is learned of them is kept from phase to
             phase.
@@ -99,8 +96,7 @@ class Goal:
     def trained_part(self, phase: Phase, part: keras.Model) -> keras.Model:
         """What a phase trains of the part after its boundary.
 
-        With one output it is that part, or, where a contrastive loss trains it, its beginning, up
-        to the vector that the head gets.
+        A contrastive loss trains its beginning, up to the vector that the head gets.
 
         Raises:
             ConfigurationError: a contrastive loss and several outputs, or nothing but the head.
@@ -111,11 +107,7 @@ class Goal:
         return part if self.compares(phase) else embedding_model(part)
 
     def losses(self, phase: Phase) -> Any:
-        """The loss of one output, or a list of those of several.
-
-        Raises:
-            ConfigurationError: a loss that does not go with an output.
-        """
+        """The loss of one output, or a list of those of several."""
         if self._only is not None:
             return self._only.loss(phase)
         return self.loss_weights.weighed(
@@ -162,10 +154,8 @@ class Goal:
 def loss_among_others(name: str, output: Output, phase: Phase) -> Any:
     """The loss of one of several outputs.
 
-    Focal loss and label smoothing are for those that they mean something for.
-
-    Raises:
-        ConfigurationError: the output cannot be trained beside others.
+    Focal loss and label smoothing apply only where they mean something. Raises ConfigurationError
+    where the output cannot be trained beside others.
     """
     if phase.loss == "contrastive":
         raise ConfigurationError(

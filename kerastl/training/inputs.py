@@ -48,18 +48,17 @@ class PhaseInputs:
         return sum(int(values.nbytes) for values in self.train or ())
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Demand:
+    """What a phase and those after it ask of one cut: at most so many views, over all epochs."""
+
+    cut: Cut
+    views: int
+    epochs: int
+
+
 def prepare(job: Job, plan: Plan, cuts: Sequence[Cut], first: int) -> dict[int, PhaseInputs]:
-    """Computes the activations of a phase, and of all later ones for which they stay true.
-
-    Args:
-        job: network and data.
-        plan: the phases.
-        cuts: where each phase begins to train.
-        first: number of the phase that comes next.
-
-    Returns:
-        The inputs of that phase, and of as many after it as one pass over the data can serve.
-    """
+    """The inputs of a phase, and of as many after it as one pass over the data can serve."""
     phases = [first]
     for index in range(first + 1, len(plan)):
         # A later phase that begins behind weights that will have trained by then must wait.
@@ -68,54 +67,56 @@ def prepare(job: Job, plan: Plan, cuts: Sequence[Cut], first: int) -> dict[int, 
         phases.append(index)
 
     apply_boundary(job.network, cuts[first], batch_norm=plan[first].batch_norm)
-    unique = {cuts[index].position: cuts[index] for index in phases}
-    views = {
-        position: max(job.views(plan[i].epochs) for i in phases if cuts[i].position == position)
-        for position in unique
-    }
-    epochs = {
-        position: sum(plan[i].epochs for i in phases if cuts[i].position == position)
-        for position in unique
-    }
-    chosen = _choose(job, unique, views, epochs)
-    seconds, computed, stores = _fill(job, [unique[p] for p in chosen], views)
+    sharing: dict[int, list[int]] = {}
+    for index in phases:
+        sharing.setdefault(cuts[index].position, []).append(index)
+    demands = [
+        _Demand(
+            cuts[same[0]],
+            views=max(job.views(plan[index].epochs) for index in same),
+            epochs=sum(plan[index].epochs for index in same),
+        )
+        for same in sharing.values()
+    ]
+    kept = _choose(job, demands)
+    filled = _fill(job, kept)
 
     inputs = {}
+    held_out = None if job.validation is None else LazyView(job.validation, 0, None)
     for index in phases:
-        position = cuts[index].position
-        if position not in stores:
-            held_out = None
-            if job.validation is not None:
-                held_out = LazyView(job.validation, 0, None)
-            inputs[index] = PhaseInputs(job.network, None, held_out)
-            continue
-        train, validation = stores[position]
-        inputs[index] = PhaseInputs(
-            model=_part(job.network, cuts[index]),
-            train=train[: views[position]],
-            validation=validation,
-            # The first phase pays; the others find their activations ready.
-            fill_seconds=seconds if index == first else 0.0,
-            computed=computed if index == first else 0,
-        )
+        inputs[index] = PhaseInputs(job.network, None, held_out)
+    for number, demand in enumerate(kept):
+        train, validation = (None if found is None else found[number] for found in filled)
+        assert train is not None
+        done = [train] if validation is None else [train, validation]
+        at_input = activations.is_input(job.network, demand.cut)
+        for index in sharing[demand.cut.position]:
+            part = job.network if at_input else split(job.network, cuts[index])[1]
+            inputs[index] = PhaseInputs(
+                model=part,
+                train=train.views[: demand.views],
+                validation=None if validation is None else validation.views[0],
+                # The first phase pays; the others find their activations ready.
+                fill_seconds=sum(d.seconds for d in done) if index == first else 0.0,
+                computed=sum(d.computed for d in done) if index == first else 0,
+            )
     return inputs
 
 
-def _fill(
-    job: Job, cuts: list[Cut], views: dict[int, int]
-) -> tuple[float, int, dict[int, tuple[tuple[Any, ...], Any]]]:
-    """Activations at some cuts: seconds, examples computed, (training views, validation)."""
-    if not cuts:
-        return 0.0, 0, {}
-    most = max(views[cut.position] for cut in cuts)
+def _fill(job: Job, demands: list[_Demand]) -> list[tuple[activations.Activations, ...] | None]:
+    """The training and the validation activations, at each cut; None without validation data."""
+    if not demands:
+        return [(), None]
+    cuts = [demand.cut for demand in demands]
     prefix = activations.prefix_of(job.network, cuts)
     filled: list[tuple[activations.Activations, ...] | None] = []
-    for examples, name in ((job.train, "training"), (job.validation, "validation")):
+    for name, examples, augment, count in (
+        ("training", job.train, job.augment, max(demand.views for demand in demands)),
+        ("validation", job.validation, None, 1),
+    ):
         if examples is None:
             filled.append(None)
             continue
-        training = name == "training"
-        count = most if training else 1
         job.reporter.start(f"frozen part, {name}", count * len(examples))
         results = activations.compute(
             job.network,
@@ -124,99 +125,84 @@ def _fill(
             examples,
             job.storage,
             views=count,
-            augment=job.augment if training else None,
+            augment=augment,
             progress=job.advance,
         )
-        found = count * len(examples) - results[0].computed
+        found = 0 if prefix is None else count * len(examples) - results[0].computed
         job.reporter.finish(
-            f"{len(examples)} examples, {count} view{'s' if count > 1 else ''}"
-            + (f", {found} from the cache" if found and not _all_input(job, cuts) else "")
+            f"{len(examples)} examples, {_views(count)}"
+            + (f", {found} from the cache" if found else "")
         )
         filled.append(results)
-    train, validation = filled
-    assert train is not None
-    stores = {}
-    for number, cut in enumerate(cuts):
-        held_out = None if validation is None else validation[number].views[0]
-        stores[cut.position] = (train[number].views, held_out)
-    done = [results for results in filled if results is not None]
-    return (
-        sum(results[0].seconds for results in done),
-        sum(results[0].computed for results in done),
-        stores,
-    )
+    return filled
 
 
-def _all_input(job: Job, cuts: list[Cut]) -> bool:
-    return all(activations.is_input(job.network, cut) for cut in cuts)
-
-
-def _choose(
-    job: Job, cuts: dict[int, Cut], views: dict[int, int], epochs: dict[int, int]
-) -> list[int]:
-    """Positions of the cuts whose activations are kept; says what was chosen and why."""
+def _choose(job: Job, demands: list[_Demand]) -> list[_Demand]:
+    """The cuts whose activations are kept; says what was chosen and why."""
     if job.cache is False:
-        _tell_cost(job, cuts, views)
+        _tell_cost(job, demands)
         return []
+    always = [d for d in demands if activations.is_input(job.network, d.cut)]
     sizes = {
-        position: sum(
-            count * activations.bytes_of(job.network, cut, examples, job.storage.dtype)
-            for examples, count in ((job.train, views[position]), (job.validation, 1))
+        demand: sum(
+            count * activations.bytes_of(job.network, demand.cut, examples, job.storage.dtype)
+            for examples, count in ((job.train, demand.views), (job.validation, 1))
             if examples is not None
         )
-        for position, cut in cuts.items()
+        for demand in demands
+        if demand not in always
     }
-    kept = [p for p in cuts if not activations.is_input(job.network, cuts[p])]
-    always = [p for p in cuts if p not in kept]
     room = job.storage.memory_limit if job.storage.cache is None else job.storage.cache.room()
-    while kept and sum(sizes[p] for p in kept) > room:
+    while sizes and sum(sizes.values()) > room:
         if job.cache != "auto":
             raise ConfigurationError(
-                f"The activations would take {_size(sum(sizes[p] for p in kept))}, and there is "
-                f"room for {_size(room)}. Choose fewer views, cache_dtype='float16', a later "
-                "stage, a larger disk (cache=PATH), or cache='auto'."
+                f"The activations would take {_size(sum(sizes.values()))}, and there is room for "
+                f"{_size(room)}. Choose fewer views, cache_dtype='float16', a later stage, a "
+                "larger disk (cache=PATH), or cache='auto'."
             )
-        largest = max(kept, key=lambda p: sizes[p])
-        kept.remove(largest)
+        largest = max(sizes, key=sizes.__getitem__)
         job.reporter.note(
-            f"activations at {cuts[largest].name} would take {_size(sizes[largest])}, and there "
+            f"activations at {largest.cut.name} would take {_size(sizes.pop(largest))}, and there "
             f"is room for {_size(room)}: the frozen part runs at each step instead"
         )
     if job.cache == "auto":
-        for position in [p for p in kept if sizes[p] > job.storage.memory_limit]:
-            _weigh(job, cuts[position], sizes[position], epochs[position], views[position], kept)
-    total = sum(sizes[p] for p in kept)
+        for demand, size in list(sizes.items()):
+            if size > job.storage.memory_limit and not _pays(job, demand, size):
+                del sizes[demand]
+    total = sum(sizes.values())
     if total:
         where = "memory" if job.storage.cache is None else str(job.storage.cache.folder)
         job.reporter.note(f"activations: {_size(total)} in {where}")
-    return [*kept, *always]
+    return [*sizes, *always]
 
 
-def _weigh(job: Job, cut: Cut, size: int, epochs: int, views: int, kept: list[int]) -> None:
-    """Drops a cut whose activations take longer to read than to compute."""
-    seconds = _seconds_per_example(job, cut) * len(job.train)
-    plain = epochs * seconds
-    cached = views * seconds + size / _WRITE_BYTES_PER_SECOND
-    cached += epochs * (size / views) / _READ_BYTES_PER_SECOND
-    if cached >= plain:
-        kept.remove(cut.position)
+def _pays(job: Job, demand: _Demand, size: int) -> bool:
+    """Whether activations take less time to keep and read than to compute at each step."""
+    seconds = _seconds_per_example(job, demand.cut) * len(job.train)
+    plain = demand.epochs * seconds
+    cached = demand.views * seconds + size / _WRITE_BYTES_PER_SECOND
+    cached += demand.epochs * (size / demand.views) / _READ_BYTES_PER_SECOND
     job.reporter.note(
-        f"activations at {cut.name}: {_size(size)}, predicted {cached:.0f} s with the cache and "
-        f"{plain:.0f} s without: {'without' if cached >= plain else 'with'} it, then"
+        f"activations at {demand.cut.name}: {_size(size)}, predicted {cached:.0f} s with the "
+        f"cache and {plain:.0f} s without: {'with' if cached < plain else 'without'} it, then"
     )
+    return cached < plain
 
 
-def _tell_cost(job: Job, cuts: dict[int, Cut], views: dict[int, int]) -> None:
+def _tell_cost(job: Job, demands: list[_Demand]) -> None:
     """Says what new variations in each epoch cost, against variations that are cached."""
-    for position, cut in cuts.items():
-        if job.augment is None or activations.is_input(job.network, cut):
+    for demand in demands:
+        if job.augment is None or activations.is_input(job.network, demand.cut):
             continue
-        epoch = _seconds_per_example(job, cut) * len(job.train)
-        count = views[position]
+        epoch = _seconds_per_example(job, demand.cut) * len(job.train)
         job.reporter.note(
-            f"the frozen part up to {cut.name} runs at each step: about {epoch:.2g} s an epoch; "
-            f"{count} cached view{'s' if count > 1 else ''} would cost {count * epoch:.2g} s once"
+            f"the frozen part up to {demand.cut.name} runs at each step: about {epoch:.2g} s an "
+            f"epoch; {_views(demand.views, 'cached ')} would cost {demand.views * epoch:.2g} s once"
         )
+
+
+def _views(count: int, which: str = "") -> str:
+    return f"{count} {which}view{'s' if count > 1 else ''}"
 
 
 def _seconds_per_example(job: Job, cut: Cut) -> float:
@@ -232,7 +218,3 @@ def _seconds_per_example(job: Job, cut: Cut) -> float:
 
 def _size(count: float) -> str:
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{max(count / 1e6, 0.1):.1f} MB"
-
-
-def _part(network: keras.Model, cut: Cut) -> keras.Model:
-    return network if activations.is_input(network, cut) else split(network, cut)[1]

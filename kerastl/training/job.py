@@ -28,28 +28,20 @@ class Job:
     Attributes:
         network: flat Functional model, image or token ids to outputs; trained in place.
         outputs: what it says, by name, in the order of its outputs.
-        stages: its stages.
         recommended: what ``Phase(train_from="recommended")`` means.
-        train: training examples.
-        validation: validation examples, or None.
-        batch_size: examples per step.
         seed: of shuffling and augmentation.
         augment: how training images are varied, or None.
         class_weight: ``"balanced"``, a weight for each class name, or None; with several outputs,
             one of these for each output's name.
         cache: ``"auto"`` keeps the frozen part's activations where that pays; True always; False
             runs the frozen part again at each step, with new variations each epoch.
-        storage: how activations are kept.
         scratch: folder for what does not fit in memory.
-        reporter: hears of the progress.
         callbacks: Keras callbacks of the user; each phase calls them as one ``fit``.
         tensorboard: folder for TensorBoard's logs, or None.
-        checkpoints: where the state is written, or None.
         settings: fingerprint that a checkpoint must match.
         precision: what training computes in: one of ``PRECISIONS``.
         loss_weights: with several outputs, the weight of each one's loss by name,
             ``"uncertainty"`` to learn them, or None for 1 each; see ``LossWeights``.
-        interruption: says whether the user has asked to stop.
     """
 
     network: keras.Model

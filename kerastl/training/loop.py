@@ -18,12 +18,7 @@ from kerastl.training.starting_point import read_origin
 
 
 def run_plan(job: Job, plan: Plan, state: State | None = None) -> list[dict[str, Any]]:
-    """Carries out a plan on a network, in place.
-
-    Args:
-        job: the network, the data and the settings.
-        plan: the phases.
-        state: where an interrupted run stood; None starts at the beginning.
+    """Carries out a plan on a network, in place, from where an interrupted run stood.
 
     Returns:
         One record for each phase: ``name``, ``train_from``, ``boundary``, ``epochs``,

@@ -21,12 +21,7 @@ _ADDED = ("lora_kernel_a", "lora_kernel_b", "lora_embeddings_a", "lora_embedding
 
 
 class Adapters:
-    """The low-rank updates of a phase.
-
-    Args:
-        layers: on which they lie.
-        frozen: the variables that would train without them.
-    """
+    """The low-rank updates of a phase, and the variables that would train without them."""
 
     def __init__(self, layers: list[Any], frozen: list[Any]) -> None:
         self._layers = layers
@@ -35,18 +30,13 @@ class Adapters:
     @property
     def variables(self) -> list[Any]:
         """A and B of each layer."""
-        return [
-            getattr(layer, name)
-            for layer in self._layers
-            for name in _ADDED
-            if hasattr(layer, name)
-        ]
+        return [variable for layer in self._layers for variable in _added_to(layer)]
 
     def merge(self) -> None:
         """Adds A B to the kernels. Nothing is left on the layers."""
         for layer in self._layers:
             kernel = _kernel(layer)
-            low, high = (getattr(layer, name) for name in _ADDED if hasattr(layer, name))
+            low, high = _added_to(layer)
             # Not by the layer's own property, which would round in mixed precision.
             update = ops.matmul(low, high) * (layer.lora_alpha / layer.lora_rank)
             kernel.assign(ops.add(kernel, update))
@@ -80,12 +70,7 @@ def adapters(
     at random values (He) and B at 0, so that the network is the same at first. W is frozen, and
     so are normalisation and, without ``lora_bias``, biases. The head trains as a whole.
 
-    Args:
-        network: a flat Functional model; everything after ``cut`` is trainable.
-        cut: where the phase begins to train.
-        phase: whose ``lora`` is the rank; None changes nothing.
-        seed: of the run.
-        number: of the phase in the plan.
+    Everything after ``cut`` has to be trainable; ``number`` is that of the phase in the plan.
 
     Yields:
         The adapters, or None without ``lora``. What is not merged by then is taken away at the
@@ -122,17 +107,10 @@ def adapters(
 
 
 def lora_layers(network: keras.Model, cut: Cut, phase: Phase, *, end: int) -> list[Any]:
-    """The layers between a boundary and the head that take low-rank updates.
-
-    Args:
-        network: a flat Functional model.
-        cut: the boundary.
-        phase: whose ``lora_layers`` names them, by a regular expression that is searched in the
-            paths of layers; None takes all.
-        end: position of the last operation before the head.
+    """The layers after a boundary, up to the position ``end``, that take low-rank updates.
 
     Raises:
-        ConfigurationError: there are none.
+        ConfigurationError: there are none, or the phase's ``lora_layers`` matches none of them.
     """
     inside = [
         inner
@@ -170,6 +148,10 @@ def _layers_between(network: keras.Model, cut: Cut, end: int) -> list[Any]:
     for layer in operations(network)[: cut.position + 1]:
         unique.pop(id(layer), None)
     return list(unique.values())
+
+
+def _added_to(layer: Any) -> list[Any]:
+    return [getattr(layer, name) for name in _ADDED if hasattr(layer, name)]
 
 
 def _kernel(layer: Any) -> Any:

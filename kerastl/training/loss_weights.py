@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from kerastl.errors import ConfigurationError
+from kerastl.training.selection import read_variables
 
 UNCERTAINTY = "uncertainty"
 LOG_VARIANCE = "log_variance"
@@ -65,10 +66,7 @@ class LossWeights:
     def weighed(self, losses: list[Any]) -> list[Any]:
         """The outputs' losses as they are summed up."""
         if self.variables:
-            return [
-                WeighedLoss(loss, variable)
-                for loss, variable in zip(losses, self.variables, strict=True)
-            ]
+            return list(map(WeighedLoss, losses, self.variables))
         return [
             loss if weight == 1 else WeighedLoss(loss, weight=weight)
             for loss, weight in zip(losses, self._fixed, strict=True)
@@ -78,10 +76,7 @@ class LossWeights:
         """The weight of each output's loss now, by name."""
         found = self._fixed
         if self.variables:
-            found = tuple(
-                math.exp(-float(keras.ops.convert_to_numpy(variable)))
-                for variable in self.variables
-            )
+            found = tuple(math.exp(-float(value)) for value in read_variables(self.variables))
         return dict(zip(self._names, found, strict=True))
 
 
@@ -98,13 +93,7 @@ def _wrong(given: Any, names: tuple[str, ...]) -> ConfigurationError:
 
 
 class WeighedLoss(keras.losses.Loss):
-    """A loss times a weight, fixed or learned (see ``LossWeights``).
-
-    Args:
-        loss: of one output.
-        log_variance: the variable that a learned weight is made of, or None.
-        weight: a fixed weight.
-    """
+    """A loss times a weight: a fixed one, or one learned as a variable (see ``LossWeights``)."""
 
     def __init__(self, loss: Any, log_variance: Any = None, *, weight: float = 1.0) -> None:
         super().__init__(name=loss.name)
@@ -122,12 +111,7 @@ class WeighedLoss(keras.losses.Loss):
 
 
 class TrainedPart(keras.Model):
-    """A part of a network for the time of its training, with the variables that weigh losses.
-
-    Args:
-        part: Functional; its layers are shared.
-        variables: trained with it.
-    """
+    """A part of a network for the time of its training, with the variables that weigh losses."""
 
     def __init__(self, part: keras.Model, variables: tuple[Any, ...]) -> None:
         super().__init__(inputs=part.inputs, outputs=part.outputs, name=part.name)

@@ -19,15 +19,8 @@ def mix(
 
     On cached activations this is manifold mixup at the freeze boundary, on images input mixup.
     The loss of what comes out is the same mixture of the two losses, weights of examples included.
-
-    Args:
-        values: float32 (b, ...), activations or images.
-        targets: of the examples.
-        alpha: the share of the first example is drawn from Beta(alpha, alpha), once per batch.
-        key: whole numbers of which the mixture is a function.
-
-    Returns:
-        Values and targets of the shapes that came in.
+    The share of the first example is drawn from Beta(alpha, alpha), once per batch; the mixture is
+    a function of the whole numbers of ``key``. Values are float32 (b, ...).
 
     References:
         Zhang et al., mixup: Beyond Empirical Risk Minimization, 2017,

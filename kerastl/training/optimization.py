@@ -46,13 +46,8 @@ def make_optimizer(
 ) -> Any:
     """AdamW that leaves biases and normalisation parameters undecayed, built.
 
-    Args:
-        phase: its settings.
-        schedule: the learning rate (see ``make_schedule``).
-        variables: those that train.
-        depth: stages between each and the head (see ``depths``).
-        origin: the weights with which the run began (see ``read_origin``).
-        scale_loss: keep small gradients from vanishing in float16.
+    ``depth`` is that of ``depths``, ``origin`` that of ``read_origin``; ``scale_loss`` keeps small
+    gradients from vanishing in float16.
 
     References:
         Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2019,

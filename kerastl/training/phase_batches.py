@@ -17,16 +17,7 @@ from kerastl.training.phase import Phase
 def training_batches(
     job: Job, goal: Goal, phase: Phase, inputs: PhaseInputs, *, number: int, epoch: int, skip: int
 ) -> Batches:
-    """The batches of a phase's epochs, in an order that is a function of the seed alone.
-
-    Args:
-        job: data and settings.
-        goal: what it trains towards.
-        phase: its settings.
-        inputs: what it trains on.
-        number: of the phase in the plan.
-        epoch: the epoch that comes first.
-        skip: batches of that epoch that are left out; then it is the only one.
+    """The batches of a phase, ``number`` in its plan, from an epoch on; see ``Batches``.
 
     Raises:
         ConfigurationError: mixup of sequences.
@@ -49,9 +40,9 @@ def training_batches(
         "lengths": lengths,
     }
     augment = job.augment
-    if inputs.train is None and augment is not None:
+    if inputs.train is None:
         # With the run's own seed: nothing is shared with other runs.
-        augment = dataclasses.replace(augment, seed=job.seed)
+        augment = augment and dataclasses.replace(augment, seed=job.seed)
     targets = functools.partial(goal.training_targets, augment=augment)
     if inputs.train is None:
         return ExampleBatches(job.train, augment, targets, **order)
@@ -61,11 +52,7 @@ def training_batches(
 def validation_batches(
     job: Job, goal: Goal, phase: Phase, inputs: PhaseInputs
 ) -> FixedBatches | None:
-    """The batches that a phase is validated on, or None.
-
-    There are none without labelled validation examples, and of a phase that does not train what
-    the score is of.
-    """
+    """What a phase is validated on; None without labels, or where it does not train the score."""
     targets = goal.validation_targets()
     if targets is None or inputs.validation is None or not goal.compares(phase):
         return None

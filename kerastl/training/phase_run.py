@@ -60,73 +60,60 @@ class _Finite(keras.callbacks.Callback):
             raise _DivergedError(epoch, loss)
 
 
+@dataclasses.dataclass(eq=False)
 class PhaseRun:
-    """Carries out a phase.
+    """Carries out a phase that begins to train at a cut.
 
-    Args:
-        job: network, data and settings.
-        goal: what it trains towards.
-        phase: its settings.
-        cut: where training begins.
-        inputs: what it trains on.
-        state: where the run stands; followed, and written to disk from time to time.
-        origin: the weights with which the run began (see ``read_origin``).
+    It follows the state of the run, and writes it to disk from time to time. ``origin`` are the
+    weights with which the run began (see ``read_origin``).
     """
 
-    def __init__(
-        self,
-        job: Job,
-        goal: Goal,
-        phase: Phase,
-        cut: Cut,
-        inputs: PhaseInputs,
-        state: State,
-        origin: Mapping[int, Array],
-    ) -> None:
-        self._job = job
-        self._goal = goal
-        self._phase = phase
-        self._cut = cut
-        self._inputs = inputs
-        self._state = state
-        self._started = time.perf_counter() - state.seconds
-        self._model = goal.trained_part(phase, inputs.model)
-        batches = validation_batches(job, goal, phase, inputs)
+    job: Job
+    goal: Goal
+    phase: Phase
+    cut: Cut
+    inputs: PhaseInputs
+    state: State
+    origin: Mapping[int, Array]
+
+    def __post_init__(self) -> None:
+        self._started = time.perf_counter() - self.state.seconds
+        self._model = self.goal.trained_part(self.phase, self.inputs.model)
+        batches = validation_batches(self.job, self.goal, self.phase, self.inputs)
         self._validation = None if batches is None else for_evaluate(batches)
         self._keep = KeepBest(
-            goal.score, phase.patience, read=kept_values, margin=goal.margin(phase)
+            self.goal.score,
+            self.phase.patience,
+            read=kept_values,
+            margin=self.goal.margin(self.phase),
         )
-        self._origin = origin
         self._depth: dict[int, int] = {}
 
     def run(self) -> dict[str, Any]:
-        """Trains, and leaves the best weights in the network.
-
-        Returns:
-            The phase's record (see ``run_plan``).
+        """Trains, leaves the best weights in the network, and returns a record (see ``run_plan``).
 
         Raises:
             TrainingError: the loss is not a number, at a tenth of the learning rate too.
         """
-        job, phase = self._job, self._phase
+        job, phase = self.job, self.phase
         variables = network_variables(job.network)
-        lora = adapters(job.network, self._cut, phase, seed=job.seed, number=self._state.phase)
+        lora = adapters(job.network, self.cut, phase, seed=job.seed, number=self.state.phase)
         with lora as added:
             return self._train(variables, added)
 
     def _train(self, variables: list[Any], added: Adapters | None) -> dict[str, Any]:
-        job, phase = self._job, self._phase
+        job, phase = self.job, self.phase
         extra = [] if added is None else added.variables
-        if self._state.adapters:
-            write_variables(extra, self._state.adapters)
+        if self.state.adapters:
+            write_variables(extra, self.state.adapters)
         # What weighs the losses belongs to the outputs, and so to the head.
-        weighing = self._goal.loss_weights.variables
+        weighing = self.goal.loss_weights.variables
         self._depth = depths(job.network, job.stages) | {id(variable): 0 for variable in weighing}
         self._compile()
         self._take_up()
         saver = SaveState(
             job.checkpoints,
-            self._state,
+            self.state,
             self._keep,
             {"network": variables, "adapters": extra, "loss_variables": weighing},
             self._started,
@@ -139,7 +126,7 @@ class PhaseRun:
             *([] if phase.ema is None else [ValidateAverages()]),
             self._keep,
             saver,
-            EpochProgress(job.reporter, job.steps, f"val_{self._goal.score.name}"),
+            EpochProgress(job.reporter, job.steps, f"val_{self.goal.score.name}"),
             *job.callbacks,
             *self._tensorboard(),
         ]
@@ -157,62 +144,57 @@ class PhaseRun:
 
     def _compile(self) -> None:
         """Compiles the part that trains, at the rate that a divergence may have left."""
-        phase = self._phase
-        if self._state.slowed_at is not None:
+        phase = self.phase
+        if self.state.slowed_at is not None:
             phase = dataclasses.replace(
                 phase,
-                epochs=phase.epochs - self._state.slowed_at,
+                epochs=phase.epochs - self.state.slowed_at,
                 learning_rate=phase.learning_rate * _SLOWER,
             )
         optimizer = make_optimizer(
             phase,
-            make_schedule(phase, self._job.steps),
+            make_schedule(phase, self.job.steps),
             self._model.trainable_variables,
             depth=self._depth,
-            origin=self._origin,
-            scale_loss=self._job.precision == HALF,
+            origin=self.origin,
+            scale_loss=self.job.precision == HALF,
         )
-        self._model.compile(optimizer=optimizer, **self._goal.compile_arguments(phase))
+        self._model.compile(optimizer=optimizer, **self.goal.compile_arguments(phase))
 
     def _take_up(self) -> None:
         """Puts back what an interrupted run had; else weighs what the phase begins with."""
-        state, keep = self._state, self._keep
+        state, keep = self.state, self._keep
         # Where all epochs were done already, no fit will tell it.
         keep.set_model(self._model)
         # A divergence goes back to these as long as there is no best epoch.
-        begins_trained = state.phase > 0 or self._goal.begins_trained
+        begins_trained = state.phase > 0 or self.goal.begins_trained
         scored = self._validation is not None and begins_trained
-        if (self._phase.interpolate or not scored) and not state.start_values:
+        if (self.phase.interpolate or not scored) and not state.start_values:
             state.start_values = read_variables(self._model.trainable_variables)
         if state.optimizer:
             write_variables(self._model.optimizer.variables, state.optimizer)
             if state.best is not None:
                 score, loss = state.best["score"]
-                keep.best = Best(
-                    (score, loss),
-                    state.best["epoch"],
-                    state.best_values,
-                    state.best["highest"],
-                    state.best["waited"],
-                )
+                best = {**state.best, "score": (score, loss)}
+                keep.best = Best(values=state.best_values, **best)
         elif scored:
             # What the phase before learned is a candidate; an untrained head is none.
-            keep.consider(evaluated(self._model, self._validation, self._goal.score), 0)
+            keep.consider(evaluated(self._model, self._validation, self.goal.score), 0)
 
     def _fit(self, callbacks: list[Any]) -> None:
-        state, patience = self._state, self._phase.patience
+        state, patience = self.state, self.phase.patience
         # After an interruption the rest of the epoch is a fit of its own.
         spans = [(state.epoch, state.epoch + 1, state.step)] if state.step else []
-        spans.append((state.epoch + len(spans), self._phase.epochs, 0))
+        spans.append((state.epoch + len(spans), self.phase.epochs, 0))
         for first, last, skip in spans:
             best = self._keep.best
             stopped = best is not None and patience is not None and best.waited >= patience
             if first < last and not stopped:
                 batches = training_batches(
-                    self._job,
-                    self._goal,
-                    self._phase,
-                    self._inputs,
+                    self.job,
+                    self.goal,
+                    self.phase,
+                    self.inputs,
                     number=state.phase,
                     epoch=first,
                     skip=skip,
@@ -229,7 +211,7 @@ class PhaseRun:
 
     def _slow_down(self, error: _DivergedError) -> None:
         """Goes back to the last good weights, and on at a lower rate; once."""
-        best, state = self._keep.best, self._state
+        best, state = self._keep.best, self.state
         good = state.start_values if best is None else best.values
         again = state.slowed_at is not None
         if again or not all(np.isfinite(value).all() for value in good):
@@ -240,20 +222,21 @@ class PhaseRun:
             ) from error
         write_variables(self._model.trainable_variables, good)
         state.slowed_at, state.epoch, state.step = error.epoch, error.epoch, 0
-        self._job.reporter.note(
+        self.job.reporter.note(
             f"{error} Back to the last good weights, and on at {_SLOWER:g} of the learning rate."
         )
         self._compile()
 
     def _end(self, added: Adapters | None) -> dict[str, Any]:
         """Puts the best weights into the network, and makes the record."""
-        phase, model = self._phase, self._model
-        best, score = self._keep.best, self._goal.score
+        phase, model = self.phase, self._model
+        best, score = self._keep.best, self.goal.score
         self._keep.restore()
         if best is None and phase.ema is not None:
             write_variables(model.trainable_variables, kept_values(model))
-        trained = self._count_trained()
-        start = self._state.start_values
+        sizes = [int(np.prod(variable.shape)) for variable in model.trainable_variables]
+        trained = sum(sizes) - len(self.goal.loss_weights.variables)
+        start = self.state.start_values
         if added is not None:
             start = self._merge(added)
         mixed = None
@@ -265,36 +248,32 @@ class PhaseRun:
             # Saved with the network, it would ask those who load it for a class of this library.
             model.optimizer, model.compiled = None, False
         note = "" if best is None else f"val {score.name} {best.score[0]:.3f} (epoch {best.epoch})"
-        self._job.reporter.finish(note)
+        self.job.reporter.finish(note)
         return self._record(best, trained, mixed)
 
-    def _count_trained(self) -> int:
-        sizes = [int(np.prod(variable.shape)) for variable in self._model.trainable_variables]
-        return sum(sizes) - len(self._goal.loss_weights.variables)
-
     def _record(self, best: Best | None, trained: int, mixed: float | None) -> dict[str, Any]:
-        phase, inputs, goal = self._phase, self._inputs, self._goal
+        phase, inputs, goal = self.phase, self.inputs, self.goal
         record = {
             "name": phase.title,
             "train_from": str(phase.train_from),
-            "boundary": self._cut.name,
-            "epochs": len(self._state.history.get("loss", [])),
+            "boundary": self.cut.name,
+            "epochs": len(self.state.history.get("loss", [])),
             "seconds": round(time.perf_counter() - self._started + inputs.fill_seconds, 3),
             "fill_seconds": round(inputs.fill_seconds, 3),
-            "train_examples": len(self._job.train),
+            "train_examples": len(self.job.train),
             "computed_examples": inputs.computed,
             "trainable_parameters": trained,
             "cached_bytes": inputs.cached_bytes,
             "learning_rate": phase.learning_rate,
-            "slowed_at": self._state.slowed_at,
+            "slowed_at": self.state.slowed_at,
             "best_epoch": None if best is None else best.epoch,
             "interpolation": mixed,
             "score": goal.score.name,
             goal.score.name: None if best is None else round(best.score[0], 6),
             "loss": None if best is None else round(-best.score[1], 6),
-            "history": self._state.history,
+            "history": self.state.history,
         }
-        if len(self._job.outputs) > 1:
+        if len(self.job.outputs) > 1:
             weights = goal.loss_weights.values()
             record["loss_weights"] = {name: round(value, 6) for name, value in weights.items()}
         return record
@@ -303,16 +282,15 @@ class PhaseRun:
         """Merges low-rank updates; returns what trains without them as it was at the start."""
         model = self._model
         # The kernels have not moved so far: they are those of the start still.
-        before = read_origin(network_variables(self._job.network))
-        begun = zip(map(id, model.trainable_variables), self._state.start_values, strict=False)
-        before.update(begun)
+        before = read_origin(network_variables(self.job.network))
+        before |= zip(map(id, model.trainable_variables), self.state.start_values, strict=False)
         added.merge()
         self._compile()  # The steps that were traced know of the updates.
         return [before[id(variable)] for variable in model.trainable_variables]
 
     def _tensorboard(self) -> list[Any]:
-        if self._job.tensorboard is None:
+        if self.job.tensorboard is None:
             return []
-        name = f"{self._state.phase}-{self._phase.title.replace(' ', '-')}"
-        folder = self._job.tensorboard / name
+        name = f"{self.state.phase}-{self.phase.title.replace(' ', '-')}"
+        folder = self.job.tensorboard / name
         return [keras.callbacks.TensorBoard(log_dir=str(folder), write_graph=False)]

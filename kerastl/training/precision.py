@@ -34,11 +34,6 @@ def computing_in(network: keras.Model, precision: str) -> Iterator[None]:
     bfloat16 would round, and the layer of the probabilities. The layers' settings are a part of
     the key of cached activations, so that precisions never mix there.
 
-    Args:
-        network: a flat Functional model with float32 weights.
-        precision: ``"float32"`` changes nothing; ``"mixed_float16"`` or ``"mixed_bfloat16"``
-            compute in 16 bits.
-
     References:
         Micikevicius et al., Mixed Precision Training, 2017, https://arxiv.org/abs/1710.03740.
     """

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 
 class Reporter(Protocol):
-    """Hears of a run's progress."""
+    """Hears of a run's progress; what a subclass does not define does nothing."""
 
     def start(self, title: str, total: int) -> None:
         """A part of the run begins; ``total`` counts its steps."""
@@ -26,20 +26,8 @@ class Reporter(Protocol):
         """Something worth knowing, between two parts."""
 
 
-class SilentReporter:
+class SilentReporter(Reporter):
     """Says nothing."""
-
-    def note(self, text: str) -> None:
-        """Says nothing."""
-
-    def start(self, title: str, total: int) -> None:
-        """Says nothing."""
-
-    def advance(self, done: int, note: str = "") -> None:
-        """Says nothing."""
-
-    def finish(self, note: str = "") -> None:
-        """Says nothing."""
 
 
 class ConsoleReporter:
@@ -96,13 +84,7 @@ class ConsoleReporter:
 
 
 class EpochProgress(keras.callbacks.Callback):
-    """Passes the progress of ``fit`` on to a reporter.
-
-    Args:
-        reporter: hears of it.
-        steps: batches per epoch.
-        score: the metric that is shown.
-    """
+    """Passes the progress of ``fit``, of so many steps per epoch, on to a reporter."""
 
     def __init__(self, reporter: Reporter, steps: int, score: str) -> None:
         super().__init__()

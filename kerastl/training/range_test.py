@@ -61,17 +61,12 @@ class LearningRateTest:
 def learning_rate_test(
     job: Job, phase: Phase, *, lowest: float = LOWEST_RATE, highest: float = HIGHEST_RATE
 ) -> LearningRateTest:
-    """Trains with a rising learning rate, and leaves no trace of it.
+    """Trains with a learning rate that rises from step to step, and leaves no trace of it.
 
     It takes one pass over the data, or as many as 100 steps need, and ends early where the loss
     has risen to four times its lowest value. Weights, states of random generators, flags of
-    layers and a compiled network are bit for bit what they were, afterwards.
-
-    Args:
-        job: network, data and settings.
-        phase: where training begins and how; its own rate and schedule do not count.
-        lowest: the first learning rate.
-        highest: the last one.
+    layers and a compiled network are bit for bit what they were, afterwards. The phase's own rate
+    and schedule do not count.
 
     Raises:
         ConfigurationError: rates that do not rise.

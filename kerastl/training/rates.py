@@ -11,16 +11,11 @@ from kerastl.graph import Stage, head_cut, operations
 
 
 def depths(network: keras.Model, stages: Sequence[Stage]) -> dict[int, int]:
-    """How many stages each variable lies before the head.
+    """How many stages each variable lies before the head: ``id(variable)`` to depth.
 
-    Args:
-        network: a flat Functional model.
-        stages: its stages, from input to output.
-
-    Returns:
-        ``id(variable)`` to depth: 0 in the head, 1 in the last stage, and one more for each stage
-        before it; what lies before the first stage is one deeper still. A layer that is used in
-        two places has the depth of the one nearer to the input, which trains more slowly.
+    That is 0 in the head, 1 in the last stage, and one more for each stage before it; what lies
+    before the first stage is one deeper still. A layer that is used in two places has the depth
+    of the one nearer to the input, which trains more slowly.
     """
     boundaries = [*(stage.cut.position for stage in stages), head_cut(network).position]
     found: dict[int, int] = {}
@@ -34,15 +29,7 @@ def depths(network: keras.Model, stages: Sequence[Stage]) -> dict[int, int]:
 def rate_factors(
     variables: Sequence[Any], depth: Mapping[int, int], decay: float | None
 ) -> list[float]:
-    """What each variable's learning rate is multiplied by.
-
-    Args:
-        variables: those that train.
-        depth: of each (see ``depths``).
-        decay: the rate of a stage over the rate of the stage after it, in (0, 1]; None is 1.
-
-    Returns:
-        ``decay ** depth`` for each variable: 1 in the head.
+    """What each variable's learning rate is multiplied by: ``decay ** depth``, 1 in the head.
 
     References:
         Howard and Ruder, Universal Language Model Fine-tuning for Text Classification, 2018,

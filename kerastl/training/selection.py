@@ -62,7 +62,6 @@ class KeepBest(keras.callbacks.Callback):
     Args:
         score: what decides.
         patience: epochs, or None to train to the end.
-        best: what an interrupted run had found; None starts anew.
         read: the values of a model's trainable variables that were validated; None takes those
             that it has.
         margin: how far below the highest score another one is as good; of those the lowest loss
@@ -73,12 +72,11 @@ class KeepBest(keras.callbacks.Callback):
         self,
         score: Score,
         patience: int | None,
-        best: Best | None = None,
         read: Callable[[keras.Model], list[Array]] | None = None,
         margin: Callable[[float], float] | None = None,
     ) -> None:
         super().__init__()
-        self.best = best
+        self.best: Best | None = None
         self._patience = patience
         self._score = score
         self._margin = margin or (lambda highest: 0.0)
@@ -117,10 +115,9 @@ class KeepBest(keras.callbacks.Callback):
 
 
 def standard_error(examples: int) -> Callable[[float], float]:
-    """What an accuracy on so many examples is uncertain by.
+    """The standard error of an accuracy in [0, 1] on so many examples.
 
-    Returns:
-        The standard error of an accuracy in [0, 1], at least that of a single mistake.
+    It is at least that of a single mistake.
 
     References:
         That of the models within one standard error of the best another criterion may choose:
@@ -144,12 +141,7 @@ def interpolate(
 ) -> tuple[float, tuple[float, float]]:
     """Mixes a model's weights with those that it began with, as does best on validation data.
 
-    Args:
-        model: compiled, with the metrics of ``by``; its weights are changed.
-        start: values of its trainable variables before the phase.
-        validation: what ``evaluate`` takes.
-        best: (score, minus loss) of the weights as they are.
-        by: what decides.
+    ``best`` is what ``evaluated`` says of the weights as they are.
 
     Returns:
         The share of the new weights that did best, 1.0 where none did better than all of them,

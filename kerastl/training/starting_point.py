@@ -29,15 +29,7 @@ def starting_points(
     phases after the first too, since a reference that moved on with each phase would let the
     network drift away from what it had learned before. The head begins at random values and has
     no starting point. Biases and the parameters of normalisation are left free, as in the
-    experiments of the paper's authors.
-
-    Args:
-        variables: those that train.
-        depth: stages between each and the head; 0 in the head (see ``depths``).
-        origin: what ``read_origin`` returned at the beginning of the run.
-
-    Returns:
-        For each variable its starting point, or None where nothing holds it.
+    experiments of the paper's authors: for these there is None.
 
     References:
         Li, Grandvalet and Davoine, Explicit Inductive Bias for Transfer Learning with

@@ -52,12 +52,6 @@ def make_targets(
     of a single batch is an unbiased estimate of it: a batch with few labels counts less, and not
     as much as a full one.
 
-    Args:
-        outputs: what the network says, by name.
-        labels: of each output (n, ...), by the same names.
-        class_weight: ``"balanced"``, a weight for each class name, or None; with several outputs,
-            one of these for each output's name.
-
     Raises:
         ConfigurationError: class weights that do not go with the outputs.
     """

@@ -145,7 +145,7 @@ def test_a_cut_of_several_sequences_joins_them_position_by_position():
     model = keras.Model([x, y], masked)
     cut = next(cut for cut in find_cuts(model, tensors=2) if cut.name == "a")
     assert cut.is_sequence
-    assert cut.values_per_position == 5
+    assert cut.tensor.shape[-1] == 5
     prefix, suffix = split(model, cut)
     values = np.random.default_rng(0).normal(size=(2, 7, 3)).astype(np.float32)
     mask = np.arange(14).reshape(2, 7) % 3 > 0

@@ -3,7 +3,12 @@ import numpy as np
 import pytest
 
 import kerastl
-from kerastl.graph import settle_momentum, trainable_layers
+from kerastl.graph import open_model, operations, settle_momentum
+
+
+def trainable_layers(model):
+    """Names of the layers with weights that would train, in running order."""
+    return [op.name for op in operations(open_model(model)) if getattr(op, "trainable_weights", ())]
 
 
 def base(name="base"):

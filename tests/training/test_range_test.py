@@ -4,9 +4,10 @@ import pytest
 
 import kerastl
 from kerastl.errors import ConfigurationError
+from kerastl.inputs.examples import ArrayExamples
 from kerastl.outputs import Classes
 from kerastl.recipes.jobs import make_job
-from kerastl.training import ArrayExamples, SilentReporter, learning_rate_test
+from kerastl.training import SilentReporter, learning_rate_test
 from kerastl.training.range_test import _suggest
 from tests.conftest import CLASSES, coloured_images
 

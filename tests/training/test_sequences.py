@@ -6,7 +6,7 @@ import kerastl
 from kerastl.backbones import stages_of
 from kerastl.graph import find_cuts, split
 from kerastl.inputs.examples import LazyView
-from kerastl.inputs.token_examples import padded_lengths
+from kerastl.inputs.token_examples import padded_lengths, sort_tokens
 from kerastl.outputs import Classes
 from kerastl.outputs.contrastive import ContrastiveLoss
 from kerastl.training import (
@@ -14,7 +14,6 @@ from kerastl.training import (
     SilentReporter,
     Storage,
     activations,
-    sort_tokens,
 )
 from kerastl.training.batches import ViewBatches
 from kerastl.training.targets import KerasTargets

@@ -10,18 +10,18 @@ import kerastl
 from kerastl.errors import ConfigurationError
 from kerastl.graph import find_stages, open_model
 from kerastl.heads import attach_outputs
+from kerastl.inputs.examples import ArrayExamples
+from kerastl.inputs.token_examples import sort_tokens
 from kerastl.outputs import Classes, Labels, Number, Vector
 from kerastl.recipes.jobs import make_job
 from kerastl.training import (
     DTYPES,
-    ArrayExamples,
     CheckpointStore,
     Job,
     SilentReporter,
     Storage,
     learning_rate_test,
     run_plan,
-    sort_tokens,
 )
 from kerastl.training.goal import Goal
 from kerastl.training.targets import make_targets
