@@ -110,7 +110,6 @@ def _json_lines(table: Path, columns: Sequence[Column], encoding: str | None) ->
 
 
 def _parquet(table: Path, columns: Sequence[Column], encoding: str | None) -> Rows:
-    del encoding
     parquet = require("pyarrow.parquet", extra="parquet", purpose=f"Reading {table}")
     try:
         with parquet.ParquetFile(table) as file:

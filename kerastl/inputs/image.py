@@ -75,7 +75,6 @@ class Image(Input):
         manifest: Mapping[str, Any], folder: Path, packed: Path | None = None
     ) -> Image:
         """The input of a bundle."""
-        del folder, packed
         resize = manifest["input"]["resize"]
         height, width = resize["size"]
         floats = bool(manifest["input"].get("as_floats"))
@@ -84,13 +83,11 @@ class Image(Input):
     @staticmethod
     def from_run(config: Mapping[str, Any], run: Path) -> Image:
         """The input of a run directory."""
-        del run
         height, width = config["size"]
         return Image((height, width))
 
     def save(self, run: Path) -> dict[str, Any]:
         """The size."""
-        del run
         return {"size": list(self.size)}
 
     def as_list(self, given: Any) -> list[Any]:
@@ -101,7 +98,6 @@ class Image(Input):
         self, sources: Sequence[Any], *, size: int = BATCH, length: int | None = None
     ) -> Iterator[tuple[Array, Array]]:
         """Pixels uint8 ``(b, height, width, 3)``; one image at a time where any size is taken."""
-        del length
         if self.any_size:
             yield from self._as_they_are(sources, size)
             return
@@ -133,7 +129,6 @@ class Image(Input):
 
     def specs(self, *, fixed_lengths: bool = False) -> tuple[Spec, ...]:
         """float32 pixels, RGB, channels last."""
-        del fixed_lengths
         if self.any_size:
             return (Spec(TENSOR, "float32", (None, None, 3), {1: "height", 2: "width"}),)
         return (Spec(TENSOR, "float32", (*self.size, 3)),)
@@ -219,7 +214,6 @@ class Image(Input):
         files: Sequence[tuple[Path, Mapping[str, Any], Mapping[str, Any]]],
     ) -> None:
         """Pixels at the network's size, and files with the labels that they must get."""
-        del labels
         fixed = dataclasses.replace(self, any_size=False)
         pixels = np.concatenate([batch for _, batch in fixed.batches(sources)])
         np.savez_compressed(folder / "inputs.npz", image=pixels)

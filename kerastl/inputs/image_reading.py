@@ -43,7 +43,6 @@ class ImageReader(Reader):
 
     def from_files(self, paths: Sequence[Path], encoding: str | None) -> Sequence[Any]:
         """The paths."""
-        del encoding
         return paths
 
     def from_cell(self, value: str, folder: Path) -> Path:
@@ -71,7 +70,6 @@ class ImageReader(Reader):
 
     def name_in_table(self, value: str, table: Path, line: int) -> str:
         """The path as the table has it."""
-        del table, line
         return normal(value.strip())
 
     def name_in_messages(self, source: Any, name: str) -> str:
@@ -99,12 +97,10 @@ class ImageReader(Reader):
 
     def fingerprint_header(self, kinds: str) -> str:
         """A version alone: the rows differ in form from one kind of label to another."""
-        del kinds
         return "1"
 
     def fingerprint_row(self, name: str, source: Any, digest: str, label: Any) -> list[Any]:
         """Name, label and content; times of files and the place of a folder do not count."""
-        del source
         return [name, label, digest]
 
     def file_of(self, source: Any) -> Path | None:

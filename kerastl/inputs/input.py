@@ -119,7 +119,6 @@ class Input(abc.ABC):
 
     def length_in(self, shapes: Mapping[str, tuple[int | None, ...]]) -> int | None:
         """The length of sequences in a file that takes tensors of these shapes; None is any."""
-        del shapes
         return None
 
     def for_export(self, network: Any) -> Any:
@@ -128,7 +127,6 @@ class Input(abc.ABC):
 
     def in_graph(self, network: Any, tensors: Sequence[Any]) -> Any:
         """What the network is given of TensorFlow's tensors of ``specs``, inside the graph."""
-        del network
         return list(tensors) if len(tensors) > 1 else tensors[0]
 
     def one_by_one(
@@ -140,7 +138,6 @@ class Input(abc.ABC):
             feeds: of the batch.
             length: of sequences, see ``batches``.
         """
-        del length
         count = len(next(iter(feeds.values())))
         for row in range(count):
             yield {name: values[row : row + 1] for name, values in feeds.items()}
@@ -166,7 +163,6 @@ class Input(abc.ABC):
 
     def quantized_formats(self, quantization: str) -> tuple[str, ...]:
         """Formats that make a quantised file where no format is named."""
-        del quantization
         return ("litert",)
 
     @property
@@ -180,7 +176,6 @@ class Input(abc.ABC):
 
     def equivalents(self, sources: Sequence[Any]) -> list[Any]:
         """The same examples as training would make them, where files take them otherwise."""
-        del sources
         return []
 
     equivalent_difference: ClassVar[float] = 0.0
@@ -201,12 +196,10 @@ class Input(abc.ABC):
             Changed sources, the input that takes them as they are, and what is then wrong with
             the artifact.
         """
-        del sources
         yield from ()
 
-    def pack(self, folder: Path) -> None:
+    def pack(self, folder: Path) -> None:  # noqa: B027
         """Writes what another process needs besides a bundle to convert this input."""
-        del folder
 
     def prove(self, sources: Sequence[Any]) -> dict[str, Any]:
         """Proves the way from sources to arrays against the network's own, in the worker.
@@ -214,7 +207,6 @@ class Input(abc.ABC):
         Returns:
             What the manifest's sections say of it, by section.
         """
-        del sources
         return {}
 
     def shown(self, source: Any) -> str:
@@ -225,7 +217,6 @@ class Input(abc.ABC):
 
     def golden_rows(self, examples: Sequence[Any], probes: Sequence[Any]) -> Array:
         """Which of the examples, followed by the probes, become golden: int64, ascending."""
-        del probes
         count = len(examples)
         return np.unique(np.linspace(0, count - 1, min(count, GOLDEN_EXAMPLES)).astype(int))
 
@@ -245,7 +236,6 @@ class Input(abc.ABC):
                 under its path.
             files: source files that are kept whole: path, the network's answer, and labels.
         """
-        del files
         self.store(folder, "inputs", sources)
         write_json(folder / GOLDEN_LABELS, list(labels))
 
@@ -258,9 +248,8 @@ class Input(abc.ABC):
         sources = self.stored(folder, "inputs")
         return sources, 0, dict(enumerate(read_json(folder / GOLDEN_LABELS)))
 
-    def check_golden(self, folder: Path, manifest: Mapping[str, Any]) -> None:
+    def check_golden(self, folder: Path, manifest: Mapping[str, Any]) -> None:  # noqa: B027
         """Proves that sources still become the arrays of the export; raises BundleError."""
-        del folder, manifest
 
     # Bundles.
 
@@ -278,9 +267,8 @@ class Input(abc.ABC):
         """Files that ``write_files`` puts into a bundle."""
         return ()
 
-    def write_files(self, folder: Path) -> None:
+    def write_files(self, folder: Path) -> None:  # noqa: B027
         """Writes what a bundle must carry."""
-        del folder
 
     @property
     def packages(self) -> Mapping[str, str]:
@@ -317,10 +305,8 @@ class Input(abc.ABC):
             entry: its part of the manifest.
             answers: what it answers strings with, where it takes any.
         """
-        del entry, answers
         return []
 
     def caveats(self, manifest: Mapping[str, Any]) -> list[str]:
         """Sentences on what was not proved."""
-        del manifest
         return []

@@ -102,12 +102,10 @@ class Reader(abc.ABC):
 
     def name_in_table(self, value: str, table: Path, line: int) -> str:
         """What an example of a table is called."""
-        del value
         return f"{table.name}:{line}"
 
     def name_in_messages(self, source: Any, name: str) -> str:
         """What an example is called where it cannot be read."""
-        del source
         return name
 
     # Checks.
@@ -122,17 +120,14 @@ class Reader(abc.ABC):
         Raises:
             DataError: one of them is no source of this kind.
         """
-        del names
         return tuple(sources) if isinstance(sources, list) else sources
 
     def unreadable(self, sources: Sequence[Any]) -> dict[int, DataError]:
         """What can be told to be unreadable without much work: errors by position."""
-        del sources
         return {}
 
     def is_empty(self, source: Any) -> bool:
         """Whether a source is an example that says nothing."""
-        del source
         return False
 
     # Content.
@@ -151,22 +146,18 @@ class Reader(abc.ABC):
 
     def fingerprint_row(self, name: str, source: Any, digest: str, label: Any) -> list[Any]:
         """What of one example goes into the fingerprint, as JSON data."""
-        del name, source
         return [digest, label]
 
     def file_of(self, source: Any) -> Path | None:
         """The file that a source is, so that it can be shown whole; None where it is none."""
-        del source
         return None
 
     # Decoding.
 
     def decode(self, source: Any, size: tuple[int, int]) -> Array:
         """One example as an array of a size; raises ``error`` where it cannot be read."""
-        del source, size
         raise ConfigurationError(f"{self.nouns.capitalize()} have no size to be decoded to.")
 
     def in_threads(self, sources: Sequence[Any]) -> bool:
         """Whether ``decode`` takes long enough to be worth threads."""
-        del sources
         return False

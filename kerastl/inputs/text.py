@@ -138,7 +138,6 @@ class Text(Input):
 
     def examples(self, data: Readable, folder: Path) -> TokenExamples:
         """Token ids, sorted by length; warns of texts that were cut."""
-        del folder
         encoded = self.tokenizer.encode(data.sources, self.max_length)
         if encoded.truncated:
             warnings.warn(
@@ -194,7 +193,6 @@ class Text(Input):
 
     def quantized_formats(self, quantization: str) -> tuple[str, ...]:
         """ONNX too: of images its quantised convolutions lose too many labels."""
-        del quantization
         return ("onnx", "litert")
 
     @property
@@ -248,7 +246,6 @@ class Text(Input):
         files: Sequence[tuple[Path, Mapping[str, Any], Mapping[str, Any]]],
     ) -> None:
         """Texts with their token ids and labels."""
-        del files
         text_golden.write(folder, sources, labels, self.encode(sources), self.tokenizer)
 
     def read_golden(self, folder: Path) -> tuple[list[Any], int, dict[int, dict[str, Any]]]:

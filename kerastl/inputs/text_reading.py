@@ -35,7 +35,6 @@ class TextReader(Reader):
 
     def from_cell(self, value: str, folder: Path) -> str:
         """The text as it stands, blanks included."""
-        del folder
         return value
 
     def from_array(self, x: Any) -> Sequence[Any]:
@@ -67,7 +66,6 @@ class TextReader(Reader):
 
     def fingerprint_row(self, name: str, source: Any, digest: str, label: Any) -> list[Any]:
         """The text itself and its label: where it came from does not count."""
-        del name, digest
         return [source, label]
 
 

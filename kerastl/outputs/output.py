@@ -263,7 +263,6 @@ class Output(abc.ABC):
 
     def fitted(self, labels: Array) -> Self:
         """This output with what its last layer takes from the labels of the training data."""
-        del labels
         return self
 
     @abc.abstractmethod
@@ -331,7 +330,6 @@ class Output(abc.ABC):
 
     def of_network(self, width: int) -> Self:
         """This output as a trained network of this width gives it."""
-        del width
         return self
 
     def groups(self, outputs: Array) -> Array:
