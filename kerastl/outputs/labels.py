@@ -46,13 +46,9 @@ class Labels(Output):
     score_is_a_share: ClassVar[bool] = True
     metric: ClassVar[str] = "micro_f1"
     several_columns: ClassVar[bool] = True
+    activation: ClassVar[str | None] = "sigmoid"
 
     thresholds: tuple[float, ...] | None = None
-
-    @property
-    def width(self) -> int:
-        """One probability for each class."""
-        return len(self.class_names)
 
     @property
     def limits(self) -> Array:
@@ -180,18 +176,6 @@ class Labels(Output):
 
     # Learning.
 
-    def attach(self, features: Any, *, name: str, seed: int) -> Any:
-        """A dense layer with a sigmoid for each class."""
-        import keras
-
-        return keras.layers.Dense(
-            self.width,
-            activation="sigmoid",
-            dtype="float32",
-            name=name,
-            kernel_initializer=keras.initializers.GlorotUniform(seed=seed),
-        )(features)
-
     def targets(self, labels: Array) -> Array:
         """The labels, float32 ``(n, classes)``."""
         return np.nan_to_num(np.asarray(labels, dtype=np.float32))
@@ -281,10 +265,6 @@ class Labels(Output):
     def meaning(self, reference: Array) -> str:
         """Probabilities that need not sum to 1."""
         return "probability of each class by itself"
-
-    def column(self, index: int) -> str:
-        """A class name."""
-        return repr(self.class_names[index])
 
     # Card.
 

@@ -123,14 +123,9 @@ class Number(Output):
         import keras
 
         plain = (self.mean, self.deviation) == (0.0, 1.0)
-        score = keras.layers.Dense(
-            1,
-            dtype="float32",
-            name=name if plain else f"{name}_score",
-            kernel_initializer=keras.initializers.GlorotUniform(seed=seed),
-        )(features)
         if plain:
-            return score
+            return super().attach(features, name=name, seed=seed)
+        score = super().attach(features, name=f"{name}_score", seed=seed)
         rescale = keras.layers.Rescaling(self.deviation, self.mean, name=name, dtype="float32")
         return rescale(score)
 

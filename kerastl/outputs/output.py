@@ -122,6 +122,9 @@ class Output(abc.ABC):
     begins_trained: ClassVar[bool] = False
     """Whether what a network says before any training could be what it ends with."""
 
+    activation: ClassVar[str | None] = None
+    """Of the dense layer that ``attach`` makes."""
+
     class_names: tuple[str, ...] = ()
 
     # Values.
@@ -144,9 +147,9 @@ class Output(abc.ABC):
         return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
 
     @property
-    @abc.abstractmethod
     def width(self) -> int:
         """How many numbers the network gives for an example."""
+        return len(self.class_names)
 
     # Labels.
 
@@ -265,9 +268,17 @@ class Output(abc.ABC):
         """This output with what its last layer takes from the labels of the training data."""
         return self
 
-    @abc.abstractmethod
     def attach(self, features: Any, *, name: str, seed: int) -> Any:
         """The last layer: KerasTensor ``(n, features)`` to ``(n, width)``, float32."""
+        import keras
+
+        return keras.layers.Dense(
+            self.width,
+            activation=self.activation,
+            dtype="float32",
+            name=name,
+            kernel_initializer=keras.initializers.GlorotUniform(seed=seed),
+        )(features)
 
     @abc.abstractmethod
     def targets(self, labels: Array) -> Array:
@@ -396,7 +407,7 @@ class Output(abc.ABC):
 
     def column(self, index: int) -> str:
         """A column of the output, for messages."""
-        return f"column {index}"
+        return repr(self.class_names[index]) if self.class_names else f"column {index}"
 
     # Card.
 
