@@ -99,11 +99,8 @@ def build_unigram(
     """A ``tokenizers.Tokenizer`` of a SentencePiece model.
 
     Pieces that cannot stand in a text get a blank before their name: no text holds blanks by
-    then, so that a text which spells one is ordinary text, as in SentencePiece.
-
-    Args:
-        model: what ``read_model`` gives.
-        arrange: gives the vocabulary in another order, with the id of the unknown piece.
+    then, so that a text which spells one is ordinary text, as in SentencePiece. ``arrange`` gives
+    the vocabulary in another order, with the id of the unknown piece.
     """
     tokenizers = require("tokenizers", extra="text", purpose="Tokenising texts")
     pieces, unknown = (

@@ -46,11 +46,6 @@ class Encoded:
     ids: tuple[npt.NDArray[np.int32], ...]
     truncated: int
 
-    @property
-    def lengths(self) -> npt.NDArray[np.int64]:
-        """The number of tokens of each text, int64 ``(n,)``."""
-        return np.array([len(row) for row in self.ids], dtype=np.int64)
-
 
 @dataclasses.dataclass(frozen=True)
 class SentencePieceSource:
@@ -76,8 +71,8 @@ class Tokenizer:
         content: a ``tokenizer.json`` of the ``tokenizers`` package, as text. Settings in it to
             truncate or to pad are left out: both are done by this class.
         pad_id: the id that fills texts up; found by the names ``[PAD]`` and ``<pad>`` without it.
-        max_length: the most tokens a text that the model takes; None where it is not known.
-        lowercase: whether the case is folded; None where it is not known.
+        max_length: maximum tokens per text that the model takes; None if unknown.
+        lowercase: whether the case is folded; None if unknown.
         rule: whose ids it gives.
         sentence_piece: what a unigram tokenizer was made of, where it is known: KerasHub's own is
             made of it, which proves this one and stands in a SavedModel.
@@ -208,7 +203,7 @@ class Tokenizer:
 
         Args:
             texts: strings; empty ones give the start and end tokens alone.
-            max_length: the most tokens a text, start and end tokens included.
+            max_length: maximum tokens per text, start and end tokens included.
 
         Raises:
             TextError: one of them is no text (see ``kerastl.data.check_text``).
