@@ -86,8 +86,8 @@ class Dataset(abc.ABC):
     def batches(self, image_size: tuple[int, int], batch_size: int) -> Iterator[Batch]:
         """Yields one pass over the examples, resized by ``RESIZE_RULE``.
 
-        Labels must be taken from the same pass as their images: only an ``ExampleDataset`` is
-        sure to keep its order from pass to pass.
+        Take labels from the same pass as their images: only an ``ExampleDataset`` is sure to keep
+        its order from pass to pass.
 
         Args:
             image_size: ``(height, width)`` in pixels.
@@ -198,12 +198,8 @@ class ExampleDataset(Dataset):
         digest.update(json.dumps(self.class_names if one else classes).encode())
         for i, content in enumerate(self.digests()):
             label = {name: rows[i] for name, rows in labels.items()}
-            row = self.reader.fingerprint_row(
-                self.names[i],
-                self.sources[i],
-                content,
-                next(iter(label.values())) if one else label,
-            )
+            said = next(iter(label.values())) if one else label
+            row = self.reader.fingerprint_row(self.names[i], self.sources[i], content, said)
             digest.update(json.dumps(row).encode())
         return digest.hexdigest()
 

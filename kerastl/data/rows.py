@@ -63,7 +63,13 @@ def _delimited(table: Path, columns: Sequence[Column], encoding: str | None) -> 
         raise DataError(f"{table} is empty.")
     header = [name.strip() for name in rows[0][1]]
     if has_no_heading(columns):
-        places = [_numbered(table, int(column), len(header)) for column in columns]
+        places = [int(column) for column in columns]
+        for place in places:
+            if not 0 <= place < len(header):
+                raise DataError(
+                    f"{table} has no column {place}: its first row has {len(header)}, numbered "
+                    "from 0."
+                )
     else:
         places = [_named(table, header, str(column)) for column in columns]
         rows = rows[1:]
@@ -174,11 +180,3 @@ def _named(table: Path, header: Iterable[str], column: str) -> int:
             "numbers from 0 are for a table of text without heading."
         )
     return names.index(column)
-
-
-def _numbered(table: Path, column: int, width: int) -> int:
-    if not 0 <= column < width:
-        raise DataError(
-            f"{table} has no column {column}: its first row has {width}, numbered from 0."
-        )
-    return column

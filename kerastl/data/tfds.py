@@ -55,23 +55,18 @@ def builder_of(name: str) -> Any:
 def builder_splits(builder: Any) -> dict[Split, str]:
     """The parts that a builder has, with its own names for them."""
     available = list(getattr(builder.info, "splits", None) or {})
-    found: dict[Split, str] = {}
-    for split, names in _SPLIT_NAMES.items():
-        for name in names:
-            if name in available:
-                found.setdefault(split, name)
-    return found
+    held = {
+        split: [name for name in names if name in available]
+        for split, names in _SPLIT_NAMES.items()
+    }
+    return {split: names[0] for split, names in held.items() if names}
 
 
 def from_builder(builder: Any, split: Split, request: Request) -> ExampleDataset:
     """A data set from one part of a TFDS builder, with the reader's feature and ``label``.
 
-    Labels are read once at entry, examples as the reader says.
-
-    Args:
-        builder: a prepared builder, or any object with its ``info`` and ``as_data_source``.
-        split: which part.
-        request: how to read it; the classes expected must be the data set's own, in any order.
+    Labels are read once at entry, examples as the reader says. The classes expected must be the
+    data set's own, in any order.
 
     Raises:
         DataError: the part or the features are missing, the data cannot be read, or the classes

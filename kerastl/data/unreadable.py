@@ -21,11 +21,7 @@ class UnreadableWarning(UserWarning):
 
 
 def check_on_error(on_error: str) -> OnError:
-    """Returns ``on_error`` where it is one of the two settings.
-
-    Raises:
-        ConfigurationError: it is another value.
-    """
+    """Returns a valid ``on_error``; raises ConfigurationError otherwise."""
     if on_error not in get_args(OnError):
         raise ConfigurationError(
             f"on_error must be 'warn' or 'raise'. Received: {on_error!r}."
@@ -35,11 +31,7 @@ def check_on_error(on_error: str) -> OnError:
 
 
 def report(failures: Sequence[tuple[str, DataError]], reader: Reader, *, on_error: OnError) -> None:
-    """Warns once of all ``failures``, pairs of a name and its error, or raises the first.
-
-    Raises:
-        DataError: of the reader's own kind; there is a failure and ``on_error`` is ``"raise"``.
-    """
+    """Warns once of all ``failures``, pairs of a name and its error, or raises the first one."""
     if not failures:
         return
     reason = str(failures[0][1])
