@@ -43,11 +43,7 @@ def one_by_one(
 ) -> Iterator[Any]:
     """Yields ``function`` of each item, in order.
 
-    Args:
-        function: called in threads where ``threads``, and else when its result is asked for.
-        items: what it is called with.
-        ahead: how many results may wait to be asked for.
-        threads: whether to use any.
+    With ``threads``, up to ``ahead`` results wait; without, each is made when it is asked for.
     """
     if not threads:
         yield from map(function, items)
@@ -77,11 +73,7 @@ def all_at_once(
 
 
 def check_batch_size(batch_size: int) -> None:
-    """Checks a batch size.
-
-    Raises:
-        ConfigurationError: it is no positive integer.
-    """
+    """Raises ConfigurationError unless a batch size is a positive integer."""
     ints = (int, np.integer)
     if isinstance(batch_size, bool) or not isinstance(batch_size, ints) or batch_size < 1:
         raise ConfigurationError(f"batch_size must be a positive integer. Received: {batch_size!r}")

@@ -48,17 +48,13 @@ class Request:
         )
 
     def one_class(self, what: str) -> tuple[str, Output]:
-        """The name of the only output and the output, of data with one class per example.
+        """The only output and its name, of data with one class per example.
 
-        Args:
-            what: the data, as the beginning of a sentence.
-
-        Raises:
-            ConfigurationError: there are several outputs, or labels of another kind.
+        ``what`` are the data, as the beginning of the sentence of a ConfigurationError.
         """
-        names = list(self.outputs)
-        if len(names) == 1 and self.outputs[names[0]].one_class:
-            return names[0], self.outputs[names[0]]
+        [(name, output), *others] = self.outputs.items()
+        if not others and output.one_class:
+            return name, output
         wanted = ", ".join(repr(output.kind) for output in self.outputs.values())
         raise ConfigurationError(
             f"{what} gives each {self.reader.noun} one class, and labels of the kind {wanted} "
@@ -89,8 +85,8 @@ class Request:
             where: what the data are called.
             sources: the examples.
             found: the outputs with their classes, and the labels ``(n, ...)``, by name.
-            names: of the examples.
-            groups: of the examples; None takes those that the request's function gives.
+            names: see ``ExampleDataset``.
+            groups: None takes those that the request's function gives.
             screen: whether to look for examples that cannot be read.
 
         Raises:

@@ -28,8 +28,8 @@ _KINDS = {
     ("grain", "IterDataset"): "grain IterDataset",
     ("grain", "DataLoader"): "grain DataLoader",
 }
-
-
+# Streams that are read by position.
+_INDEXED = ("keras PyDataset", "grain MapDataset")
 _SHAPES = ("(n, h, w, 3)", "(n, h, w, 1)", "(h, w, 3)")
 
 
@@ -161,20 +161,17 @@ class StreamDataset(Dataset):
         dark_is_known = False
         for element in self._raw():
             if not isinstance(element, (tuple, list)) or len(element) != 2:
+                pair = isinstance(element, (tuple, list))
+                received = f"{len(element)} values" if pair else f"a {type(element).__name__}"
                 raise DataError(
                     f"Each element of the {self.library} must be a pair (images, labels). "
-                    f"Received: {_described(element)}. Sample weights are not taken."
+                    f"Received: {received}. Sample weights are not taken."
                 )
             what = f"The images of the {self.library}"
             images, labels = np.asarray(element[0]), np.asarray(element[1])
             if _is_single(images, labels):
                 images, labels = images[None], labels[None]
-            check_shape(
-                images,
-                what=what,
-                batched=True,
-                shapes=_SHAPES,
-            )
+            check_shape(images, what=what, shapes=_SHAPES, batched=True)
             check_range(images, what=what, allow_dark=dark_is_known)
             dark_is_known = dark_is_known or bool(images.size and images.max() > 1)
             _, read = self.output.read_array(labels, source)
@@ -185,28 +182,26 @@ class StreamDataset(Dataset):
             yield round_to_uint8(images), read
 
     def _raw(self) -> Iterator[Any]:
-        if self.library in ("keras PyDataset", "grain MapDataset"):
-            for i in range(self._length() or 0):
-                element = self.stream[i]
-                # grain marks elements that were filtered out by None.
-                if element is not None:
-                    yield element
-        else:
+        if self.library not in _INDEXED:
             yield from self.stream
+            return
+        for i in range(self._length()):
+            element = self.stream[i]
+            # grain marks elements that were filtered out by None.
+            if element is not None:
+                yield element
 
-    def _length(self) -> int | None:
+    def _length(self) -> int:
         if self.library == "keras PyDataset":
             number = self.stream.num_batches
-            return None if number is None else int(number)
+            return sys.maxsize if number is None else int(number)
         return len(self.stream)
 
     def _check_finite(self) -> None:
-        infinite = False
         if self.library == "tf.data.Dataset":
             infinite = int(self.stream.cardinality()) == -1
-        elif self.library in ("keras PyDataset", "grain MapDataset"):
-            length = self._length()
-            infinite = length is None or length >= sys.maxsize
+        else:
+            infinite = self.library in _INDEXED and self._length() >= sys.maxsize
         if infinite:
             raise DataError(
                 f"The {self.library} never ends. Leave out repeat(), or bound it, for example with "
@@ -219,9 +214,3 @@ def _is_single(images: npt.NDArray[Any], labels: npt.NDArray[Any]) -> bool:
         # (n, h, w) and (h, w, c) look alike; images of 1 to 4 columns are no likely batch.
         return labels.ndim == 0 or images.shape[-1] in CHANNELS
     return images.ndim == 2
-
-
-def _described(element: object) -> str:
-    if isinstance(element, (tuple, list)):
-        return f"{len(element)} values"
-    return f"a {type(element).__name__}"

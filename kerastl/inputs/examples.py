@@ -130,13 +130,7 @@ class ArrayExamples(Examples):
 
 
 class LazyView:
-    """The inputs of a view as an array; made when they are asked for.
-
-    Args:
-        examples: what was read.
-        view: number of the view.
-        augment: how views differ.
-    """
+    """The inputs of a view as an array; made when they are asked for."""
 
     def __init__(self, examples: Examples, view: int, augment: Augment | None) -> None:
         self.nbytes = examples.nbytes
@@ -159,12 +153,7 @@ def as_input(values: Array) -> Array:
 
 
 def decode(data: Readable, image_size: tuple[int, int], folder: Path) -> ArrayExamples:
-    """Decodes a data set once.
-
-    Args:
-        data: the data set.
-        image_size: height and width in pixels.
-        folder: where a file is made for what does not fit ``MEMORY_LIMIT``.
+    """Decodes a data set once, into a file in ``folder`` if it exceeds ``MEMORY_LIMIT``.
 
     Raises:
         DataError: not a single image could be read.

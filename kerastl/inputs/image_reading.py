@@ -50,11 +50,7 @@ class ImageReader(Reader):
         return folder / value.strip()
 
     def from_array(self, x: Any) -> Sequence[Any]:
-        """Pixels from 0 to 255, ``(n, h, w)`` or ``(n, h, w, c)`` with 1, 3 or 4 channels.
-
-        Raises:
-            DataError: the shape, the dtype or the range of values is another.
-        """
+        """Pixels from 0 to 255, ``(n, h, w)`` or ``(n, h, w, c)`` with 1, 3 or 4 channels."""
         images = np.asarray(x)
         if images.dtype == object:
             raise DataError(

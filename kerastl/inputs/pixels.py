@@ -27,7 +27,8 @@ def check_array(
         batched: whether the first axis counts images.
 
     Raises:
-        DataError: the shape, dtype or range of values cannot be.
+        DataError: a shape that images cannot have, values that are not numbers, not finite or
+            outside of 0 to 255, or floats scaled to 0 to 1.
     """
     check_shape(array, what=what, shapes=shapes, batched=batched)
     check_range(array, what=what)
@@ -36,7 +37,7 @@ def check_array(
 def check_shape(
     array: npt.NDArray[Any], *, what: str, shapes: tuple[str, ...], batched: bool = False
 ) -> None:
-    """Checks the shape alone; see ``check_array``."""
+    """Checks only the shape; see ``check_array``."""
     rank = array.ndim - int(batched)
     if rank not in (2, 3) or (rank == 3 and array.shape[-1] not in CHANNELS):
         hint = ""
@@ -51,15 +52,9 @@ def check_shape(
 
 
 def check_range(array: npt.NDArray[Any], *, what: str, allow_dark: bool = False) -> None:
-    """Checks dtype and values alone.
+    """Checks only dtype and values; see ``check_array``.
 
-    Args:
-        array: pixels of any shape.
-        what: what the array is, as the beginning of a sentence.
-        allow_dark: accept floats that never exceed 1, because the range is known already.
-
-    Raises:
-        DataError: not numbers, not finite, outside 0 to 255, or floats scaled to 0 to 1.
+    With ``allow_dark`` floats may stay below 1, because the range is known already.
     """
     if array.dtype == np.uint8 or array.size == 0:
         return

@@ -60,13 +60,7 @@ class Text(Input):
     def from_manifest(
         manifest: Mapping[str, Any], folder: Path, packed: Path | None = None
     ) -> Text:
-        """The input of a bundle, with the tokenizer that lies in it.
-
-        Args:
-            manifest: of the bundle.
-            folder: the bundle.
-            packed: where ``pack`` wrote, in the process that converts.
-        """
+        """The input of a bundle, with the tokenizer that lies in it."""
         settings = manifest["tokenizer"]
         options: dict[str, Any] = {}
         if packed is not None:
@@ -128,10 +122,8 @@ class Text(Input):
         self, sources: Sequence[Any], *, size: int = BATCH, length: int | None = None
     ) -> Iterator[tuple[Array, Array]]:
         """Token ids int32 ``(b, length)``; texts of a batch are of about one length."""
-        ids = self.encode(sources)
-        found = sort_tokens(
-            ids, {}, pad_id=self.tokenizer.pad_id, length=length or self.fixed_length
-        )
+        wanted = length or self.fixed_length
+        found = sort_tokens(self.encode(sources), {}, pad_id=self.tokenizer.pad_id, length=wanted)
         for start in range(0, len(found), size):
             rows = np.arange(start, min(start + size, len(found)))
             yield found.positions[rows], found.take(rows, view=0, augment=None)
@@ -221,11 +213,7 @@ class Text(Input):
             write_json(folder / _SENTENCE_PIECE_CLASS, source.tokenizer)
 
     def prove(self, sources: Sequence[Any]) -> dict[str, Any]:
-        """Compares the ids with those of KerasHub's own tokenizer.
-
-        Raises:
-            TokenizerError: they differ.
-        """
+        """Compares the ids with KerasHub's own; raises TokenizerError where they differ."""
         try:
             hub = to_hub(self.tokenizer)
         except ConfigurationError as error:
