@@ -60,6 +60,11 @@ class Input(abc.ABC):
     reader: ClassVar[Reader]
     """How data sets are read."""
 
+    @property
+    def nouns(self) -> str:
+        """Several examples, in messages."""
+        return f"{self.noun}s"
+
     # Reading.
 
     reading_step: ClassVar[str] = "reading"
@@ -103,16 +108,11 @@ class Input(abc.ABC):
     def specs(self, *, fixed_lengths: bool = False) -> tuple[Spec, ...]:
         """The tensors that an exported file takes.
 
-        Args:
-            fixed_lengths: of sequences, all of the greatest length, as some formats ask for.
+        With ``fixed_lengths`` all sequences have the greatest length, as some formats ask for.
         """
 
     def of_any_size(self) -> Input:
-        """The input of files that take examples as they are, and resize them in the graph.
-
-        Raises:
-            ConfigurationError: examples have no size.
-        """
+        """The input of files that take examples as they are, and resize them in the graph."""
         raise ConfigurationError(
             f"any_size is for images, which have a size; {self.nouns} have none. Leave it out."
         )
@@ -132,14 +132,8 @@ class Input(abc.ABC):
     def one_by_one(
         self, feeds: Mapping[str, Array], *, length: int | None = None
     ) -> Iterator[dict[str, Array]]:
-        """The examples of a batch of ``feeds``, each as a batch of one.
-
-        Args:
-            feeds: of the batch.
-            length: of sequences, see ``batches``.
-        """
-        count = len(next(iter(feeds.values())))
-        for row in range(count):
+        """The examples of a batch of ``feeds``, one at a time; see ``batches`` for ``length``."""
+        for row in range(len(next(iter(feeds.values())))):
             yield {name: values[row : row + 1] for name, values in feeds.items()}
 
     @abc.abstractmethod
@@ -204,8 +198,7 @@ class Input(abc.ABC):
     def prove(self, sources: Sequence[Any]) -> dict[str, Any]:
         """Proves the way from sources to arrays against the network's own, in the worker.
 
-        Returns:
-            What the manifest's sections say of it, by section.
+        Returns what the manifest's sections say of it, by section.
         """
         return {}
 
@@ -275,13 +268,6 @@ class Input(abc.ABC):
         """Modules that are needed to make arrays of sources, and the extra that brings each."""
         return {}
 
-    @property
-    def nouns(self) -> str:
-        """Several examples, in messages."""
-        return f"{self.noun}s"
-
-    # Runs.
-
     @abc.abstractmethod
     def save(self, run: Path) -> dict[str, Any]:
         """Writes what a run directory must hold; returns JSON data for its task.json."""
@@ -299,12 +285,7 @@ class Input(abc.ABC):
         """How a source becomes what an artifact takes."""
 
     def notes_on(self, entry: Mapping[str, Any], answers: str) -> list[str]:
-        """Sentences on an artifact.
-
-        Args:
-            entry: its part of the manifest.
-            answers: what it answers strings with, where it takes any.
-        """
+        """Sentences on an artifact: ``entry`` of the manifest, which gives ``answers``."""
         return []
 
     def caveats(self, manifest: Mapping[str, Any]) -> list[str]:

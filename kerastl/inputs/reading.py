@@ -74,11 +74,7 @@ class Reader(abc.ABC):
 
     @abc.abstractmethod
     def from_files(self, paths: Sequence[Path], encoding: str | None) -> Sequence[Any]:
-        """Sources of files, each of which is one example.
-
-        Args:
-            paths: the files.
-            encoding: of files of text; None finds it.
+        """Sources of files, each of which is one example; ``encoding`` is of text, None finds it.
 
         Raises:
             DataError: a file cannot be read, unless ``unreadable`` is what finds it.
@@ -90,11 +86,7 @@ class Reader(abc.ABC):
 
     @abc.abstractmethod
     def from_array(self, x: Any) -> Sequence[Any]:
-        """Sources of an array or a list.
-
-        Raises:
-            DataError: it holds no examples of this kind.
-        """
+        """Sources of an array or a list; raises DataError where it holds no such examples."""
 
     def from_features(self, rows: Sequence[Mapping[str, Any]]) -> Sequence[Any]:
         """Sources of a TFDS data source; each row has the feature ``column``."""
@@ -111,14 +103,10 @@ class Reader(abc.ABC):
     # Checks.
 
     def checked(self, sources: Sequence[Any], names: Sequence[str]) -> Sequence[Any]:
-        """Sources that training can rely on.
-
-        Args:
-            sources: as this reader or the user gave them.
-            names: of the examples, for messages.
+        """Sources that training can rely on, out of those that this reader or the user gave.
 
         Raises:
-            DataError: one of them is no source of this kind.
+            DataError: one of them cannot be an example; ``names`` says which.
         """
         return tuple(sources) if isinstance(sources, list) else sources
 
@@ -134,11 +122,7 @@ class Reader(abc.ABC):
 
     @abc.abstractmethod
     def digest(self, source: Any) -> str:
-        """A hash of the content: equal digests are copies of one example.
-
-        Raises:
-            DataError: the source cannot be read.
-        """
+        """A hash of the content, equal for copies of one example; raises DataError."""
 
     def fingerprint_header(self, kinds: str) -> str:
         """What the fingerprint of a data set begins with; ``kinds`` are those of its outputs."""

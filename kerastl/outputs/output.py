@@ -49,7 +49,7 @@ class LossSettings(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """Where labels stand, for messages.
+    """Where labels stand, and which may be missing.
 
     Attributes:
         where: what the data are called, as in ``"photos.csv"``.
@@ -159,11 +159,7 @@ class Output(abc.ABC):
         return self
 
     def with_classes(self, class_names: tuple[str, ...]) -> Self:
-        """This output with the classes that data are expected to have.
-
-        Raises:
-            DataError: there are no classes to name.
-        """
+        """This output with the classes that data are expected to have; raises DataError."""
         if not self.has_classes:
             raise DataError(
                 f"Labels of the kind {self.kind!r} have no classes. Received "
@@ -175,11 +171,7 @@ class Output(abc.ABC):
     def read_columns(
         self, values: Sequence[tuple[Cell, ...]], source: Source
     ) -> tuple[Self, Array]:
-        """Labels out of the label columns of a table.
-
-        Args:
-            values: of each row, one cell for each column.
-            source: where they stand.
+        """Labels out of the label columns of a table: of each row, one cell for each column.
 
         Returns:
             This output with the classes that were found, and the labels ``(n, ...)``.
@@ -197,11 +189,7 @@ class Output(abc.ABC):
         """
 
     def check_examples(self, labels: Array, source: Source) -> None:
-        """Refuses labels that leave a class without an example.
-
-        Args:
-            labels: of the examples that can be read, with the classes that were found.
-            source: where they stand.
+        """Refuses labels that leave a class without an example that can be read.
 
         Raises:
             DataError: there is no label, or a class has no example and ``source.allow_missing``
@@ -221,11 +209,7 @@ class Output(abc.ABC):
 
     @abc.abstractmethod
     def checked(self, labels: Any, *, optional: bool = False) -> Array:
-        """Labels of this output's own form ``(n, ...)``.
-
-        Args:
-            labels: an array or a list.
-            optional: accept labels that are missing.
+        """An array or a list as labels ``(n, ...)``; some may be missing if ``optional``.
 
         Raises:
             DataError: they cannot be labels of this output.
@@ -244,11 +228,7 @@ class Output(abc.ABC):
         return {}
 
     def check_trainable(self, labels: Array, batch_size: int) -> None:  # noqa: B027
-        """Refuses labels that nothing can be learned from, and warns where little can.
-
-        Raises:
-            DataError: a class has no example.
-        """
+        """Raises DataError where nothing can be learned from labels, and warns where little can."""
 
     @abc.abstractmethod
     def strata(self, labels: Array) -> Array:
@@ -282,10 +262,7 @@ class Output(abc.ABC):
 
     @abc.abstractmethod
     def targets(self, labels: Array) -> Array:
-        """What the loss compares the network's outputs with, float32 ``(n, ...)``.
-
-        Where a label is missing they are finite numbers, which training gives no weight.
-        """
+        """What the loss compares outputs with, float32 ``(n, ...)``; finite for missing labels."""
 
     @abc.abstractmethod
     def loss(self, phase: LossSettings) -> Any:
@@ -302,8 +279,7 @@ class Output(abc.ABC):
     def weights(self, labels: Array, class_weight: Any) -> Array | None:
         """Weights of examples in the loss, float32 ``(n,)``, or None.
 
-        Raises:
-            ConfigurationError: class weights where there is not one class per example.
+        Raises ConfigurationError for class weights where there is not one class per example.
         """
         if class_weight is not None:
             raise ConfigurationError("class_weight is for kind='single_label'. Leave it out.")
@@ -361,15 +337,10 @@ class Output(abc.ABC):
     def agreeing(
         self, reference: Array, outputs: Array, gate: Gate, quantization: str | None
     ) -> Array:
-        """Which decisions are the network's: bool ``(n,)`` or ``(n, classes)``.
+        """Which of an artifact's decisions are the network's: bool ``(n,)`` or ``(n, classes)``.
 
-        A tie in the network's own answer, within ``TIE``, agrees with either decision.
-
-        Args:
-            reference: the network's outputs, ``(n, width)``.
-            outputs: the artifact's, of the same shape; others agree nowhere.
-            gate: the thresholds.
-            quantization: of the artifact.
+        A tie in the network's own answer, within ``TIE``, agrees with either decision; outputs of
+        another shape than the network's ``(n, width)`` agree nowhere.
         """
 
     def scale(self, reference: Array) -> float:
