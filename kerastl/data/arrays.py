@@ -24,15 +24,8 @@ _WHERE = "The pair (x, y)"
 def from_arrays(x: Any, y: Any, request: Request) -> ExampleDataset:
     """A data set of examples and labels in memory, or in a memory map.
 
-    Args:
-        x: examples, as the reader's ``from_array`` takes them.
-        y: labels, as the output's ``read_array`` takes them; of several outputs a mapping of
-            such labels by name.
-        request: how to read them.
-
-    Raises:
-        DataError: shapes, dtypes, ranges, lengths or labels that cannot be.
-        ConfigurationError: groups that are not one for each example.
+    Examples are what the reader's ``from_array`` takes; labels what ``Output.read_array`` takes,
+    of several outputs a mapping of them by name.
     """
     if callable(request.groups):
         raise ConfigurationError("For a pair (x, y), groups must be the group of each example.")

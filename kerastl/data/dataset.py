@@ -12,7 +12,7 @@ from typing import Any, Self, TypeAlias, final
 import numpy as np
 import numpy.typing as npt
 
-from kerastl.data.passes import Selection, all_at_once, check_batch_size, one_by_one, select
+from kerastl.data.passes import Selection, all_at_once, check_batch_size, one_by_one
 from kerastl.data.splits import Groups, split_positions
 from kerastl.data.unreadable import OnError, check_on_error, report
 from kerastl.errors import ConfigurationError, DataError
@@ -126,7 +126,7 @@ class ExampleDataset(Dataset):
 
     Raises:
         DataError: labels, ``names`` or ``groups`` do not match ``sources`` in length, or a label
-            or a source cannot be one.
+            or a source is not valid.
     """
 
     def __init__(
@@ -242,7 +242,10 @@ class ExampleDataset(Dataset):
         chosen = copy.copy(self)
         chosen.names = tuple(self.names[i] for i in places)
         chosen.groups = None if self.groups is None else [self.groups[i] for i in places]
-        chosen.sources = select(self.sources, rows)
+        held = isinstance(self.sources, tuple)
+        chosen.sources = (
+            tuple(self.sources[i] for i in places) if held else Selection(self.sources, rows)
+        )
         chosen.targets = {name: _read_only(label[rows]) for name, label in self.targets.items()}
         chosen._broken = {new for new, old in enumerate(places) if old in self._broken}
         chosen._digests = {
@@ -285,16 +288,8 @@ class ExampleDataset(Dataset):
 
         Examples that turn out unreadable are left out with their labels, and one warning at the
         end of the pass counts and names those that are new; later passes do not try them again.
-
-        Args:
-            image_size: ``(height, width)`` in pixels.
-            batch_size: examples in a batch; the last one may be smaller.
-            order: positions to visit instead of ``0 .. n - 1``, such as a permutation.
-
-        Raises:
-            ImageError: an image cannot be decoded and ``on_error`` is ``"raise"``.
-            DataError: every image of a class turned out unreadable.
-            ConfigurationError: a size cannot be, or the examples are no images.
+        Where that leaves a class without examples, a DataError is raised. ``order`` holds the
+        positions to visit instead of ``0 .. n - 1``, such as a permutation.
         """
         size = check_image_size(image_size)
         check_batch_size(batch_size)

@@ -28,8 +28,8 @@ from kerastl.data.tfds import (
     from_builder,
     is_builder,
 )
-from kerastl.data.unreadable import OnError, check_on_error, some
-from kerastl.errors import ConfigurationError, DataError, DataWarning, did_you_mean
+from kerastl.data.unreadable import OnError, check_on_error
+from kerastl.errors import ConfigurationError, DataError, DataWarning, did_you_mean, some_of
 from kerastl.inputs import IMAGES, TEXTS, Reader
 from kerastl.outputs import Output, output_named
 from kerastl.outputs.names import listed
@@ -302,7 +302,7 @@ def _warn_of_shared(train: Dataset, validation: Dataset, advice: str) -> None:
     if shared:
         warnings.warn(
             f"{len(shared)} of {len(validation)} validation {train.reader.nouns} are in the "
-            f"training data too: {some(shared)}. Metrics on them are flattering: {advice}",
+            f"training data too: {some_of(shared)}. Metrics on them are flattering: {advice}",
             DataWarning,
             stacklevel=3,
         )

@@ -31,13 +31,6 @@ class Selection(Sequence[Any]):
         return self.sources[int(self._rows[i])]
 
 
-def select(sources: Sequence[Any], rows: npt.NDArray[np.int64]) -> Sequence[Any]:
-    """The elements of ``sources`` at ``rows``; nothing is read for it."""
-    if isinstance(sources, tuple):
-        return tuple(sources[i] for i in rows)
-    return Selection(sources, rows)
-
-
 def one_by_one(
     function: Callable[[int], Any], items: list[int], *, ahead: int, threads: bool
 ) -> Iterator[Any]:

@@ -9,8 +9,8 @@ from typing import Any
 
 from kerastl.data.dataset import Array, ExampleDataset
 from kerastl.data.splits import Groups
-from kerastl.data.unreadable import OnError, report, some
-from kerastl.errors import ConfigurationError, DataWarning
+from kerastl.data.unreadable import OnError, report
+from kerastl.errors import ConfigurationError, DataWarning, some_of
 from kerastl.inputs import Reader
 from kerastl.outputs import Classes, Output, Source
 from kerastl.outputs.names import given_class_names, listed
@@ -82,11 +82,11 @@ class Request:
         """The data set, without the examples that cannot be read.
 
         Args:
-            where: what the data are called.
+            where: what messages call the data.
             sources: the examples.
             found: the outputs with their classes, and the labels ``(n, ...)``, by name.
-            names: see ``ExampleDataset``.
-            groups: None takes those that the request's function gives.
+            names: of the examples; None numbers them.
+            groups: of the examples; None takes those that the request's function gives.
             screen: whether to look for examples that cannot be read.
 
         Raises:
@@ -130,9 +130,9 @@ class Request:
             one = len(empty) == 1
             warnings.warn(
                 f"{where} holds {len(empty)} empty {self.reader.noun if one else self.reader.nouns}"
-                f", which {'is' if one else 'are'} kept: {some(empty)}. A model can learn nothing "
-                f"from {'it' if one else 'them'} but the share of the classes: remove what is not "
-                "meant.",
+                f", which {'is' if one else 'are'} kept: {some_of(empty)}. A model can learn "
+                f"nothing from {'it' if one else 'them'} but the share of the classes: remove what "
+                "is not meant.",
                 DataWarning,
                 stacklevel=5,
             )
@@ -143,13 +143,11 @@ def expected_outputs(
 ) -> dict[str, Output]:
     """The outputs by name, the only one with the classes that are expected of the data.
 
-    Args:
-        outputs: one, several by name, or None for one class per example.
-        class_names: names of the classes in the order of the indices, for a task of one output.
+    None is one class per example.
 
     Raises:
-        ConfigurationError: there is none, or class names for several.
-        DataError: the class names cannot be.
+        ConfigurationError: there is no output, or class names for several.
+        DataError: the class names are not valid.
     """
     if outputs is None:
         outputs = Classes()

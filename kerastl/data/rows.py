@@ -34,10 +34,7 @@ class Rows:
 def read_rows(table: Path, columns: Sequence[Column], encoding: str | None = None) -> Rows:
     """Reads some columns of a table as they stand; empty rows are passed over.
 
-    Args:
-        table: the file, whose suffix is one of ``TABLE_SUFFIXES``.
-        columns: names; or numbers from 0, all of them, where a file of text has no heading.
-        encoding: of a file of text, as Python names it; None finds it.
+    Columns are names, or numbers from 0 where a file of text has no heading.
 
     Raises:
         DataError: the table cannot be read or decoded, is empty, or lacks a column.

@@ -105,13 +105,7 @@ class StreamDataset(Dataset):
         return None if self._contents is None else self._contents[1]
 
     def batches(self, image_size: tuple[int, int], batch_size: int) -> Iterator[Batch]:
-        """Yields one pass over the stream, gathered to ``batch_size``; see ``Dataset.batches``.
-
-        Raises:
-            DataError: elements are no pairs of images and labels, have values that pixels or
-                labels cannot have, or there are none.
-            ConfigurationError: a size cannot be.
-        """
+        """Yields one pass over the stream, gathered to ``batch_size``; see ``Dataset.batches``."""
         size = check_image_size(image_size)
         check_batch_size(batch_size)
         return self._pass(size, batch_size)

@@ -22,7 +22,6 @@ from kerastl.inputs.reading import Reader
 Array = np.ndarray[Any, Any]
 TENSOR = "image"
 SYNTHETIC = 48
-PREPROCESSING = "in the graph: every artifact takes RGB pixels from 0 to 255 as they are"
 SERVE_BYTES_LIMITS = (
     "JPEG and PNG only",
     "orientation in XMP metadata is not read, EXIF orientation is",
@@ -65,6 +64,12 @@ class Image(Input):
     reader: ClassVar[Reader] = IMAGES
     # A level more or less in pixels on the edge between two; without antialiasing 100 times that.
     equivalent_difference: ClassVar[float] = 0.02
+    preprocessing: ClassVar[Mapping[str, Any]] = {
+        "in_graph": True,
+        "description": "in the graph: every artifact takes RGB pixels from 0 to 255 as they are",
+    }
+    runner_packages: ClassVar[tuple[str, ...]] = ("pillow", "numpy")
+    runner_example: ClassVar[str] = "photo.jpg"
 
     size: tuple[int, int]
     any_size: bool = False
@@ -103,10 +108,10 @@ class Image(Input):
             return
         for start in range(0, len(sources), size):
             rows = np.arange(start, min(start + size, len(sources)))
-            if self.as_floats:
-                yield rows, np.stack([sources[int(i)] for i in rows])
-                continue
-            yield rows, np.stack([decode_image(sources[int(i)], self.size) for i in rows])
+            some = [sources[int(i)] for i in rows]
+            if not self.as_floats:
+                some = [decode_image(source, self.size) for source in some]
+            yield rows, np.stack(some)
 
     @staticmethod
     def _as_they_are(sources: Sequence[Any], size: int) -> Iterator[tuple[Array, Array]]:
@@ -243,11 +248,6 @@ class Image(Input):
         """A path, or what else it is."""
         return str(source) if isinstance(source, str | Path) else "an image"
 
-    @property
-    def preprocessing(self) -> Mapping[str, Any]:
-        """In the graph."""
-        return {"in_graph": True, "description": PREPROCESSING}
-
     def manifest_entries(self) -> dict[str, Any]:
         """``input``: the tensor, and the way from a file to it."""
         height, width = self.size
@@ -284,9 +284,6 @@ class Image(Input):
                 "serve_bytes_limits": list(SERVE_BYTES_LIMITS),
             }
         }
-
-    runner_packages: ClassVar[tuple[str, ...]] = ("pillow", "numpy")
-    runner_example: ClassVar[str] = "photo.jpg"
 
     def how_to_feed(self, manifest: Mapping[str, Any]) -> str:
         """Decoding and resizing."""

@@ -246,27 +246,21 @@ class Input(abc.ABC):
 
     # Bundles.
 
-    @property
-    @abc.abstractmethod
-    def preprocessing(self) -> Mapping[str, Any]:
-        """``preprocessing`` of a manifest: ``in_graph`` and ``description``."""
+    preprocessing: ClassVar[Mapping[str, Any]]
+    """``preprocessing`` of a manifest: ``in_graph`` and ``description``."""
+
+    files: ClassVar[tuple[str, ...]] = ()
+    """Files that ``write_files`` puts into a bundle."""
+
+    packages: ClassVar[Mapping[str, str]] = {}
+    """Modules that are needed to make arrays of sources, and the extra that brings each."""
 
     @abc.abstractmethod
     def manifest_entries(self) -> dict[str, Any]:
         """The manifest's sections on the input: ``input``, and what else it needs."""
 
-    @property
-    def files(self) -> tuple[str, ...]:
-        """Files that ``write_files`` puts into a bundle."""
-        return ()
-
     def write_files(self, folder: Path) -> None:  # noqa: B027
         """Writes what a bundle must carry."""
-
-    @property
-    def packages(self) -> Mapping[str, str]:
-        """Modules that are needed to make arrays of sources, and the extra that brings each."""
-        return {}
 
     @abc.abstractmethod
     def save(self, run: Path) -> dict[str, Any]:

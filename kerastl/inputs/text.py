@@ -26,10 +26,6 @@ Array = np.ndarray[Any, Any]
 TOKEN_IDS = "token_ids"
 PADDING_MASK = "padding_mask"
 _SENTENCE_PIECE, _SENTENCE_PIECE_CLASS = "sentencepiece.model", "sentencepiece.json"
-PREPROCESSING = (
-    "outside of the graph, by tokenizer.json; a SavedModel whose signatures include "
-    "serving_default takes strings"
-)
 
 
 @final
@@ -51,6 +47,17 @@ class Text(Input):
     reading_step: ClassVar[str] = "tokenising"
     proof_step: ClassVar[str | None] = "comparing tokenizers"
     reader: ClassVar[Reader] = TEXTS
+    preprocessing: ClassVar[Mapping[str, Any]] = {
+        "in_graph": False,
+        "description": (
+            "outside of the graph, by tokenizer.json; a SavedModel whose signatures include "
+            "serving_default takes strings"
+        ),
+    }
+    files: ClassVar[tuple[str, ...]] = (TOKENIZER_FILE,)
+    packages: ClassVar[Mapping[str, str]] = {"tokenizers": "text"}
+    runner_packages: ClassVar[tuple[str, ...]] = ("tokenizers", "numpy")
+    runner_example: ClassVar[str] = '"a text"'
 
     tokenizer: Tokenizer
     max_length: int
@@ -253,11 +260,6 @@ class Text(Input):
         """The beginning of a text."""
         return ascii(source[:40])
 
-    @property
-    def preprocessing(self) -> Mapping[str, Any]:
-        """Outside of the graph."""
-        return {"in_graph": False, "description": PREPROCESSING}
-
     def manifest_entries(self) -> dict[str, Any]:
         """``input`` and ``tokenizer``; ``max_length`` is the length at which texts are cut."""
         return {
@@ -275,22 +277,9 @@ class Text(Input):
             "tokenizer": {**self.tokenizer.settings, "max_length": self.max_length},
         }
 
-    @property
-    def files(self) -> tuple[str, ...]:
-        """The tokenizer."""
-        return (TOKENIZER_FILE,)
-
     def write_files(self, folder: Path) -> None:
         """Writes the tokenizer."""
         self.tokenizer.save(folder / TOKENIZER_FILE)
-
-    @property
-    def packages(self) -> Mapping[str, str]:
-        """The tokenizers package."""
-        return {"tokenizers": "text"}
-
-    runner_packages: ClassVar[tuple[str, ...]] = ("tokenizers", "numpy")
-    runner_example: ClassVar[str] = '"a text"'
 
     def how_to_feed(self, manifest: Mapping[str, Any]) -> str:
         """Tokens."""

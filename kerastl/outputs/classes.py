@@ -13,7 +13,6 @@ from kerastl.metrics import classification_metrics
 from kerastl.outputs.class_labels import ClassLabels
 from kerastl.outputs.gate import Gate, same_class
 from kerastl.outputs.output import LossSettings
-from kerastl.outputs.predictions import Predictions
 
 Array = np.ndarray[Any, Any]
 
@@ -58,15 +57,10 @@ class Classes(ClassLabels):
         return [self.score]
 
     def weights(self, labels: Array, class_weight: Any) -> Array | None:
-        """Weights of examples in the loss.
+        """Weights of examples in the loss; None weighs all alike.
 
-        Args:
-            labels: int64 ``(n,)``.
-            class_weight: ``"balanced"`` weighs each class by n / (classes * count); a dict gives
-                a weight to each class name; None weighs all alike.
-
-        Raises:
-            ConfigurationError: neither of these, or a dict that lacks a class.
+        ``"balanced"`` weighs each class by n / (classes * count); a dict gives a weight to each
+        class name.
         """
         if class_weight is None:
             return None
@@ -96,10 +90,6 @@ class Classes(ClassLabels):
     def line(self, answer: Mapping[str, Any]) -> str:
         """The label and its probability."""
         return f"{answer['label']}  {answer['probability']:.3f}"
-
-    def predictions(self, outputs: Array) -> Predictions:
-        """Labels and probabilities."""
-        return Predictions(tuple(self.decode(outputs)), outputs, self.class_names)
 
     def measure(self, labels: Array, outputs: Array) -> dict[str, float]:
         """See ``kerastl.metrics.classification_metrics``."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kerastl.errors import DataError
+from kerastl.errors import DataError, some_of
 from kerastl.outputs.names import (
     found_class_names,
     given_class_names,
@@ -98,13 +98,7 @@ def column_of(cells: Sequence[Cell], column: str | int, source: Source) -> list[
 
 
 def check_filled(blank: Sequence[bool], column: str | int, source: Source) -> None:
-    """Refuses labels that are missing and not optional.
-
-    Args:
-        blank: of each row whether its label is missing.
-        column: that they stand in.
-        source: where the column stands.
-    """
+    """Refuses labels that are missing and not optional; ``blank`` says which rows have none."""
     lines = [line for line, none in zip(source.lines, blank, strict=True) if none]
     if lines and not source.optional:
         raise DataError(
@@ -135,11 +129,8 @@ _MOST_LINES = 10
 
 def lines_of(numbers: Sequence[int]) -> str:
     """Line numbers for a message, no more than ten of them."""
-    text = ", ".join(map(str, numbers[:_MOST_LINES]))
-    more = len(numbers) - _MOST_LINES
-    return f"line{'s' if len(numbers) > 1 else ''} {text}" + (
-        f" and {more} more" if more > 0 else ""
-    )
+    text = some_of([str(number) for number in numbers], _MOST_LINES)
+    return f"line{'s' if len(numbers) > 1 else ''} {text}"
 
 
 def need_names() -> DataError:

@@ -22,7 +22,6 @@ from kerastl.outputs.names import (
     normal,
 )
 from kerastl.outputs.output import Cell, LossSettings, Output, Source
-from kerastl.outputs.predictions import Predictions
 
 Array = np.ndarray[Any, Any]
 _THRESHOLD = 0.5
@@ -218,10 +217,6 @@ class Labels(Output):
         """The names with their probabilities."""
         pairs = zip(answer["label"], answer["probability"], strict=True)
         return ", ".join(f"{name} {value:.3f}" for name, value in pairs)
-
-    def predictions(self, outputs: Array) -> Predictions:
-        """Tuples of names, and probabilities."""
-        return Predictions(tuple(map(tuple, self.decode(outputs))), outputs, self.class_names)
 
     def measure(self, labels: Array, outputs: Array) -> dict[str, float]:
         """See ``kerastl.metrics.multi_label_metrics``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from kerastl.errors import DataError, did_you_mean
+from kerastl.errors import DataError, did_you_mean, some_of
 
 _MOST_NAMED = 10
 
@@ -91,10 +91,7 @@ def match_class_names(
 
 def listed(names: Iterable[object]) -> str:
     """Names for a message: quoted, and no more than ten."""
-    all_names = list(names)
-    text = ", ".join(repr(name) for name in all_names[:_MOST_NAMED])
-    more = len(all_names) - _MOST_NAMED
-    return f"{text} and {more} more" if more > 0 else text
+    return some_of([repr(name) for name in names], _MOST_NAMED)
 
 
 def _check_writable(name: str) -> None:

@@ -14,7 +14,6 @@ from kerastl.metrics import regression_metrics
 from kerastl.outputs.encoding import array_of, column_of, lines_of
 from kerastl.outputs.gate import Gate
 from kerastl.outputs.output import Cell, LossSettings, Output, Source
-from kerastl.outputs.predictions import Predictions
 
 Array = np.ndarray[Any, Any]
 # How far a quantised artifact's number may lie off, as a share of the spread.
@@ -181,10 +180,6 @@ class Number(Output):
     def line(self, answer: Mapping[str, Any]) -> str:
         """The number."""
         return f"{answer['value']:.6g}"
-
-    def predictions(self, outputs: Array) -> Predictions:
-        """The numbers, as labels and ``(n, 1)``."""
-        return Predictions(tuple(self.decode(outputs)), outputs, ())
 
     def measure(self, labels: Array, outputs: Array) -> dict[str, float]:
         """See ``kerastl.metrics.regression_metrics``."""

@@ -23,6 +23,7 @@ from kerastl.errors import ConfigurationError, DataError
 from kerastl.outputs import gate as gates
 from kerastl.outputs.gate import Gate
 from kerastl.outputs.names import listed
+from kerastl.outputs.predictions import Predictions
 
 Array = np.ndarray[Any, Any]
 PROBABILITIES = "probabilities"
@@ -299,9 +300,10 @@ class Output(abc.ABC):
     def line(self, answer: Mapping[str, Any]) -> str:
         """One of ``answers`` for people."""
 
-    @abc.abstractmethod
     def predictions(self, outputs: Array) -> Any:
         """What ``TrainedModel.predict`` returns of outputs ``(n, width)``."""
+        labels = (tuple(x) if isinstance(x, list) else x for x in self.decode(outputs))
+        return Predictions(tuple(labels), outputs, self.class_names)
 
     @abc.abstractmethod
     def measure(self, labels: Array, outputs: Array) -> dict[str, float]:
@@ -353,9 +355,7 @@ class Output(abc.ABC):
         """``max_abs_diff``, ``label_agreement`` and ``passed`` of an artifact's outputs."""
         diff = gates.max_abs_diff(reference, outputs)
         agreement = float(self.agreeing(reference, outputs, gate, quantization).mean())
-        scaled = diff
-        if diff is not None and quantization is None:
-            scaled = diff / self.scale(reference)
+        scaled = None if diff is None else diff / self.scale(reference)
         return {
             "max_abs_diff": diff,
             "label_agreement": agreement,
