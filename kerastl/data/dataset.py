@@ -12,7 +12,7 @@ from typing import Any, Self, TypeAlias, final
 import numpy as np
 import numpy.typing as npt
 
-from kerastl.data.passes import Selection, all_at_once, check_batch_size, one_by_one
+from kerastl.data.passes import Selection, all_at_once, batched, check_batch_size, one_by_one
 from kerastl.data.splits import Groups, split_positions
 from kerastl.data.unreadable import OnError, check_on_error, report
 from kerastl.errors import ConfigurationError, DataError
@@ -298,28 +298,11 @@ class ExampleDataset(Dataset):
 
     def _pass(self, rows: list[int], size: tuple[int, int], batch_size: int) -> Iterator[Batch]:
         failures: dict[int, DataError] = {}
-        arrays: list[Array] = []
-        places: list[int] = []
-        whole = self.sources.sources if isinstance(self.sources, Selection) else self.sources
-        results = one_by_one(
-            lambda i: self._attempt(i, size),
-            [i for i in rows if i not in self._broken],
-            ahead=2 * batch_size,
-            threads=self.reader.in_threads(whole),
-        )
-        for i, decoded in results:
-            if isinstance(decoded, DataError):
-                if self.on_error == "raise":
-                    raise decoded
-                failures[i] = decoded
-                continue
-            arrays.append(decoded)
-            places.append(i)
-            if len(arrays) == batch_size:
-                yield np.stack(arrays), self._labels_at(places)
-                arrays, places = [], []
-        if arrays:
-            yield np.stack(arrays), self._labels_at(places)
+        for batch in batched(self._decoded(rows, size, 2 * batch_size, failures), batch_size):
+            places, arrays = zip(*batch, strict=True)
+            labels = {name: target[list(places)] for name, target in self.targets.items()}
+            one = len(labels) == 1
+            yield np.stack(arrays), next(iter(labels.values())) if one else labels
         if failures:
             self._broken.update(failures)
             named = [
@@ -329,15 +312,27 @@ class ExampleDataset(Dataset):
             report(named, self.reader, on_error="warn")
         self._check_classes_left()
 
-    def _attempt(self, i: int, size: tuple[int, int]) -> tuple[int, Array | DataError]:
-        try:
-            return i, self.reader.decode(self.sources[i], size)
-        except self.reader.error as error:
-            return i, error
+    def _decoded(
+        self, rows: list[int], size: tuple[int, int], ahead: int, failures: dict[int, DataError]
+    ) -> Iterator[tuple[int, Array]]:
+        """Positions and arrays of the examples that can be read; the others become failures."""
 
-    def _labels_at(self, places: list[int]) -> BatchLabels:
-        labels = {name: target[places] for name, target in self.targets.items()}
-        return next(iter(labels.values())) if len(labels) == 1 else labels
+        def attempt(i: int) -> tuple[int, Array | DataError]:
+            try:
+                return i, self.reader.decode(self.sources[i], size)
+            except self.reader.error as error:
+                return i, error
+
+        whole = self.sources.sources if isinstance(self.sources, Selection) else self.sources
+        known = [i for i in rows if i not in self._broken]
+        threads = self.reader.in_threads(whole)
+        for i, found in one_by_one(attempt, known, ahead=ahead, threads=threads):
+            if not isinstance(found, DataError):
+                yield i, found
+            elif self.on_error == "raise":
+                raise found
+            else:
+                failures[i] = found
 
     def _check_classes_left(self) -> None:
         if not self._broken:

@@ -119,11 +119,7 @@ def from_folder(root: Path, request: Request) -> ExampleDataset:
     labels = output.read_array(classes, request.source(where, name))
     names = [normal(path.relative_to(root).as_posix()) for path in paths]
     return request.dataset(
-        where,
-        reader.from_files(paths, request.encoding),
-        {name: labels},
-        names=names,
-        screen=True,
+        where, reader.from_files(paths, request.encoding), {name: labels}, names=names, screen=True
     )
 
 

@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from kerastl.data.dataset import Array, Batch, Dataset
-from kerastl.data.passes import check_batch_size
+from kerastl.data.passes import batched, check_batch_size
 from kerastl.errors import DataError
 from kerastl.inputs import IMAGES
 from kerastl.inputs.images import check_image_size, decode_image
-from kerastl.inputs.pixels import CHANNELS, check_range, check_shape, round_to_uint8
+from kerastl.inputs.pixels import CHANNELS, check_array, round_to_uint8
 from kerastl.outputs import Classes, Output, Source
 from kerastl.outputs.names import given_class_names
 
@@ -111,18 +111,14 @@ class StreamDataset(Dataset):
         return self._pass(size, batch_size)
 
     def _pass(self, size: tuple[int, int], batch_size: int) -> Iterator[Batch]:
-        images: list[npt.NDArray[np.uint8]] = []
-        labels: list[Any] = []
-        for image, label in self._examples():
+        for batch in batched(self._examples(), batch_size):
+            images, labels = zip(*batch, strict=True)
             # Decoding also turns greyscale and alpha into RGB.
-            keep = image.shape == (*size, 3)
-            images.append(image if keep else decode_image(image, size))
-            labels.append(label)
-            if len(images) == batch_size:
-                yield np.stack(images), np.stack(labels)
-                images, labels = [], []
-        if images:
-            yield np.stack(images), np.stack(labels)
+            fitting = [
+                image if image.shape == (*size, 3) else decode_image(image, size)
+                for image in images
+            ]
+            yield np.stack(fitting), np.stack(labels)
 
     def _examples(self) -> Iterator[tuple[npt.NDArray[np.uint8], Any]]:
         digests: list[bytes] = []
@@ -165,8 +161,7 @@ class StreamDataset(Dataset):
             images, labels = np.asarray(element[0]), np.asarray(element[1])
             if _is_single(images, labels):
                 images, labels = images[None], labels[None]
-            check_shape(images, what=what, shapes=_SHAPES, batched=True)
-            check_range(images, what=what, allow_dark=dark_is_known)
+            check_array(images, what=what, shapes=_SHAPES, batched=True, allow_dark=dark_is_known)
             dark_is_known = dark_is_known or bool(images.size and images.max() > 1)
             _, read = self.output.read_array(labels, source)
             if len(read) != len(images):

@@ -63,8 +63,7 @@ def named_columns(
         outputs: what the labels are.
         examples: the option that names the column of the examples, as ``{"image_column": ...}``;
             ``column`` works with every reader.
-        labels: a column, several for one output, or of each output by name; None is the names of
-            the outputs, and ``"label"`` for one that was given none.
+        labels: see ``load``.
         group: see ``Columns``.
         separator: see ``Columns``.
 

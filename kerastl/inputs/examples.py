@@ -22,13 +22,7 @@ MEMORY_LIMIT = 2 * 1024**3
 
 
 class Readable(Protocol):
-    """What is needed of a data set.
-
-    Attributes:
-        outputs: what the labels are, by name.
-        sources: the examples, as an input takes them; a stream has only ``batches``.
-        targets: labels ``(n, ...)`` by the outputs' names; a stream has only ``batches``.
-    """
+    """What is needed of a ``kerastl.data.Dataset``; of a stream only ``batches``."""
 
     outputs: Any
     sources: Any

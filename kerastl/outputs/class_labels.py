@@ -8,13 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from kerastl.errors import DataError
-from kerastl.outputs.encoding import (
-    array_of,
-    class_indices,
-    column_of,
-    encode_names,
-    need_names,
-)
+from kerastl.outputs.encoding import array_of, class_indices, column_of, encode_names, need_names
 from kerastl.outputs.names import given_class_names, listed
 from kerastl.outputs.output import Cell, Output, Source
 

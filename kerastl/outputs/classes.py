@@ -11,7 +11,7 @@ import numpy as np
 from kerastl.errors import ConfigurationError
 from kerastl.metrics import classification_metrics
 from kerastl.outputs.class_labels import ClassLabels
-from kerastl.outputs.gate import Gate, same_class
+from kerastl.outputs.gate import TIE, Gate
 from kerastl.outputs.output import LossSettings
 
 Array = np.ndarray[Any, Any]
@@ -117,7 +117,11 @@ class Classes(ClassLabels):
         self, reference: Array, outputs: Array, gate: Gate, quantization: str | None
     ) -> Array:
         """The same most probable class: bool ``(n,)``."""
-        return same_class(reference, outputs)
+        if reference.shape != outputs.shape:
+            return np.zeros(len(reference), dtype=bool)
+        chosen = outputs.argmax(axis=1)
+        lead = reference.max(axis=1) - reference[np.arange(len(reference)), chosen]
+        return np.asarray((lead <= TIE) & np.isfinite(outputs).all(axis=1))
 
     def meaning(self, reference: Array) -> str:
         """``"probabilities"`` where rows lie in 0..1 and sum to 1, else ``"scores"``."""

@@ -59,11 +59,7 @@ def class_indices(
 
 
 def encode_names(
-    labels: Sequence[str],
-    class_names: Iterable[str] | None,
-    *,
-    where: str,
-    allow_missing: bool,
+    labels: Sequence[str], class_names: Iterable[str] | None, *, where: str, allow_missing: bool
 ) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
     """Class names and indices from labels that are names.
 

@@ -102,10 +102,8 @@ class Number(Output):
 
     def strata(self, labels: Array) -> Array:
         """Tenths of the numbers."""
-        held = labels[self.present(labels)]
-        edges = np.quantile(held, np.linspace(0, 1, 11)[1:-1]) if len(held) else np.zeros(0)
-        tenths = np.eye(10)[np.searchsorted(edges, np.nan_to_num(labels))]
-        return tenths * self.present(labels)[:, None]
+        present = self.present(labels)
+        return np.eye(10)[_tenths(np.nan_to_num(labels), labels[present])] * present[:, None]
 
     # Learning.
 
@@ -188,8 +186,7 @@ class Number(Output):
 
     def groups(self, outputs: Array) -> Array:
         """By tenths."""
-        edges = np.quantile(outputs[:, 0], np.linspace(0, 1, 11)[1:-1]) if len(outputs) else ()
-        return np.asarray(np.searchsorted(edges, outputs[:, 0]))
+        return _tenths(outputs[:, 0], outputs[:, 0])
 
     # Proof.
 
@@ -249,6 +246,12 @@ class Number(Output):
     def caveats(self, noun: str, nouns: str) -> list[str]:
         """No interval comes with a number."""
         return ["A number comes without an interval: how far it may lie off is not told with it."]
+
+
+def _tenths(values: Array, among: Array) -> Array:
+    """In which tenth of some numbers each value lies, 0 to 9."""
+    edges = np.quantile(among, np.linspace(0, 1, 11)[1:-1]) if len(among) else np.zeros(0)
+    return np.asarray(np.searchsorted(edges, values))
 
 
 def _number(text: str) -> float:

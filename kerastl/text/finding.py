@@ -35,9 +35,9 @@ def from_preset_dir(
     """The tokenizer of a local KerasHub preset or Hugging Face directory.
 
     Args:
-        path: a KerasHub preset (``tokenizer.json`` and ``assets/tokenizer/``), or a Hugging Face
-            directory with ``vocab.txt``, ``vocab.json`` and ``merges.txt``, a SentencePiece
-            model, or a ``tokenizer.json``.
+        path: a preset has ``tokenizer.json`` and ``assets/tokenizer/``; a Hugging Face directory
+            ``vocab.txt``, ``vocab.json`` and ``merges.txt``, a SentencePiece model, or a
+            ``tokenizer.json``.
         rule: ``"keras_hub"`` gives the ids that KerasHub's own tokenizer makes of the directory.
             ``"published"`` takes the ``tokenizer.json`` of a Hugging Face directory as it is:
             what the weights were trained with. The two differ in details of accents, blanks and

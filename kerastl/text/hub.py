@@ -18,12 +18,7 @@ _WITHOUT_START = frozenset({"T5Tokenizer"})
 
 
 def from_hub(tokenizer: Any, *, max_length: int | None = None) -> Tokenizer:
-    """The equivalent of a tokenizer of KerasHub.
-
-    Args:
-        tokenizer: a WordPiece, BytePair or SentencePiece tokenizer of ``keras_hub``, with its
-            vocabulary.
-        max_length: maximum tokens per text that the model takes.
+    """The equivalent of a WordPiece, BytePair or SentencePiece tokenizer of ``keras_hub``.
 
     Raises:
         ConfigurationError: it is of another kind, or cannot be written for ``tokenizers``.

@@ -19,11 +19,7 @@ def to_hub(tokenizer: Tokenizer) -> Any:
     Whether the case is folded is taken from what the tokenizer says of itself, so that comparing
     the two (``check_equal``) shows where that is not what its file does.
 
-    Args:
-        tokenizer: one by the rule ``"keras_hub"``; a unigram one with its ``sentence_piece``.
-
-    Returns:
-        A layer of ``keras_hub.tokenizers`` without start and end tokens.
+    It adds no start and end tokens. A unigram tokenizer needs its ``sentence_piece``.
 
     Raises:
         ConfigurationError: KerasHub has none for it; the message is a reason, one sentence.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 import json
@@ -236,14 +237,10 @@ class Tokenizer:
     def pad(
         self, ids: Sequence[npt.NDArray[np.int32]], length: int | None = None
     ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
-        """One array of the ids of several texts, filled up on the right.
-
-        Args:
-            ids: of each text, as ``Encoded.ids``.
-            length: how long all become; the length of the longest without it.
+        """One array of ``Encoded.ids``, filled up on the right to the longest or to ``length``.
 
         Returns:
-            Token ids ``(n, length)``, int32, and which of them are no padding, bool of the same
+            Token ids ``(n, length)``, int32, and which of them are not padding, bool of the same
             shape: what the model itself finds by ``token_ids != pad_id``.
 
         Raises:
@@ -263,14 +260,9 @@ class Tokenizer:
 
     def with_max_length(self, max_length: int | None) -> Tokenizer:
         """The same tokenizer for models that take another number of tokens."""
-        return Tokenizer(
-            self.content,
-            pad_id=self.pad_id,
-            max_length=max_length,
-            lowercase=self.lowercase,
-            rule=self.rule,
-            sentence_piece=self.sentence_piece,
-        )
+        found = copy.copy(self)
+        found.max_length = max_length
+        return found
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the ``tokenizer.json``; the same bytes each time."""
