@@ -6,44 +6,28 @@ from typing import Any
 
 from kerastl.errors import BundleError, ConfigurationError, KerastlError
 from kerastl.inputs.augment import Augment
-from kerastl.inputs.examples import (
-    MEMORY_LIMIT,
-    ArrayExamples,
-    Examples,
-    LazyView,
-    as_input,
-    decode,
-)
+from kerastl.inputs.examples import ArrayExamples, Examples
 from kerastl.inputs.image import Image
-from kerastl.inputs.image_reading import IMAGES, ImageReader
+from kerastl.inputs.image_reading import IMAGES
 from kerastl.inputs.input import Input, Spec
 from kerastl.inputs.reading import Reader
 from kerastl.inputs.text import Text
-from kerastl.inputs.text_reading import TEXTS, TextReader
-from kerastl.inputs.token_examples import TokenExamples, sort_tokens
+from kerastl.inputs.text_reading import TEXTS
 
 __all__ = [
     "IMAGES",
-    "MEMORY_LIMIT",
     "TEXTS",
     "ArrayExamples",
     "Augment",
     "Examples",
     "Image",
-    "ImageReader",
     "Input",
-    "LazyView",
     "Reader",
     "Spec",
     "Text",
-    "TextReader",
-    "TokenExamples",
-    "as_input",
-    "decode",
     "input_from_manifest",
     "input_from_run",
     "register_input",
-    "sort_tokens",
 ]
 
 _INPUTS: dict[str, Any] = {member.kind: member for member in (Image, Text)}
