@@ -54,7 +54,7 @@ def from_arrays(x: Any, y: Any, request: Request) -> ExampleDataset:
 
 
 def _count(labels: Any) -> int | None:
-    """How many labels there are; None where it is no list of them."""
+    """How many labels there are; None where it is not a list of them."""
     if isinstance(labels, str):
         return None
     try:

@@ -100,7 +100,7 @@ class Dataset(abc.ABC):
         Raises:
             ImageError: an image cannot be decoded and ``on_error`` is ``"raise"``.
             DataError: examples that cannot be trained on.
-            ConfigurationError: a size cannot be, or the examples are no images.
+            ConfigurationError: a size is not valid, or the examples are not images.
         """
 
     @abc.abstractmethod
@@ -268,7 +268,7 @@ class ExampleDataset(Dataset):
 
         Raises:
             DataError: a class has a single example, or the groups cannot be divided.
-            ConfigurationError: ``fraction`` or ``seed`` cannot be.
+            ConfigurationError: ``fraction`` or ``seed`` is not valid.
         """
         train, validation = split_positions(
             self.reader,

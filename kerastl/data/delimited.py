@@ -71,7 +71,7 @@ def parse(table: Path, text: str, separator: str) -> list[Line]:
     and no row that is whole in itself would vanish into a quoted field.
 
     Raises:
-        DataError: the quotes cannot be.
+        DataError: the quotes are not well-formed.
     """
     if separator in _QUOTED:
         try:

@@ -99,7 +99,7 @@ def load(
         DataError: data that cannot be trained on; the message says what to do. An ImageError
             where an image is unreadable and ``on_error`` is ``"raise"``, a TextError where a text
             cannot be written as UTF-8.
-        ConfigurationError: an argument that cannot be, or does not go with this kind of data.
+        ConfigurationError: an argument that is not valid, or does not go with this kind of data.
         MissingExtraError: TFDS or pyarrow is needed and not installed.
     """
     if split is not None and split not in get_args(Split):
@@ -185,7 +185,7 @@ def load_pair(
     Raises:
         DataError: the classes differ, a class is too small to be split, or a stream is to be
             split; and as ``load``.
-        ConfigurationError: an argument cannot be.
+        ConfigurationError: an argument is not valid.
     """
     check_fraction(validation_fraction)
     check_seed(seed)

@@ -42,7 +42,7 @@ def split_positions(
 
     Raises:
         DataError: there is no such division with every class on both sides.
-        ConfigurationError: ``fraction`` or ``seed`` cannot be, or ``groups`` differ in length.
+        ConfigurationError: ``fraction`` or ``seed`` is not valid, or ``groups`` differ in length.
     """
     check_fraction(fraction)
     rng = np.random.default_rng(check_seed(seed))
@@ -88,7 +88,7 @@ def stratified_split(
     Raises:
         DataError: a class has a single example, or all of its examples in one group, or the
             groups allow no split with every class on both sides.
-        ConfigurationError: ``fraction`` or ``seed`` cannot be, or ``groups`` differ in length.
+        ConfigurationError: ``fraction`` or ``seed`` is not valid, or ``groups`` differ in length.
     """
     y = np.asarray(labels, dtype=np.int64)
     check_fraction(fraction)

@@ -200,6 +200,6 @@ class StreamDataset(Dataset):
 
 def _is_single(images: npt.NDArray[Any], labels: npt.NDArray[Any]) -> bool:
     if images.ndim == 3:
-        # (n, h, w) and (h, w, c) look alike; images of 1 to 4 columns are no likely batch.
+        # (n, h, w) and (h, w, c) look alike; a batch of images of 1 to 4 columns is unlikely.
         return labels.ndim == 0 or images.shape[-1] in CHANNELS
     return images.ndim == 2

@@ -40,7 +40,7 @@ class Augment:
     seed: int = 0
 
     def check(self) -> None:
-        """Raises ConfigurationError where a setting cannot be."""
+        """Raises ConfigurationError where a setting is not valid."""
         if self.views < 1:
             raise ConfigurationError(f"views={self.views}; give at least 1.")
         low, high = self.crop

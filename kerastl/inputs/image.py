@@ -162,7 +162,7 @@ class Image(Input):
         pixels = super().calibration(sources)
         if pixels.min() == pixels.max():
             raise ConfigurationError(
-                f"calibration holds images of one grey level alone, {pixels.min()}: no value range "
+                f"calibration holds only images of one grey level, {pixels.min()}: no value range "
                 "can be measured on them. Pass training images."
             )
         return pixels

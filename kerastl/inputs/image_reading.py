@@ -73,7 +73,7 @@ class ImageReader(Reader):
         return str(source) if isinstance(source, str | os.PathLike) else name
 
     def unreadable(self, sources: Sequence[Any]) -> dict[int, DataError]:
-        """Files whose header shows that they are no images; damage further inside is not found."""
+        """Files whose header shows that they are not images; damage further inside is not found."""
         with ThreadPoolExecutor(_HEADER_THREADS) as pool:
             errors = list(pool.map(_header_error, sources))
         return {i: error for i, error in enumerate(errors) if error is not None}
@@ -92,7 +92,7 @@ class ImageReader(Reader):
         return sha256_arrays([round_to_uint8(np.asarray(source))])
 
     def fingerprint_header(self, kinds: str) -> str:
-        """A version alone: the rows differ in form from one kind of label to another."""
+        """Only a version: the rows differ in form from one kind of label to another."""
         return "1"
 
     def fingerprint_row(self, name: str, source: Any, digest: str, label: Any) -> list[Any]:

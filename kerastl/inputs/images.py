@@ -93,7 +93,7 @@ def decode_image(source: ImageSource, image_size: tuple[int, int]) -> npt.NDArra
     Raises:
         ImageError: the image cannot be read or decoded, or is larger than ``MAX_PIXELS``.
         DataError: an array has a shape, dtype or range that pixels cannot have.
-        ConfigurationError: ``image_size`` is no pair of positive integers.
+        ConfigurationError: ``image_size`` is not a pair of positive integers.
     """
     height, width = check_image_size(image_size)
     image = _upright_rgb(source)
@@ -122,7 +122,7 @@ def image_list(inputs: Any) -> list[Any]:
             or an iterable of such images.
 
     Raises:
-        ConfigurationError: it is none of these.
+        ConfigurationError: it is something else.
     """
     if isinstance(inputs, np.ndarray):
         if inputs.ndim == 4:

@@ -133,7 +133,7 @@ class Reader(abc.ABC):
         return [digest, label]
 
     def file_of(self, source: Any) -> Path | None:
-        """The file that a source is, so that it can be shown whole; None where it is none."""
+        """The file that a source is, so that it can be shown whole; None where it is not one."""
         return None
 
     # Decoding.

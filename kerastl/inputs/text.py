@@ -154,7 +154,7 @@ class Text(Input):
         )
 
     def specs(self, *, fixed_lengths: bool = False) -> tuple[Spec, ...]:
-        """Token ids and which of them are no padding, int32."""
+        """Token ids and which of them are not padding, int32."""
         names = (TOKEN_IDS, PADDING_MASK)
         if fixed_lengths:
             return tuple(Spec(name, "int32", (self.max_length,)) for name in names)
@@ -186,7 +186,7 @@ class Text(Input):
             yield {TOKEN_IDS: ids[None, :end], PADDING_MASK: mask[None, :end]}
 
     def feeds(self, batch: Array) -> dict[str, Array]:
-        """``token_ids`` and ``padding_mask``, 1 where a token is no padding."""
+        """``token_ids`` and ``padding_mask``, 1 where a token is not padding."""
         mask = (batch != self.tokenizer.pad_id).astype(np.int32)
         return {TOKEN_IDS: batch, PADDING_MASK: mask}
 

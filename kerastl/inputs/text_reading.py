@@ -29,7 +29,7 @@ class TextReader(Reader):
     counts_copies: ClassVar[bool] = False
 
     def from_files(self, paths: Sequence[Path], encoding: str | None) -> Sequence[Any]:
-        """One text per file; a single line end that closes the file is no part of it."""
+        """One text per file; a single line end that closes the file does not belong to it."""
         texts = read_texts(paths, encoding)
         return [text.removesuffix("\n").removesuffix("\r") for text in texts]
 

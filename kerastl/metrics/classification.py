@@ -47,7 +47,7 @@ def wilson_interval(successes: int, n: int, z: float = 1.96) -> tuple[float, flo
     denominator = 1 + z * z / n
     center = (share + z * z / (2 * n)) / denominator
     half = z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / denominator
-    # The interval holds the share; at 0 and at n rounding alone would put it outside.
+    # The interval holds the share; at 0 and at n only rounding would put it outside.
     return float(min(share, max(0.0, center - half))), float(max(share, min(1.0, center + half)))
 
 

@@ -13,7 +13,7 @@ MOST_PAIRED = 2000
 _CHUNK = 2**22
 # Below every cosine.
 _FARTHER = -2.0
-# Cosines so near to one another differ by rounding alone.
+# Cosines so near to one another differ only by rounding.
 TIE = 1e-6
 
 

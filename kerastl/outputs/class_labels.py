@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from kerastl.errors import DataError
-from kerastl.outputs.encoding import array_of, class_indices, column_of, encode_names, need_names
-from kerastl.outputs.names import given_class_names, listed
+from kerastl.outputs.encoding import array_of, class_indices, column_of
+from kerastl.outputs.names import listed, names_of_labels, names_of_numbers, normal
 from kerastl.outputs.output import Cell, Output, Source
 
 Array = np.ndarray[Any, Any]
@@ -38,9 +38,7 @@ class ClassLabels(Output):
         array = array_of(labels, source.where)
         if array.dtype.kind in "UTO":
             return self._encoded(_names(labels, source), source)
-        if not self.labelling.class_names:
-            raise need_names()
-        names = given_class_names(self.labelling.class_names)
+        names = names_of_numbers(self.labelling.class_names)
         indices = np.full(len(array), NO_LABEL, dtype=np.int64)
         held = np.ones(len(array), dtype=bool)
         if source.optional and array.ndim in (1, 2):
@@ -50,14 +48,14 @@ class ClassLabels(Output):
         return self.with_classes(names), indices
 
     def _encoded(self, written: Sequence[str], source: Source) -> tuple[Self, Array]:
-        names, found = encode_names(
+        names = names_of_labels(
             [name for name in written if name],
-            self.labelling.class_names or None,
+            self.labelling.class_names,
             where=source.where,
             allow_missing=source.allow_missing,
         )
-        indices = np.full(len(written), NO_LABEL, dtype=np.int64)
-        indices[[bool(name) for name in written]] = found
+        index = {"": NO_LABEL, **{name: k for k, name in enumerate(names)}}
+        indices = np.array([index[normal(name)] for name in written], dtype=np.int64)
         return self.with_classes(names), indices
 
     def check_examples(self, labels: Array, source: Source) -> None:

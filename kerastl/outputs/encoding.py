@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from kerastl.errors import DataError, some_of
-from kerastl.outputs.names import (
-    found_class_names,
-    given_class_names,
-    listed,
-    match_class_names,
-    normal,
-)
+from kerastl.outputs.names import listed
 from kerastl.outputs.output import Cell, Source
 
 
@@ -56,24 +50,6 @@ def class_indices(
             f"names. Received {listed(np.unique(outside).tolist())}."
         )
     return indices
-
-
-def encode_names(
-    labels: Sequence[str], class_names: Iterable[str] | None, *, where: str, allow_missing: bool
-) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
-    """Class names and indices from labels that are names.
-
-    Raises:
-        DataError: names that clash, or that are not among ``class_names``.
-    """
-    if class_names is None:
-        names = found_class_names(labels, where=where)
-    else:
-        names = given_class_names(class_names)
-        found = sorted({normal(label) for label in labels})
-        match_class_names(found, names, where=where, allow_missing=allow_missing)
-    index = {name: k for k, name in enumerate(names)}
-    return names, np.array([index[normal(label)] for label in labels], dtype=np.int64)
 
 
 def column_of(cells: Sequence[Cell], column: str | int, source: Source) -> list[str]:
@@ -127,11 +103,3 @@ def lines_of(numbers: Sequence[int]) -> str:
     """Line numbers for a message, no more than ten of them."""
     text = some_of([str(number) for number in numbers], _MOST_LINES)
     return f"line{'s' if len(numbers) > 1 else ''} {text}"
-
-
-def need_names() -> DataError:
-    """Labels that are numbers came without names."""
-    return DataError(
-        "Labels that are numbers need class_names=[...], one name for each class in the order of "
-        "the numbers; they are never guessed."
-    )

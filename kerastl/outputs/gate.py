@@ -37,7 +37,7 @@ class Gate:
     quantized_label_agreement: float = 0.98
 
     def validate(self) -> None:
-        """Raises ConfigurationError where a threshold cannot be."""
+        """Raises ConfigurationError where a threshold is not valid."""
         # Written so that NaN fails too.
         if not self.max_abs_diff >= 0:
             raise ConfigurationError(
@@ -87,6 +87,6 @@ def repeats(recorded: Array, answered: Array) -> bool:
     allowed = QUANTIZED_REPEAT * (float(np.ptp(recorded)) or 1.0)
     values = np.unique(recorded)
     if 1 < len(values) <= 256:
-        # Of integers: those of many classes range over a few steps alone.
+        # Integers for many classes range over only a few steps.
         allowed = max(allowed, STEPS * float(np.diff(values).min()))
     return difference <= allowed

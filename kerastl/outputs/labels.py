@@ -12,13 +12,13 @@ import numpy as np
 
 from kerastl.errors import ConfigurationError, DataError
 from kerastl.metrics import best_thresholds, multi_label_metrics
-from kerastl.outputs.encoding import array_of, check_filled, column_of, need_names
+from kerastl.outputs.encoding import array_of, check_filled, column_of
 from kerastl.outputs.gate import TIE, Gate
 from kerastl.outputs.names import (
-    found_class_names,
     given_class_names,
     listed,
-    match_class_names,
+    names_of_labels,
+    names_of_numbers,
     normal,
 )
 from kerastl.outputs.output import Cell, LossSettings, Output, Source
@@ -99,9 +99,7 @@ class Labels(Output):
                 f"{source.where}: labels of kind {self.kind!r} cannot be taken from an array of "
                 f"{array.dtype}. Give lists of names, or zeros and ones."
             )
-        if not self.class_names:
-            raise need_names()
-        names = given_class_names(self.class_names)
+        names = names_of_numbers(self.class_names)
         found = dataclasses.replace(self, class_names=names)
         return found, found._zeros_and_ones(array, source.optional, f"{source.where}: labels")
 
@@ -110,13 +108,11 @@ class Labels(Output):
     ) -> tuple[Self, Array]:
         rows = [None if row is None else {normal(name) for name in row} for row in labels]
         found = sorted(set().union(*(row for row in rows if row is not None)))
-        if not self.class_names:
-            if not found:
-                raise DataError(f"{source.where} names no class in any label. Add labels.")
-            names = found_class_names(found, where=source.where)
-        else:
-            names = given_class_names(self.class_names)
-            match_class_names(found, names, where=source.where, allow_missing=source.allow_missing)
+        if not self.class_names and not found:
+            raise DataError(f"{source.where} names no class in any label. Add labels.")
+        names = names_of_labels(
+            found, self.class_names, where=source.where, allow_missing=source.allow_missing
+        )
         flags = np.full((len(rows), len(names)), np.nan, dtype=np.float32)
         for i, row in enumerate(rows):
             if row is not None:

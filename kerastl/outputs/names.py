@@ -19,7 +19,7 @@ def given_class_names(names: Iterable[str]) -> tuple[str, ...]:
     """Checks class names given by the user, whose order is kept.
 
     Raises:
-        DataError: they are no sequence of distinct, non-empty one-line strings.
+        DataError: they are not a sequence of distinct, non-empty one-line strings.
     """
     if isinstance(names, str):
         raise DataError(
@@ -60,6 +60,28 @@ def found_class_names(names: Iterable[str], *, where: str) -> tuple[str, ...]:
                 "Rename or merge them, or list class_names yourself."
             )
     return tuple(sorted(normal(name) for name in seen.values()))
+
+
+def names_of_numbers(class_names: tuple[str, ...]) -> tuple[str, ...]:
+    """The class names that labels given as numbers must come with."""
+    if not class_names:
+        raise DataError(
+            "Labels that are numbers need class_names=[...], one name for each class in the order "
+            "of the numbers; they are never guessed."
+        )
+    return given_class_names(class_names)
+
+
+def names_of_labels(
+    found: Iterable[str], expected: Sequence[str], *, where: str, allow_missing: bool
+) -> tuple[str, ...]:
+    """The class names of labels that are names: those found, or those expected if any are."""
+    if not expected:
+        return found_class_names(found, where=where)
+    names = given_class_names(expected)
+    normalised = sorted({normal(name) for name in found})
+    match_class_names(normalised, names, where=where, allow_missing=allow_missing)
+    return names
 
 
 def match_class_names(

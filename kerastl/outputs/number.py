@@ -140,7 +140,7 @@ class Number(Output):
             )
         if phase.loss == "focal" or phase.label_smoothing:
             raise ConfigurationError(
-                "Focal loss and label smoothing are of classes; a regression has none. Leave loss "
+                "Focal loss and label smoothing are for classes; a regression has none. Leave loss "
                 "and label_smoothing as they are."
             )
         if self.deviation == 1:

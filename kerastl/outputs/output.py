@@ -4,7 +4,7 @@ An output knows four things, and every flow of kerastl asks it instead of asking
 
 - labels: how they are read out of tables and arrays, checked, counted and divided evenly;
 - learning: the last layer, the targets, the losses and the metrics of training;
-- answers: what a row of the network's output means, and how good many are (NumPy alone);
+- answers: what a row of the network's output means, and how good many are (in NumPy only);
 - proof: when two rows decide the same, and what a bundle says of it.
 
 A new output is one file like those beside this one: see docs/extending.md.
@@ -178,7 +178,7 @@ class Output(abc.ABC):
             This output with the classes that were found, and the labels ``(n, ...)``.
 
         Raises:
-            DataError: a label is missing or cannot be, or the classes are others than
+            DataError: a label is missing or not valid, or the classes are not those of
                 ``class_names``.
         """
 

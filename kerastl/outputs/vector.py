@@ -24,7 +24,7 @@ LEAST_QUANTIZED_COSINE = 0.98
 
 # Vectors are used as of length 1: their dot product is taken for their cosine.
 _LENGTH = 0.01
-# Of two vectors whose 1 - cosine is less rounding alone makes the difference.
+# Two vectors whose 1 - cosine is less differ only by rounding.
 _IDENTICAL = 1e-9
 # Squares that sum up to less are taken for so much: the vector of zeros stays finite.
 _LEAST = 1e-12
@@ -105,7 +105,7 @@ class Vector(ClassLabels):
         """An optional projection, then rows of length 1.
 
         A projection begins orthogonal, and so nearly keeps the angles between vectors. Operations
-        of Keras alone, so that a saved network asks for no class of this library.
+        of Keras only, so that a saved network needs no class of this library.
         """
         import keras
 

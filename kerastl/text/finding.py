@@ -176,5 +176,5 @@ def _read_json(path: Path) -> Mapping[str, Any]:
     try:
         content = json.loads(_read(path))
     except ValueError as error:
-        raise ConfigurationError(f"{path} is no JSON: {error}") from error
+        raise ConfigurationError(f"{path} is not JSON: {error}") from error
     return content if isinstance(content, dict) else {}

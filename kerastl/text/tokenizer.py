@@ -1,4 +1,4 @@
-"""Texts to token ids, by the ``tokenizers`` package alone: no TensorFlow where a model runs."""
+"""Texts to token ids, with only the ``tokenizers`` package: no TensorFlow where a model runs."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Tokenizer:
             made of it, which proves this one and stands in a SavedModel.
 
     Raises:
-        ConfigurationError: the content is no such file, or has no padding token.
+        ConfigurationError: the content is not such a file, or has no padding token.
         MissingExtraError: ``tokenizers`` is not installed.
     """
 
@@ -98,7 +98,7 @@ class Tokenizer:
             self._tokenizer = package.Tokenizer.from_str(content)
         except Exception as error:
             raise ConfigurationError(
-                f"This is no {TOKENIZER_FILE} of the tokenizers package: {error}"
+                f"This is not a {TOKENIZER_FILE} of the tokenizers package: {error}"
             ) from error
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
@@ -116,27 +116,13 @@ class Tokenizer:
         """Reads a ``tokenizer.json`` as it is; options as for the class.
 
         Raises:
-            ConfigurationError: it cannot be read, or is no such file.
+            ConfigurationError: it cannot be read, or is not such a file.
         """
         try:
             content = Path(path).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigurationError(f"The tokenizer {path} cannot be read: {error}") from error
         return cls(content, **options)
-
-    @classmethod
-    def from_preset_dir(cls, path: str | os.PathLike[str], **options: Any) -> Tokenizer:
-        """The tokenizer of a KerasHub preset or Hugging Face directory; see ``from_preset_dir``."""
-        from kerastl.text.finding import from_preset_dir
-
-        return from_preset_dir(path, **options)
-
-    @classmethod
-    def from_hub(cls, tokenizer: Any, *, max_length: int | None = None) -> Tokenizer:
-        """The equivalent of a tokenizer object of KerasHub; see ``kerastl.text.from_hub``."""
-        from kerastl.text.hub import from_hub
-
-        return from_hub(tokenizer, max_length=max_length)
 
     @classmethod
     def from_vocabulary(cls, vocabulary: Sequence[str], **options: Any) -> Tokenizer:
@@ -203,11 +189,11 @@ class Tokenizer:
         """Token ids of texts, with start and end tokens, cut where they are too long.
 
         Args:
-            texts: strings; empty ones give the start and end tokens alone.
+            texts: strings; empty ones give only the start and end tokens.
             max_length: maximum tokens per text, start and end tokens included.
 
         Raises:
-            TextError: one of them is no text (see ``kerastl.data.check_text``).
+            TextError: one of them is not a text (see ``kerastl.data.check_text``).
             ConfigurationError: ``max_length`` leaves no room for a token of the text.
         """
         if isinstance(texts, str):

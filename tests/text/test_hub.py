@@ -127,7 +127,7 @@ def test_real_texts_in_unigrams(hub, spm, real_texts):
 
 
 def test_models_that_are_none(spm):
-    with pytest.raises(ConfigurationError, match="no SentencePiece model"):
+    with pytest.raises(ConfigurationError, match="not a SentencePiece model"):
         read_model(b"not a model")
     with pytest.raises(ConfigurationError, match="it has no unknown piece"):
         read_model(b"")

@@ -81,7 +81,7 @@ def test_settings_are_json(tokenizer):
     ("texts", "message"),
     [
         (["fine", "\ud800"], "Text 1 cannot be written as UTF-8"),
-        (["fine", None], "Text 1 is no text: received None"),
+        (["fine", None], "Text 1 is not a text: received None"),
         ("text", "a list of strings"),
     ],
 )
@@ -100,7 +100,7 @@ def test_files_that_are_none(tmp_path):
     with pytest.raises(ConfigurationError, match="cannot be read"):
         Tokenizer.from_file(tmp_path / "none.json")
     (tmp_path / "bad.json").write_text("{}")
-    with pytest.raises(ConfigurationError, match=r"no tokenizer.json of the tokenizers package"):
+    with pytest.raises(ConfigurationError, match=r"not a tokenizer.json of the tokenizers package"):
         Tokenizer.from_file(tmp_path / "bad.json")
 
 
