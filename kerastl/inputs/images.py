@@ -106,10 +106,6 @@ def decode_full_size(source: ImageSource) -> npt.NDArray[np.uint8]:
 
     Returns:
         RGB pixels from 0 to 255, uint8, of shape ``(h, w, 3)``.
-
-    Raises:
-        ImageError: the image cannot be read or decoded, or is larger than ``MAX_PIXELS``.
-        DataError: an array has a shape, dtype or range that pixels cannot have.
     """
     return np.array(_upright_rgb(source))
 

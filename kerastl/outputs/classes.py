@@ -93,15 +93,11 @@ class Classes(ClassLabels):
 
     def measure(self, labels: Array, outputs: Array) -> dict[str, float]:
         """See ``kerastl.metrics.classification_metrics``."""
-        rows = self.present(labels)
-        return classification_metrics(labels[rows], outputs[rows])
+        return classification_metrics(labels, outputs)
 
     def accuracy(self, labels: Array, outputs: Array) -> float | None:
         """Share of right classes."""
-        rows = self.present(labels)
-        if not rows.any():
-            return None
-        return float((outputs[rows].argmax(axis=1) == labels[rows]).mean())
+        return float((outputs.argmax(axis=1) == labels).mean())
 
     def groups(self, outputs: Array) -> Array:
         """By the most probable class."""

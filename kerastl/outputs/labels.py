@@ -216,15 +216,11 @@ class Labels(Output):
 
     def measure(self, labels: Array, outputs: Array) -> dict[str, float]:
         """See ``kerastl.metrics.multi_label_metrics``."""
-        rows = self.present(labels)
-        return multi_label_metrics(labels[rows], outputs[rows], self.limits)
+        return multi_label_metrics(labels, outputs, self.limits)
 
     def accuracy(self, labels: Array, outputs: Array) -> float | None:
         """Share of right decisions."""
-        rows = self.present(labels)
-        if not rows.any():
-            return None
-        return float(((outputs[rows] >= self.limits) == (labels[rows] > 0)).mean())
+        return float(((outputs >= self.limits) == (labels > 0)).mean())
 
     def groups(self, outputs: Array) -> Array:
         """By all decisions together."""

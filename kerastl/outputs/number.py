@@ -181,8 +181,7 @@ class Number(Output):
 
     def measure(self, labels: Array, outputs: Array) -> dict[str, float]:
         """See ``kerastl.metrics.regression_metrics``."""
-        rows = self.present(labels)
-        return regression_metrics(labels[rows], outputs[rows])
+        return regression_metrics(labels, outputs)
 
     def groups(self, outputs: Array) -> Array:
         """By tenths."""

@@ -307,10 +307,10 @@ class Output(abc.ABC):
 
     @abc.abstractmethod
     def measure(self, labels: Array, outputs: Array) -> dict[str, float]:
-        """The metrics that ``evaluate`` reports; examples without a label do not count."""
+        """The metrics that ``evaluate`` reports of examples that all have a label."""
 
     def accuracy(self, labels: Array, outputs: Array) -> float | None:
-        """Share of right decisions; None where there are no classes."""
+        """Share of right decisions, of examples that all have a label; None without classes."""
         return None
 
     def tuned(self, labels: Array, outputs: Array) -> Self:

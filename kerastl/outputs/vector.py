@@ -174,8 +174,7 @@ class Vector(ClassLabels):
 
     def measure(self, labels: Array, outputs: Array) -> dict[str, float]:
         """See ``kerastl.metrics.embedding_metrics``."""
-        rows = self.present(labels)
-        return embedding_metrics(labels[rows], outputs[rows])
+        return embedding_metrics(labels, outputs)
 
     def shown(self, output: Array, numbers: int = 4) -> str:
         """The first numbers of a vector."""
