@@ -16,7 +16,7 @@ from kerastl.inputs.examples import ArrayExamples, Readable, decode
 from kerastl.inputs.image_probes import probe_images, synthetic_images, vertical_pass_may_lead
 from kerastl.inputs.image_reading import IMAGES
 from kerastl.inputs.images import decode_full_size, decode_image, image_list
-from kerastl.inputs.input import BATCH, GOLDEN_LABELS, Input, Spec
+from kerastl.inputs.input import BATCH, GOLDEN_LABELS, GoldenFiles, GoldenLabels, Input, Spec
 from kerastl.inputs.reading import Reader
 
 Array = np.ndarray[Any, Any]
@@ -212,11 +212,7 @@ class Image(Input):
             return list(archive["arr_0"])
 
     def write_golden(
-        self,
-        folder: Path,
-        sources: Sequence[Any],
-        labels: Sequence[Mapping[str, Any]],
-        files: Sequence[tuple[Path, Mapping[str, Any], Mapping[str, Any]]],
+        self, folder: Path, sources: Sequence[Any], labels: GoldenLabels, files: GoldenFiles
     ) -> None:
         """Pixels at the network's size, and files with the labels that they must get."""
         fixed = dataclasses.replace(self, any_size=False)

@@ -14,7 +14,7 @@ import abc
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
@@ -27,6 +27,12 @@ Array = np.ndarray[Any, Any]
 BATCH = 32
 GOLDEN_EXAMPLES = 32
 GOLDEN_LABELS = "labels.json"
+
+GoldenLabels: TypeAlias = Sequence[Mapping[str, Any]]
+"""Of each example the network's label under ``"network"``, an artifact's under its path."""
+
+GoldenFiles: TypeAlias = Sequence[tuple[Path, Mapping[str, Any], Mapping[str, Any]]]
+"""Source files that are kept whole: path, the network's answer, and labels."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -214,21 +220,9 @@ class Input(abc.ABC):
         return np.unique(np.linspace(0, count - 1, min(count, GOLDEN_EXAMPLES)).astype(int))
 
     def write_golden(
-        self,
-        folder: Path,
-        sources: Sequence[Any],
-        labels: Sequence[Mapping[str, Any]],
-        files: Sequence[tuple[Path, Mapping[str, Any], Mapping[str, Any]]],
+        self, folder: Path, sources: Sequence[Any], labels: GoldenLabels, files: GoldenFiles
     ) -> None:
-        """Writes golden sources.
-
-        Args:
-            folder: golden/ of a bundle.
-            sources: examples and probes.
-            labels: of each of them the network's label under ``"network"``, and an artifact's
-                under its path.
-            files: source files that are kept whole: path, the network's answer, and labels.
-        """
+        """Writes golden sources, examples and probes, into golden/ of a bundle."""
         self.store(folder, "inputs", sources)
         write_json(folder / GOLDEN_LABELS, list(labels))
 

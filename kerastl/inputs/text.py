@@ -14,7 +14,7 @@ from kerastl.errors import ConfigurationError, DataWarning
 from kerastl.files import atomic_file, read_json, write_json
 from kerastl.inputs import text_golden
 from kerastl.inputs.examples import Readable
-from kerastl.inputs.input import BATCH, Input, Spec
+from kerastl.inputs.input import BATCH, GoldenFiles, GoldenLabels, Input, Spec
 from kerastl.inputs.reading import Reader
 from kerastl.inputs.text_probes import PROBES, SENTENCES
 from kerastl.inputs.text_reading import TEXTS
@@ -234,11 +234,7 @@ class Text(Input):
         return text_golden.chosen(examples, probes)
 
     def write_golden(
-        self,
-        folder: Path,
-        sources: Sequence[Any],
-        labels: Sequence[Mapping[str, Any]],
-        files: Sequence[tuple[Path, Mapping[str, Any], Mapping[str, Any]]],
+        self, folder: Path, sources: Sequence[Any], labels: GoldenLabels, files: GoldenFiles
     ) -> None:
         """Texts with their token ids and labels."""
         text_golden.write(folder, sources, labels, self.encode(sources), self.tokenizer)
