@@ -168,11 +168,7 @@ def measure(
 
 
 def check_output_names(names: Iterable[str]) -> None:
-    """Refuses names of outputs that files, or answers, have no place for.
-
-    Raises:
-        ConfigurationError: a name is another key of an answer, or no part of a file's name.
-    """
+    """Refuses names of outputs that are another key of an answer, or cannot be in a file's name."""
     for name in names:
         if name in _KEYS:
             raise ConfigurationError(

@@ -39,11 +39,7 @@ def register_output(member: type[Output]) -> type[Output]:
 
 
 def output_named(kind: str) -> type[Output]:
-    """The output of a kind.
-
-    Raises:
-        ConfigurationError: there is none.
-    """
+    """The output of a kind; raises ConfigurationError for an unknown one."""
     if kind not in _OUTPUTS:
         allowed = ", ".join(map(repr, _OUTPUTS))
         raise ConfigurationError(

@@ -53,11 +53,7 @@ def class_indices(
 
 
 def column_of(cells: Sequence[Cell], column: str | int, source: Source) -> list[str]:
-    """The labels in a column of a table, stripped; ``""`` where one is missing.
-
-    Raises:
-        DataError: a label is missing that is not optional, or a field holds a list.
-    """
+    """The labels in a column of a table, stripped; ``""`` where an optional one is missing."""
     lists = [i for i, cell in enumerate(cells) if isinstance(cell, tuple)]
     if lists:
         raise DataError(
@@ -80,11 +76,7 @@ def check_filled(blank: Sequence[bool], column: str | int, source: Source) -> No
 
 
 def array_of(labels: Any, where: str) -> npt.NDArray[Any]:
-    """Labels as an array, None among numbers as NaN.
-
-    Raises:
-        DataError: rows of different lengths.
-    """
+    """Labels as an array, None among numbers as NaN."""
     try:
         array = np.asarray(labels)
     except ValueError as error:

@@ -87,11 +87,7 @@ def names_of_labels(
 def match_class_names(
     found: Sequence[str], expected: Sequence[str], *, where: str, allow_missing: bool
 ) -> None:
-    """Checks the classes found in data against the ones that are expected.
-
-    Raises:
-        DataError: a class is unknown, or is missing and ``allow_missing`` is false.
-    """
+    """Raises DataError where a class is unknown, or is missing without ``allow_missing``."""
     unknown = [name for name in found if name not in expected]
     missing = [name for name in expected if name not in found]
     if not unknown and (not missing or allow_missing):
