@@ -125,6 +125,20 @@ class Tokenizer:
         return cls(content, **options)
 
     @classmethod
+    def from_preset_dir(cls, path: str | os.PathLike[str], **options: Any) -> Tokenizer:
+        """The tokenizer of a KerasHub preset or Hugging Face directory; see ``from_preset_dir``."""
+        from kerastl.text.finding import from_preset_dir
+
+        return from_preset_dir(path, **options)
+
+    @classmethod
+    def from_hub(cls, tokenizer: Any, *, max_length: int | None = None) -> Tokenizer:
+        """The equivalent of a tokenizer object of KerasHub; see ``kerastl.text.from_hub``."""
+        from kerastl.text.hub import from_hub
+
+        return from_hub(tokenizer, max_length=max_length)
+
+    @classmethod
     def from_vocabulary(cls, vocabulary: Sequence[str], **options: Any) -> Tokenizer:
         """A WordPiece tokenizer of a list of tokens; see ``kerastl.text.hub.word_piece``.
 
