@@ -21,7 +21,7 @@ A message says what was wrong, what was received, what is allowed and what to do
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class KerastlError(Exception):
@@ -92,6 +92,12 @@ def did_you_mean(received: str, allowed: Iterable[str]) -> str:
     """Returns ``' Did you mean ...?'`` for near misses of ``received``, else ``''``."""
     near = difflib.get_close_matches(received, list(allowed), n=3, cutoff=0.6)
     return f" Did you mean {' or '.join(repr(name) for name in near)}?" if near else ""
+
+
+def some_of(texts: Sequence[str], most: int = 5) -> str:
+    """The first of ``texts`` for a message, and how many more there are."""
+    more = len(texts) - most
+    return ", ".join(texts[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 class DataWarning(UserWarning):

@@ -105,8 +105,9 @@ class Task:
             return None
         [(name, output)] = self.outputs.items()
         found = answers.get(name, _NONE)
-        fits = found.ndim == 2 and found.shape[1] == output.width
-        return output.accuracy(labels[name], found) if fits else None
+        rows = output.present(labels[name])
+        fits = found.ndim == 2 and found.shape[1] == output.width and rows.any()
+        return output.accuracy(labels[name][rows], found[rows]) if fits else None
 
     def answers(self, arrays: Answers) -> list[dict[str, Any]]:
         """Of each example what ``predict`` prints; of several outputs each under its name."""
@@ -155,10 +156,11 @@ def measure(
 
     An output of which no example has a label has none.
     """
+    held = {name: output.present(labels[name]) for name, output in outputs.items()}
     found = {
-        name: output.measure(labels[name], arrays[name])
+        name: output.measure(labels[name][held[name]], arrays[name][held[name]])
         for name, output in outputs.items()
-        if output.present(labels[name]).any()
+        if held[name].any()
     }
     if len(outputs) == 1:
         return next(iter(found.values()), {})
@@ -166,11 +168,7 @@ def measure(
 
 
 def check_output_names(names: Iterable[str]) -> None:
-    """Refuses names of outputs that files, or answers, have no place for.
-
-    Raises:
-        ConfigurationError: a name is another key of an answer, or no part of a file's name.
-    """
+    """Refuses names of outputs that are another key of an answer, or cannot be in a file's name."""
     for name in names:
         if name in _KEYS:
             raise ConfigurationError(

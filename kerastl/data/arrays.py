@@ -9,8 +9,6 @@ import numpy.typing as npt
 
 from kerastl.data.dataset import ExampleDataset
 from kerastl.data.request import Request
-from kerastl.data.splits import Groups
-from kerastl.data.unreadable import OnError
 from kerastl.errors import ConfigurationError, DataError
 from kerastl.inputs import IMAGES, TEXTS
 from kerastl.inputs.images import ImageSource
@@ -26,24 +24,14 @@ _WHERE = "The pair (x, y)"
 def from_arrays(x: Any, y: Any, request: Request) -> ExampleDataset:
     """A data set of examples and labels in memory, or in a memory map.
 
-    Args:
-        x: examples, as the reader's ``from_array`` takes them.
-        y: labels, as the output's ``read_array`` takes them; of several outputs a mapping of
-            such labels by name.
-        request: how to read them.
-
-    Raises:
-        DataError: shapes, dtypes, ranges, lengths or labels that cannot be.
-        ConfigurationError: groups that are not one for each example.
+    Examples are what the reader's ``from_array`` takes; labels what ``Output.read_array`` takes,
+    of several outputs a mapping of them by name.
     """
     if callable(request.groups):
         raise ConfigurationError("For a pair (x, y), groups must be the group of each example.")
     sources = request.reader.from_array(x)
-    labels = (
-        y
-        if isinstance(y, Mapping) or len(request.outputs) > 1
-        else {next(iter(request.outputs)): y}
-    )
+    named = isinstance(y, Mapping) or len(request.outputs) > 1
+    labels = y if named else {next(iter(request.outputs)): y}
     if not isinstance(labels, Mapping) or set(labels) != set(request.outputs):
         raise DataError(
             f"y must be a mapping with the labels of the outputs {listed(request.outputs)}. "
@@ -66,7 +54,7 @@ def from_arrays(x: Any, y: Any, request: Request) -> ExampleDataset:
 
 
 def _count(labels: Any) -> int | None:
-    """How many labels there are; None where it is no list of them."""
+    """How many labels there are; None where it is not a list of them."""
     if isinstance(labels, str):
         return None
     try:
@@ -79,33 +67,19 @@ def ImageDataset(  # noqa: N802 - as a class of its own was called
     sources: Sequence[ImageSource],
     labels: npt.ArrayLike,
     class_names: Iterable[str],
-    *,
-    names: Iterable[str] | None = None,
-    groups: Groups | None = None,
-    on_error: OnError = "warn",
-    unreadable: Iterable[str] = (),
+    **options: Any,
 ) -> ExampleDataset:
-    """Images with one class each; the rest is as of ``ExampleDataset``.
+    """Images with one class each.
 
     Args:
         sources: paths, encoded bytes, Pillow images or arrays; see ``decode_image``.
         labels: class indices ``(n,)``, integers.
         class_names: names of the classes, in the order of the indices.
-        names: of the examples.
-        groups: of the examples.
-        on_error: ``"warn"`` or ``"raise"``.
-        unreadable: names of examples that were left out before.
+        **options: ``names``, ``groups``, ``on_error`` and ``unreadable`` of ``ExampleDataset``.
     """
     output = Classes(tuple(class_names))
     return ExampleDataset(
-        IMAGES,
-        sources,
-        {output.tensor: output},
-        {output.tensor: labels},
-        names=names,
-        groups=groups,
-        on_error=on_error,
-        unreadable=unreadable,
+        IMAGES, sources, {output.tensor: output}, {output.tensor: labels}, **options
     )
 
 
@@ -115,10 +89,9 @@ def TextDataset(  # noqa: N802 - as a class of its own was called
     class_names: Iterable[str],
     *,
     kind: TextKind = "single_label",
-    names: Iterable[str] | None = None,
-    groups: Groups | None = None,
+    **options: Any,
 ) -> ExampleDataset:
-    """Texts with labels of one kind; the rest is as of ``ExampleDataset``.
+    """Texts with labels of one kind.
 
     Args:
         texts: strings.
@@ -126,8 +99,7 @@ def TextDataset(  # noqa: N802 - as a class of its own was called
             zeros and ones ``(n, classes)``; for ``"regression"`` finite numbers ``(n,)``.
         class_names: names of the classes, in the order of the indices; ``()`` for regression.
         kind: what the labels are.
-        names: of the examples.
-        groups: of the examples.
+        **options: ``names`` and ``groups`` of ``ExampleDataset``.
 
     Example:
         >>> data = TextDataset(["good", "bad", "fine", "poor"], [1, 0, 1, 0], ["no", "yes"])
@@ -137,11 +109,4 @@ def TextDataset(  # noqa: N802 - as a class of its own was called
     output, classes = output_named(kind)(), tuple(class_names)
     if classes:
         output = output.with_classes(classes)
-    return ExampleDataset(
-        TEXTS,
-        texts,
-        {output.tensor: output},
-        {output.tensor: labels},
-        names=names,
-        groups=groups,
-    )
+    return ExampleDataset(TEXTS, texts, {output.tensor: output}, {output.tensor: labels}, **options)

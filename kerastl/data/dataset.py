@@ -12,7 +12,7 @@ from typing import Any, Self, TypeAlias, final
 import numpy as np
 import numpy.typing as npt
 
-from kerastl.data.passes import Selection, all_at_once, check_batch_size, one_by_one, select
+from kerastl.data.passes import Selection, all_at_once, batched, check_batch_size, one_by_one
 from kerastl.data.splits import Groups, split_positions
 from kerastl.data.unreadable import OnError, check_on_error, report
 from kerastl.errors import ConfigurationError, DataError
@@ -86,8 +86,8 @@ class Dataset(abc.ABC):
     def batches(self, image_size: tuple[int, int], batch_size: int) -> Iterator[Batch]:
         """Yields one pass over the examples, resized by ``RESIZE_RULE``.
 
-        Labels must be taken from the same pass as their images: only an ``ExampleDataset`` is
-        sure to keep its order from pass to pass.
+        Take labels from the same pass as their images: only an ``ExampleDataset`` is sure to keep
+        its order from pass to pass.
 
         Args:
             image_size: ``(height, width)`` in pixels.
@@ -100,7 +100,7 @@ class Dataset(abc.ABC):
         Raises:
             ImageError: an image cannot be decoded and ``on_error`` is ``"raise"``.
             DataError: examples that cannot be trained on.
-            ConfigurationError: a size cannot be, or the examples are no images.
+            ConfigurationError: a size is not valid, or the examples are not images.
         """
 
     @abc.abstractmethod
@@ -126,7 +126,7 @@ class ExampleDataset(Dataset):
 
     Raises:
         DataError: labels, ``names`` or ``groups`` do not match ``sources`` in length, or a label
-            or a source cannot be one.
+            or a source is not valid.
     """
 
     def __init__(
@@ -198,12 +198,8 @@ class ExampleDataset(Dataset):
         digest.update(json.dumps(self.class_names if one else classes).encode())
         for i, content in enumerate(self.digests()):
             label = {name: rows[i] for name, rows in labels.items()}
-            row = self.reader.fingerprint_row(
-                self.names[i],
-                self.sources[i],
-                content,
-                next(iter(label.values())) if one else label,
-            )
+            said = next(iter(label.values())) if one else label
+            row = self.reader.fingerprint_row(self.names[i], self.sources[i], content, said)
             digest.update(json.dumps(row).encode())
         return digest.hexdigest()
 
@@ -246,7 +242,10 @@ class ExampleDataset(Dataset):
         chosen = copy.copy(self)
         chosen.names = tuple(self.names[i] for i in places)
         chosen.groups = None if self.groups is None else [self.groups[i] for i in places]
-        chosen.sources = select(self.sources, rows)
+        held = isinstance(self.sources, tuple)
+        chosen.sources = (
+            tuple(self.sources[i] for i in places) if held else Selection(self.sources, rows)
+        )
         chosen.targets = {name: _read_only(label[rows]) for name, label in self.targets.items()}
         chosen._broken = {new for new, old in enumerate(places) if old in self._broken}
         chosen._digests = {
@@ -269,7 +268,7 @@ class ExampleDataset(Dataset):
 
         Raises:
             DataError: a class has a single example, or the groups cannot be divided.
-            ConfigurationError: ``fraction`` or ``seed`` cannot be.
+            ConfigurationError: ``fraction`` or ``seed`` is not valid.
         """
         train, validation = split_positions(
             self.reader,
@@ -289,16 +288,8 @@ class ExampleDataset(Dataset):
 
         Examples that turn out unreadable are left out with their labels, and one warning at the
         end of the pass counts and names those that are new; later passes do not try them again.
-
-        Args:
-            image_size: ``(height, width)`` in pixels.
-            batch_size: examples in a batch; the last one may be smaller.
-            order: positions to visit instead of ``0 .. n - 1``, such as a permutation.
-
-        Raises:
-            ImageError: an image cannot be decoded and ``on_error`` is ``"raise"``.
-            DataError: every image of a class turned out unreadable.
-            ConfigurationError: a size cannot be, or the examples are no images.
+        Where that leaves a class without examples, a DataError is raised. ``order`` holds the
+        positions to visit instead of ``0 .. n - 1``, such as a permutation.
         """
         size = check_image_size(image_size)
         check_batch_size(batch_size)
@@ -307,28 +298,11 @@ class ExampleDataset(Dataset):
 
     def _pass(self, rows: list[int], size: tuple[int, int], batch_size: int) -> Iterator[Batch]:
         failures: dict[int, DataError] = {}
-        arrays: list[Array] = []
-        places: list[int] = []
-        whole = self.sources.sources if isinstance(self.sources, Selection) else self.sources
-        results = one_by_one(
-            lambda i: self._attempt(i, size),
-            [i for i in rows if i not in self._broken],
-            ahead=2 * batch_size,
-            threads=self.reader.in_threads(whole),
-        )
-        for i, decoded in results:
-            if isinstance(decoded, DataError):
-                if self.on_error == "raise":
-                    raise decoded
-                failures[i] = decoded
-                continue
-            arrays.append(decoded)
-            places.append(i)
-            if len(arrays) == batch_size:
-                yield np.stack(arrays), self._labels_at(places)
-                arrays, places = [], []
-        if arrays:
-            yield np.stack(arrays), self._labels_at(places)
+        for batch in batched(self._decoded(rows, size, 2 * batch_size, failures), batch_size):
+            places, arrays = zip(*batch, strict=True)
+            labels = {name: target[list(places)] for name, target in self.targets.items()}
+            one = len(labels) == 1
+            yield np.stack(arrays), next(iter(labels.values())) if one else labels
         if failures:
             self._broken.update(failures)
             named = [
@@ -338,15 +312,27 @@ class ExampleDataset(Dataset):
             report(named, self.reader, on_error="warn")
         self._check_classes_left()
 
-    def _attempt(self, i: int, size: tuple[int, int]) -> tuple[int, Array | DataError]:
-        try:
-            return i, self.reader.decode(self.sources[i], size)
-        except self.reader.error as error:
-            return i, error
+    def _decoded(
+        self, rows: list[int], size: tuple[int, int], ahead: int, failures: dict[int, DataError]
+    ) -> Iterator[tuple[int, Array]]:
+        """Positions and arrays of the examples that can be read; the others become failures."""
 
-    def _labels_at(self, places: list[int]) -> BatchLabels:
-        labels = {name: target[places] for name, target in self.targets.items()}
-        return next(iter(labels.values())) if len(labels) == 1 else labels
+        def attempt(i: int) -> tuple[int, Array | DataError]:
+            try:
+                return i, self.reader.decode(self.sources[i], size)
+            except self.reader.error as error:
+                return i, error
+
+        whole = self.sources.sources if isinstance(self.sources, Selection) else self.sources
+        known = [i for i in rows if i not in self._broken]
+        threads = self.reader.in_threads(whole)
+        for i, found in one_by_one(attempt, known, ahead=ahead, threads=threads):
+            if not isinstance(found, DataError):
+                yield i, found
+            elif self.on_error == "raise":
+                raise found
+            else:
+                failures[i] = found
 
     def _check_classes_left(self) -> None:
         if not self._broken:

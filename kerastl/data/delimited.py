@@ -28,11 +28,7 @@ _LIMIT_LOCK = threading.Lock()
 
 
 def has_no_heading(columns: Sequence[Column]) -> bool:
-    """Whether columns are numbers, as those of a table without heading.
-
-    Raises:
-        ConfigurationError: some are, and some are not.
-    """
+    """Whether columns are numbers, as those of a table without heading; a mixture is refused."""
     numbers = [isinstance(column, int) and not isinstance(column, bool) for column in columns]
     if any(numbers) and not all(numbers):
         raise ConfigurationError(
@@ -71,7 +67,7 @@ def parse(table: Path, text: str, separator: str) -> list[Line]:
     and no row that is whole in itself would vanish into a quoted field.
 
     Raises:
-        DataError: the quotes cannot be.
+        DataError: the quotes are not well-formed.
     """
     if separator in _QUOTED:
         try:

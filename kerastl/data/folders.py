@@ -39,12 +39,13 @@ def split_folders(root: Path, reader: Reader) -> dict[Split, Path]:
         DataError: two folders are named as the same part, as ``val`` and ``valid`` are.
     """
     found: dict[Split, Path] = {}
-    folders = [Path(entry.path) for entry in entries_of(root) if is_folder(entry)]
+    folders = _folders_of(root)
     for folder in folders:
         for split, names in SPLIT_FOLDERS.items():
             if folder.name.lower() not in names:
                 continue
-            if not _holds_folders_only(folder, reader):
+            strays = reader.stray_files_are_examples and _strays(folder, reader)
+            if strays or not _folders_of(folder):
                 return {}
             if split in found:
                 raise DataError(
@@ -60,8 +61,7 @@ def split_folders(root: Path, reader: Reader) -> dict[Split, Path]:
 
 def warn_of_ignored(root: Path, parts: dict[Split, Path]) -> None:
     """Warns of folders beside the train, validation and test folders of ``root``."""
-    folders = [Path(entry.path) for entry in entries_of(root) if is_folder(entry)]
-    others = [folder.name for folder in folders if folder not in parts.values()]
+    others = [folder.name for folder in _folders_of(root) if folder not in parts.values()]
     if others:
         warnings.warn(
             f"{root} is divided into {listed(path.name for path in parts.values())}; other folders "
@@ -78,10 +78,6 @@ def from_folder(root: Path, request: Request) -> ExampleDataset:
     files with other suffixes are passed over; links are followed, never in circles. Files are
     ordered by class and relative path.
 
-    Args:
-        root: the folder.
-        request: how to read it; groups are given by relative paths.
-
     Raises:
         DataError: no class folder, a single one, one without examples, names that clash, or
             classes other than those expected; or, of the reader's own kind, a file cannot be read
@@ -91,9 +87,7 @@ def from_folder(root: Path, request: Request) -> ExampleDataset:
     reader, where = request.reader, str(root)
     name, output = request.one_class("A folder of class folders")
     request.check_groups_by_name("a folder")
-    entries = entries_of(root)
-    folders = [Path(entry.path) for entry in entries if is_folder(entry)]
-    strays = [e.name for e in entries if not is_folder(e) and _has_suffix(e.name, reader.suffixes)]
+    folders, strays = _folders_of(root), _strays(root, reader)
     if not folders:
         held = f"{len(strays)} {reader.nouns} but no folders" if strays else "no folders"
         raise DataError(f"{root} holds {held} of {reader.nouns}. {_layout(reader)}")
@@ -106,7 +100,8 @@ def from_folder(root: Path, request: Request) -> ExampleDataset:
     for folder in folders:
         found, others = files_below(folder, barred, reader.suffixes)
         if not found and not request.allow_missing:
-            hint = f" Other files there are not read: {_counted(others)}." if others else ""
+            counted = ", ".join(f"{count} {suffix}" for suffix, count in others.most_common(3))
+            hint = f" Other files there are not read: {counted}." if others else ""
             raise DataError(
                 f"The class {folder.name!r} has no {reader.nouns}: {folder} holds none.{hint} Add "
                 f"some, or remove the folder. {_layout(reader)}"
@@ -124,11 +119,7 @@ def from_folder(root: Path, request: Request) -> ExampleDataset:
     labels = output.read_array(classes, request.source(where, name))
     names = [normal(path.relative_to(root).as_posix()) for path in paths]
     return request.dataset(
-        where,
-        reader.from_files(paths, request.encoding),
-        {name: labels},
-        names=names,
-        screen=True,
+        where, reader.from_files(paths, request.encoding), {name: labels}, names=names, screen=True
     )
 
 
@@ -137,13 +128,7 @@ def files_below(
 ) -> tuple[list[Path], Counter[str]]:
     """Files of a kind at any depth, sorted by path, and the suffixes of what was passed over.
 
-    Args:
-        folder: where to look.
-        barred: real paths of folders that links must not lead into.
-        suffixes: of that kind, in lower case.
-
-    Raises:
-        DataError: a folder cannot be read.
+    Links must not lead into the folders whose real paths are ``barred``.
     """
     found: list[Path] = []
     others: Counter[str] = Counter()
@@ -165,11 +150,7 @@ def files_below(
 
 
 def entries_of(folder: Path) -> list[os.DirEntry[str]]:
-    """What a folder holds, hidden things left out, sorted by name.
-
-    Raises:
-        DataError: it cannot be read.
-    """
+    """What a folder holds, hidden things left out, sorted by name; raises DataError."""
     try:
         with os.scandir(folder) as found:
             visible = [entry for entry in found if not entry.name.startswith(".")]
@@ -178,13 +159,17 @@ def entries_of(folder: Path) -> list[os.DirEntry[str]]:
     return sorted(visible, key=lambda entry: normal(entry.name))
 
 
-def _holds_folders_only(folder: Path, reader: Reader) -> bool:
-    entries = entries_of(folder)
-    return any(is_folder(entry) for entry in entries) and not any(
-        reader.stray_files_are_examples and _has_suffix(entry.name, reader.suffixes)
-        for entry in entries
-        if not is_folder(entry)
-    )
+def _folders_of(root: Path) -> list[Path]:
+    return [Path(entry.path) for entry in entries_of(root) if is_folder(entry)]
+
+
+def _strays(root: Path, reader: Reader) -> list[str]:
+    """Files that look like examples outside of any class folder."""
+    return [
+        entry.name
+        for entry in entries_of(root)
+        if not is_folder(entry) and _has_suffix(entry.name, reader.suffixes)
+    ]
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:
@@ -198,10 +183,6 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
 
 def _has_suffix(name: str, suffixes: frozenset[str]) -> bool:
     return os.path.splitext(name)[1].lower() in suffixes  # noqa: PTH122
-
-
-def _counted(others: Counter[str]) -> str:
-    return ", ".join(f"{count} {suffix}" for suffix, count in others.most_common(3))
 
 
 def _layout(reader: Reader) -> str:

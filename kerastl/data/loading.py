@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import warnings
 from collections.abc import Callable, Hashable, Iterable, Mapping
@@ -19,9 +20,16 @@ from kerastl.data.rows import TABLE_SUFFIXES
 from kerastl.data.splits import Groups, check_fraction, check_seed
 from kerastl.data.streams import StreamDataset, stream_kind
 from kerastl.data.tables import LabelColumns, from_table, named_columns
-from kerastl.data.tfds import TFDS_PREFIX, builder_of, builder_splits, from_builder, is_builder
-from kerastl.data.unreadable import OnError, check_on_error, some
-from kerastl.errors import ConfigurationError, DataError, DataWarning, did_you_mean
+from kerastl.data.tfds import (
+    TFDS_PREFIX,
+    builder_name,
+    builder_of,
+    builder_splits,
+    from_builder,
+    is_builder,
+)
+from kerastl.data.unreadable import OnError, check_on_error
+from kerastl.errors import ConfigurationError, DataError, DataWarning, did_you_mean, some_of
 from kerastl.inputs import IMAGES, TEXTS, Reader
 from kerastl.outputs import Output, output_named
 from kerastl.outputs.names import listed
@@ -91,7 +99,7 @@ def load(
         DataError: data that cannot be trained on; the message says what to do. An ImageError
             where an image is unreadable and ``on_error`` is ``"raise"``, a TextError where a text
             cannot be written as UTF-8.
-        ConfigurationError: an argument that cannot be, or does not go with this kind of data.
+        ConfigurationError: an argument that is not valid, or does not go with this kind of data.
         MissingExtraError: TFDS or pyarrow is needed and not installed.
     """
     if split is not None and split not in get_args(Split):
@@ -117,8 +125,9 @@ def load(
     )
     data = _builder_or_data(data)
     if is_builder(data):
-        part = _named_part(split, builder_splits(data), "The TFDS data set")
-        return from_builder(data, part, request)
+        parts = builder_splits(data)
+        part = _named_part(split, parts, f"The TFDS data set {builder_name(data)}")
+        return from_builder(data, parts[part], request)
     if isinstance(data, str | os.PathLike):
         path = _existing_path(data)
         if path.is_dir():
@@ -176,7 +185,7 @@ def load_pair(
     Raises:
         DataError: the classes differ, a class is too small to be split, or a stream is to be
             split; and as ``load``.
-        ConfigurationError: an argument cannot be.
+        ConfigurationError: an argument is not valid.
     """
     check_fraction(validation_fraction)
     check_seed(seed)
@@ -190,36 +199,36 @@ def load_pair(
     )
     if validation is False:
         return train, None
+    held_out: Dataset
     if validation is None and "validation" in parts:
         held_out = load(data, reader=reader, outputs=train.outputs, split="validation", **options)
-        _warn_of_shared(train, held_out, "remove them from one side.")
-        return train, held_out
-    if validation is None or isinstance(validation, (float, int, np.number)):
+        advice = "remove them from one side."
+    elif validation is None or isinstance(validation, (float, int, np.number)):
         fraction = validation_fraction if validation is None else float(validation)
         check_fraction(fraction)
         if isinstance(train, ExampleDataset):
             train, held_out = train.split(fraction, seed=seed)
-            _warn_of_shared(train, held_out, "remove copies, or give them one class and group.")
-            return train, held_out
-        if validation is None:
+        elif validation is None:
             return train, None
-        raise DataError(
-            "A stream cannot be split into training and validation. Give validation data of their "
-            "own, or validation=False."
+        else:
+            raise DataError(
+                "A stream cannot be split into training and validation. Give validation data of "
+                "their own, or validation=False."
+            )
+        advice = "remove copies, or give them one class and group."
+    else:
+        # Groups given one by one belong to the training examples.
+        own = {k: v for k, v in options.items() if k != "groups" or callable(v)}
+        validation = _builder_or_data(validation)
+        others = _parts_of(validation, reader)
+        part: Split = "validation" if "validation" in others else "test"
+        held_out = load(
+            validation, reader=reader, outputs=train.outputs, split=part if others else None, **own
         )
-    # Groups given one by one belong to the training examples.
-    own = {k: v for k, v in options.items() if k != "groups" or callable(v)}
-    validation = _builder_or_data(validation)
-    others = _parts_of(validation, reader)
-    part: Split | None = None
-    if others:
-        part = "validation" if "validation" in others else "test"
-    held_out = load(validation, reader=reader, outputs=train.outputs, split=part, **own)
-    _warn_of_shared(
-        train,
-        held_out,
-        "remove them from one side, or let kerastl make the split, which keeps copies together.",
-    )
+        advice = (
+            "remove them from one side, or let kerastl make the split, which keeps copies together."
+        )
+    _warn_of_shared(train, held_out, advice)
     return train, held_out
 
 
@@ -293,7 +302,7 @@ def _warn_of_shared(train: Dataset, validation: Dataset, advice: str) -> None:
     if shared:
         warnings.warn(
             f"{len(shared)} of {len(validation)} validation {train.reader.nouns} are in the "
-            f"training data too: {some(shared)}. Metrics on them are flattering: {advice}",
+            f"training data too: {some_of(shared)}. Metrics on them are flattering: {advice}",
             DataWarning,
             stacklevel=3,
         )
@@ -304,11 +313,7 @@ def _builder_or_data(data: Any) -> Any:
 
 
 def _existing_path(path: str | os.PathLike[str]) -> Path:
-    """Returns a path that exists.
-
-    Raises:
-        DataError: nothing is there; near misses of the name are suggested.
-    """
+    """Returns a path that exists; a DataError suggests near misses of the name."""
     found = Path(path).expanduser()
     try:
         exists = found.exists()
@@ -317,14 +322,10 @@ def _existing_path(path: str | os.PathLike[str]) -> Path:
     if exists:
         return found
     parent = found.parent
-    near = ""
-    if parent.is_dir():
-        try:
-            near = did_you_mean(found.name, [entry.name for entry in parent.iterdir()])
-        except OSError:
-            near = ""
-    where = "" if parent.is_dir() else f" Its folder {parent} does not exist either."
-    raise DataError(f"There is no file or folder {str(path)!r}.{where}{near}")
+    hint = "" if parent.is_dir() else f" Its folder {parent} does not exist either."
+    with contextlib.suppress(OSError):
+        hint = hint or did_you_mean(found.name, [entry.name for entry in parent.iterdir()])
+    raise DataError(f"There is no file or folder {str(path)!r}.{hint}")
 
 
 def _part_of_folder(path: Path, split: Split | None, reader: Reader) -> Path:
@@ -347,11 +348,7 @@ def _parts_of(data: Any, reader: Reader) -> set[Split]:
 
 
 def _named_part(split: Split | None, parts: dict[Split, str], where: str) -> Split:
-    """The part of divided data that is meant.
-
-    Raises:
-        DataError: it is not named and there are several, or there is none of that name.
-    """
+    """The part of divided data that is meant; raises DataError where that is not clear."""
     if split is None and len(parts) == 1:
         return next(iter(parts))
     if split is None:
@@ -374,15 +371,6 @@ def _no_parts(split: Split | None, kind: str) -> None:
 
 
 def load_for(task: Task, data: Any, **options: Any) -> Dataset:
-    """Loads labelled examples for a model that is trained.
-
-    Args:
-        task: what goes in and what comes out; its classes are what the data must hold.
-        data: any kind of data that ``load`` takes.
-        **options: of ``load``, as ``split="test"`` or ``label_column="topic"``.
-
-    Raises:
-        DataError: as of ``load``.
-    """
+    """Loads labelled examples for a trained model: ``load`` with the classes of its task."""
     outputs = {name: output.for_other_data() for name, output in task.outputs.items()}
     return load(data, reader=task.input.reader, outputs=outputs, **options)

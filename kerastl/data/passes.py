@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -31,23 +32,12 @@ class Selection(Sequence[Any]):
         return self.sources[int(self._rows[i])]
 
 
-def select(sources: Sequence[Any], rows: npt.NDArray[np.int64]) -> Sequence[Any]:
-    """The elements of ``sources`` at ``rows``; nothing is read for it."""
-    if isinstance(sources, tuple):
-        return tuple(sources[i] for i in rows)
-    return Selection(sources, rows)
-
-
 def one_by_one(
     function: Callable[[int], Any], items: list[int], *, ahead: int, threads: bool
 ) -> Iterator[Any]:
     """Yields ``function`` of each item, in order.
 
-    Args:
-        function: called in threads where ``threads``, and else when its result is asked for.
-        items: what it is called with.
-        ahead: how many results may wait to be asked for.
-        threads: whether to use any.
+    With ``threads``, up to ``ahead`` results wait; without, each is made when it is asked for.
     """
     if not threads:
         yield from map(function, items)
@@ -76,12 +66,15 @@ def all_at_once(
         return dict(zip(items, pool.map(function, items), strict=True))
 
 
-def check_batch_size(batch_size: int) -> None:
-    """Checks a batch size.
+def batched(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    """Lists of ``size`` items; the last one may be shorter."""
+    iterator = iter(items)
+    while batch := list(itertools.islice(iterator, size)):
+        yield batch
 
-    Raises:
-        ConfigurationError: it is no positive integer.
-    """
+
+def check_batch_size(batch_size: int) -> None:
+    """Raises ConfigurationError unless a batch size is a positive integer."""
     ints = (int, np.integer)
     if isinstance(batch_size, bool) or not isinstance(batch_size, ints) or batch_size < 1:
         raise ConfigurationError(f"batch_size must be a positive integer. Received: {batch_size!r}")

@@ -9,8 +9,8 @@ from typing import Any
 
 from kerastl.data.dataset import Array, ExampleDataset
 from kerastl.data.splits import Groups
-from kerastl.data.unreadable import OnError, report, some
-from kerastl.errors import ConfigurationError, DataWarning
+from kerastl.data.unreadable import OnError, report
+from kerastl.errors import ConfigurationError, DataWarning, some_of
 from kerastl.inputs import Reader
 from kerastl.outputs import Classes, Output, Source
 from kerastl.outputs.names import given_class_names, listed
@@ -48,17 +48,13 @@ class Request:
         )
 
     def one_class(self, what: str) -> tuple[str, Output]:
-        """The name of the only output and the output, of data with one class per example.
+        """The only output and its name, of data with one class per example.
 
-        Args:
-            what: the data, as the beginning of a sentence.
-
-        Raises:
-            ConfigurationError: there are several outputs, or labels of another kind.
+        ``what`` are the data, as the beginning of the sentence of a ConfigurationError.
         """
-        names = list(self.outputs)
-        if len(names) == 1 and self.outputs[names[0]].one_class:
-            return names[0], self.outputs[names[0]]
+        [(name, output), *others] = self.outputs.items()
+        if not others and output.one_class:
+            return name, output
         wanted = ", ".join(repr(output.kind) for output in self.outputs.values())
         raise ConfigurationError(
             f"{what} gives each {self.reader.noun} one class, and labels of the kind {wanted} "
@@ -86,10 +82,10 @@ class Request:
         """The data set, without the examples that cannot be read.
 
         Args:
-            where: what the data are called.
+            where: what messages call the data.
             sources: the examples.
             found: the outputs with their classes, and the labels ``(n, ...)``, by name.
-            names: of the examples.
+            names: of the examples; None numbers them.
             groups: of the examples; None takes those that the request's function gives.
             screen: whether to look for examples that cannot be read.
 
@@ -134,9 +130,9 @@ class Request:
             one = len(empty) == 1
             warnings.warn(
                 f"{where} holds {len(empty)} empty {self.reader.noun if one else self.reader.nouns}"
-                f", which {'is' if one else 'are'} kept: {some(empty)}. A model can learn nothing "
-                f"from {'it' if one else 'them'} but the share of the classes: remove what is not "
-                "meant.",
+                f", which {'is' if one else 'are'} kept: {some_of(empty)}. A model can learn "
+                f"nothing from {'it' if one else 'them'} but the share of the classes: remove what "
+                "is not meant.",
                 DataWarning,
                 stacklevel=5,
             )
@@ -147,13 +143,11 @@ def expected_outputs(
 ) -> dict[str, Output]:
     """The outputs by name, the only one with the classes that are expected of the data.
 
-    Args:
-        outputs: one, several by name, or None for one class per example.
-        class_names: names of the classes in the order of the indices, for a task of one output.
+    None is one class per example.
 
     Raises:
-        ConfigurationError: there is none, or class names for several.
-        DataError: the class names cannot be.
+        ConfigurationError: there is no output, or class names for several.
+        DataError: the class names are not valid.
     """
     if outputs is None:
         outputs = Classes()

@@ -34,10 +34,7 @@ class Rows:
 def read_rows(table: Path, columns: Sequence[Column], encoding: str | None = None) -> Rows:
     """Reads some columns of a table as they stand; empty rows are passed over.
 
-    Args:
-        table: the file, whose suffix is one of ``TABLE_SUFFIXES``.
-        columns: names; or numbers from 0, all of them, where a file of text has no heading.
-        encoding: of a file of text, as Python names it; None finds it.
+    Columns are names, or numbers from 0 where a file of text has no heading.
 
     Raises:
         DataError: the table cannot be read or decoded, is empty, or lacks a column.
@@ -63,7 +60,13 @@ def _delimited(table: Path, columns: Sequence[Column], encoding: str | None) -> 
         raise DataError(f"{table} is empty.")
     header = [name.strip() for name in rows[0][1]]
     if has_no_heading(columns):
-        places = [_numbered(table, int(column), len(header)) for column in columns]
+        places = [int(column) for column in columns]
+        for place in places:
+            if not 0 <= place < len(header):
+                raise DataError(
+                    f"{table} has no column {place}: its first row has {len(header)}, numbered "
+                    "from 0."
+                )
     else:
         places = [_named(table, header, str(column)) for column in columns]
         rows = rows[1:]
@@ -110,7 +113,6 @@ def _json_lines(table: Path, columns: Sequence[Column], encoding: str | None) ->
 
 
 def _parquet(table: Path, columns: Sequence[Column], encoding: str | None) -> Rows:
-    del encoding
     parquet = require("pyarrow.parquet", extra="parquet", purpose=f"Reading {table}")
     try:
         with parquet.ParquetFile(table) as file:
@@ -175,11 +177,3 @@ def _named(table: Path, header: Iterable[str], column: str) -> int:
             "numbers from 0 are for a table of text without heading."
         )
     return names.index(column)
-
-
-def _numbered(table: Path, column: int, width: int) -> int:
-    if not 0 <= column < width:
-        raise DataError(
-            f"{table} has no column {column}: its first row has {width}, numbered from 0."
-        )
-    return column

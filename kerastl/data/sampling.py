@@ -21,7 +21,7 @@ def stratified_sample(labels: npt.ArrayLike, n: int, *, seed: int) -> npt.NDArra
         Ascending, distinct positions, int64, of shape ``(min(n, m),)``.
 
     Raises:
-        ConfigurationError: ``n`` or ``seed`` cannot be.
+        ConfigurationError: ``n`` or ``seed`` is not valid.
     """
     y = np.asarray(labels)
     if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:

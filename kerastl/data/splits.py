@@ -37,20 +37,12 @@ def split_positions(
 
     With one class per example, each class gives ``fraction`` of its examples. Otherwise 50 random
     divisions are drawn, and the one is taken whose shares of each of the outputs' strata (the
-    classes, or tenths of the numbers) are nearest to ``fraction``.
-
-    Args:
-        reader: of the examples.
-        outputs: what the labels are, by name.
-        targets: the labels, by the outputs' names.
-        fraction: share of the second side, between 0 and 1, both excluded.
-        seed: seed of the choice.
-        groups: the group of each example; a group is never on both sides.
-        digests: gives a hash of each example's content; called without groups only.
+    classes, or tenths of the numbers) are nearest to ``fraction``. ``digests`` gives a hash of
+    each example's content, and is called only without groups.
 
     Raises:
         DataError: there is no such division with every class on both sides.
-        ConfigurationError: ``fraction`` or ``seed`` cannot be, or ``groups`` differ in length.
+        ConfigurationError: ``fraction`` or ``seed`` is not valid, or ``groups`` differ in length.
     """
     check_fraction(fraction)
     rng = np.random.default_rng(check_seed(seed))
@@ -96,18 +88,18 @@ def stratified_split(
     Raises:
         DataError: a class has a single example, or all of its examples in one group, or the
             groups allow no split with every class on both sides.
-        ConfigurationError: ``fraction`` or ``seed`` cannot be, or ``groups`` differ in length.
+        ConfigurationError: ``fraction`` or ``seed`` is not valid, or ``groups`` differ in length.
     """
     y = np.asarray(labels, dtype=np.int64)
     check_fraction(fraction)
     rng = np.random.default_rng(check_seed(seed))
-    names = _Names(class_names)
     classes, y_index, counts = np.unique(y, return_inverse=True, return_counts=True)
     lone = classes[counts < 2]
     if len(lone):
         raise DataError(
             f"Each class needs two examples or more to be split into training and validation; a "
-            f"single one has: {names(lone)}. Add examples, or give validation data of its own."
+            f"single one has: {_named(lone, class_names)}. Add examples, or give validation data "
+            "of its own."
         )
     if len(y) == 0:
         raise DataError("There are no examples to split.")
@@ -118,23 +110,23 @@ def stratified_split(
             members = np.flatnonzero(y_index == k)
             chosen[rng.permutation(members)[:target]] = True
     else:
-        table, group_index = _group_table(y_index, groups, len(classes))
+        _check_groups(groups, len(y_index))
+        group_index = _numbered(groups)
+        table = np.zeros((int(group_index.max()) + 1, len(classes)), dtype=np.int64)
+        np.add.at(table, (group_index, y_index), 1)
         stuck = classes[(table > 0).sum(axis=0) < 2]
         if len(stuck):
             raise DataError(
                 f"All examples of a class lie in one group, which cannot be on both sides: "
-                f"{names(stuck)}. Use finer groups, or give validation data of its own."
+                f"{_named(stuck, class_names)}. Use finer groups, or give validation data of its "
+                "own."
             )
         chosen = _choose_groups(table, targets, rng)[group_index]
-    return np.flatnonzero(~chosen), np.flatnonzero(chosen)
+    return _sides(chosen)
 
 
 def check_fraction(fraction: float) -> None:
-    """Checks a share of examples.
-
-    Raises:
-        ConfigurationError: it does not lie strictly between 0 and 1.
-    """
+    """Raises ConfigurationError for a share that is not strictly between 0 and 1."""
     if isinstance(fraction, bool) or not isinstance(fraction, (int, float, np.floating)):
         raise ConfigurationError(f"A fraction must be a number. Received: {fraction!r}")
     if not 0 < fraction < 1:
@@ -144,11 +136,7 @@ def check_fraction(fraction: float) -> None:
 
 
 def check_seed(seed: int) -> int:
-    """Returns a seed that is an integer from 0.
-
-    Raises:
-        ConfigurationError: it is not.
-    """
+    """Returns a seed; raises ConfigurationError unless it is an integer from 0."""
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
         raise ConfigurationError(f"A seed must be an integer from 0. Received: {seed!r}")
     return int(seed)
@@ -161,17 +149,6 @@ def _check_groups(groups: Groups, count: int) -> None:
         )
 
 
-def _group_table(
-    y_index: npt.NDArray[np.int64], groups: Groups, num_classes: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Counts of examples, ``(groups, classes)``, and each example's row in it."""
-    _check_groups(groups, len(y_index))
-    group_index = _numbered(groups)
-    table = np.zeros((int(group_index.max()) + 1, num_classes), dtype=np.int64)
-    np.add.at(table, (group_index, y_index), 1)
-    return table, group_index
-
-
 def _numbered(values: Groups) -> npt.NDArray[np.int64]:
     """Each value's number in the order in which they appear, so that names do not sway a choice."""
     rows: dict[Hashable, int] = {}
@@ -182,18 +159,10 @@ def _numbered(values: Groups) -> npt.NDArray[np.int64]:
 def _choose_groups(
     table: npt.NDArray[np.int64], targets: npt.NDArray[np.int64], rng: np.random.Generator
 ) -> npt.NDArray[np.bool_]:
-    """Takes whole groups until each class is as near to its target as they allow.
+    """Takes whole groups until each class is as near to its target as they allow: ``(groups,)``.
 
-    Args:
-        table: examples of each class in each group, ``(groups, classes)``.
-        targets: how many of each class to take, ``(classes,)``.
-        rng: decides between groups that are equally good.
-
-    Returns:
-        Which groups are taken, ``(groups,)``.
-
-    Raises:
-        DataError: no choice was found that leaves every class on both sides.
+    ``table`` counts the examples of each class in each group, ``(groups, classes)``; ``targets``
+    says how many of each class to take, ``(classes,)``.
     """
     for _ in range(_ATTEMPTS):
         chosen = _choose_greedily(table, targets, rng.permutation(len(table)))
@@ -265,8 +234,7 @@ def _distinct_split(
         of[lone] = of.max() + 1 + np.arange(len(lone))
         _, first, of = np.unique(of, return_index=True, return_inverse=True)
     _, chosen = stratified_split(classes[first], fraction, seed=seed, class_names=class_names)
-    in_validation = np.isin(of, chosen)
-    return np.flatnonzero(~in_validation), np.flatnonzero(in_validation)
+    return _sides(np.isin(of, chosen))
 
 
 def _strata(
@@ -317,25 +285,18 @@ def _best_draw(
         off = float((np.abs(taken - wanted)[held] / total[held]).max())
         if best is None or off < best[0]:
             best = off, order[:take]
-    if best is None:
-        # A class is rare: groups are chosen for the rarest classes first.
-        rare = held & needed
-        targets = np.clip(np.round(wanted), 1, np.maximum(total - 1, 1)).astype(np.int64)
-        best = (
-            0.0,
-            np.flatnonzero(_choose_groups(table[:, rare].astype(np.int64), targets[rare], rng)),
-        )
-    chosen = np.isin(of, best[1])
+    if best is not None:
+        return _sides(np.isin(of, best[1]))
+    # A class is rare: groups are chosen for the rarest classes first.
+    rare = held & needed
+    targets = np.clip(np.round(wanted), 1, np.maximum(total - 1, 1)).astype(np.int64)
+    return _sides(_choose_groups(table[:, rare].astype(np.int64), targets[rare], rng)[of])
+
+
+def _sides(chosen: npt.NDArray[np.bool_]) -> Positions:
     return np.flatnonzero(~chosen), np.flatnonzero(chosen)
 
 
-class _Names:
+def _named(indices: npt.NDArray[np.int64], class_names: Sequence[str] | None) -> str:
     """Class indices as they should stand in a message."""
-
-    def __init__(self, class_names: Sequence[str] | None) -> None:
-        self.class_names = class_names
-
-    def __call__(self, indices: npt.NDArray[np.int64]) -> str:
-        if self.class_names is None:
-            return listed(int(i) for i in indices)
-        return listed(self.class_names[int(i)] for i in indices)
+    return listed(int(i) if class_names is None else class_names[int(i)] for i in indices)

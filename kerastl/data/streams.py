@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from kerastl.data.dataset import Array, Batch, Dataset
-from kerastl.data.passes import check_batch_size
+from kerastl.data.passes import batched, check_batch_size
 from kerastl.errors import DataError
 from kerastl.inputs import IMAGES
 from kerastl.inputs.images import check_image_size, decode_image
-from kerastl.inputs.pixels import CHANNELS, check_range, check_shape, round_to_uint8
+from kerastl.inputs.pixels import CHANNELS, check_array, round_to_uint8
 from kerastl.outputs import Classes, Output, Source
 from kerastl.outputs.names import given_class_names
 
@@ -28,8 +28,8 @@ _KINDS = {
     ("grain", "IterDataset"): "grain IterDataset",
     ("grain", "DataLoader"): "grain DataLoader",
 }
-
-
+# Streams that are read by position.
+_INDEXED = ("keras PyDataset", "grain MapDataset")
 _SHAPES = ("(n, h, w, 3)", "(n, h, w, 1)", "(h, w, 3)")
 
 
@@ -105,30 +105,20 @@ class StreamDataset(Dataset):
         return None if self._contents is None else self._contents[1]
 
     def batches(self, image_size: tuple[int, int], batch_size: int) -> Iterator[Batch]:
-        """Yields one pass over the stream, gathered to ``batch_size``; see ``Dataset.batches``.
-
-        Raises:
-            DataError: elements are no pairs of images and labels, have values that pixels or
-                labels cannot have, or there are none.
-            ConfigurationError: a size cannot be.
-        """
+        """Yields one pass over the stream, gathered to ``batch_size``; see ``Dataset.batches``."""
         size = check_image_size(image_size)
         check_batch_size(batch_size)
         return self._pass(size, batch_size)
 
     def _pass(self, size: tuple[int, int], batch_size: int) -> Iterator[Batch]:
-        images: list[npt.NDArray[np.uint8]] = []
-        labels: list[Any] = []
-        for image, label in self._examples():
+        for batch in batched(self._examples(), batch_size):
+            images, labels = zip(*batch, strict=True)
             # Decoding also turns greyscale and alpha into RGB.
-            keep = image.shape == (*size, 3)
-            images.append(image if keep else decode_image(image, size))
-            labels.append(label)
-            if len(images) == batch_size:
-                yield np.stack(images), np.stack(labels)
-                images, labels = [], []
-        if images:
-            yield np.stack(images), np.stack(labels)
+            fitting = [
+                image if image.shape == (*size, 3) else decode_image(image, size)
+                for image in images
+            ]
+            yield np.stack(fitting), np.stack(labels)
 
     def _examples(self) -> Iterator[tuple[npt.NDArray[np.uint8], Any]]:
         digests: list[bytes] = []
@@ -161,21 +151,17 @@ class StreamDataset(Dataset):
         dark_is_known = False
         for element in self._raw():
             if not isinstance(element, (tuple, list)) or len(element) != 2:
+                pair = isinstance(element, (tuple, list))
+                received = f"{len(element)} values" if pair else f"a {type(element).__name__}"
                 raise DataError(
                     f"Each element of the {self.library} must be a pair (images, labels). "
-                    f"Received: {_described(element)}. Sample weights are not taken."
+                    f"Received: {received}. Sample weights are not taken."
                 )
             what = f"The images of the {self.library}"
             images, labels = np.asarray(element[0]), np.asarray(element[1])
             if _is_single(images, labels):
                 images, labels = images[None], labels[None]
-            check_shape(
-                images,
-                what=what,
-                batched=True,
-                shapes=_SHAPES,
-            )
-            check_range(images, what=what, allow_dark=dark_is_known)
+            check_array(images, what=what, shapes=_SHAPES, batched=True, allow_dark=dark_is_known)
             dark_is_known = dark_is_known or bool(images.size and images.max() > 1)
             _, read = self.output.read_array(labels, source)
             if len(read) != len(images):
@@ -185,28 +171,26 @@ class StreamDataset(Dataset):
             yield round_to_uint8(images), read
 
     def _raw(self) -> Iterator[Any]:
-        if self.library in ("keras PyDataset", "grain MapDataset"):
-            for i in range(self._length() or 0):
-                element = self.stream[i]
-                # grain marks elements that were filtered out by None.
-                if element is not None:
-                    yield element
-        else:
+        if self.library not in _INDEXED:
             yield from self.stream
+            return
+        for i in range(self._length()):
+            element = self.stream[i]
+            # grain marks elements that were filtered out by None.
+            if element is not None:
+                yield element
 
-    def _length(self) -> int | None:
+    def _length(self) -> int:
         if self.library == "keras PyDataset":
             number = self.stream.num_batches
-            return None if number is None else int(number)
+            return sys.maxsize if number is None else int(number)
         return len(self.stream)
 
     def _check_finite(self) -> None:
-        infinite = False
         if self.library == "tf.data.Dataset":
             infinite = int(self.stream.cardinality()) == -1
-        elif self.library in ("keras PyDataset", "grain MapDataset"):
-            length = self._length()
-            infinite = length is None or length >= sys.maxsize
+        else:
+            infinite = self.library in _INDEXED and self._length() >= sys.maxsize
         if infinite:
             raise DataError(
                 f"The {self.library} never ends. Leave out repeat(), or bound it, for example with "
@@ -216,12 +200,6 @@ class StreamDataset(Dataset):
 
 def _is_single(images: npt.NDArray[Any], labels: npt.NDArray[Any]) -> bool:
     if images.ndim == 3:
-        # (n, h, w) and (h, w, c) look alike; images of 1 to 4 columns are no likely batch.
+        # (n, h, w) and (h, w, c) look alike; a batch of images of 1 to 4 columns is unlikely.
         return labels.ndim == 0 or images.shape[-1] in CHANNELS
     return images.ndim == 2
-
-
-def _described(element: object) -> str:
-    if isinstance(element, (tuple, list)):
-        return f"{len(element)} values"
-    return f"a {type(element).__name__}"

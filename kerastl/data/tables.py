@@ -61,10 +61,9 @@ def named_columns(
     Args:
         reader: of the examples.
         outputs: what the labels are.
-        examples: of the reader's own column ``image`` at most ``{"image_column": ...}``, or
-            ``{"column": ...}`` of any reader.
-        labels: a column, several for one output, or of each output by name; None is the names of
-            the outputs, and ``"label"`` for one that was given none.
+        examples: the option that names the column of the examples, as ``{"image_column": ...}``;
+            ``column`` works with every reader.
+        labels: see ``load``.
         group: see ``Columns``.
         separator: see ``Columns``.
 
@@ -99,12 +98,7 @@ def named_columns(
 
 
 def from_table(table: Path, request: Request, columns: Columns) -> ExampleDataset:
-    """A data set from a table.
-
-    Args:
-        table: a file that ``read_rows`` reads.
-        request: how to read it.
-        columns: what stands where. Class names are strings, even where they look like numbers.
+    """A data set from a table; class names are strings, even where they look like numbers.
 
     Raises:
         DataError: a column, a label or an example is missing, or classes cannot be as they are;
@@ -149,7 +143,7 @@ def _columns_of(output: Output, given: Any) -> tuple[Column, ...]:
 
 
 def _filled(table: Path, rows: Rows, at: int, column: Column, *, blank: bool) -> Sequence[str]:
-    """A column in which every field must hold a text, which may be blank where that is allowed."""
+    """A column whose every field must hold a text, which may be blank if ``blank``."""
     cells = [row[at] for row in rows.values]
     bad = [
         line

@@ -55,40 +55,37 @@ def builder_of(name: str) -> Any:
 def builder_splits(builder: Any) -> dict[Split, str]:
     """The parts that a builder has, with its own names for them."""
     available = list(getattr(builder.info, "splits", None) or {})
-    found: dict[Split, str] = {}
-    for split, names in _SPLIT_NAMES.items():
-        for name in names:
-            if name in available:
-                found.setdefault(split, name)
-    return found
+    held = {
+        split: [name for name in names if name in available]
+        for split, names in _SPLIT_NAMES.items()
+    }
+    return {split: names[0] for split, names in held.items() if names}
 
 
-def from_builder(builder: Any, split: Split, request: Request) -> ExampleDataset:
-    """A data set from one part of a TFDS builder, with the reader's feature and ``label``.
+def builder_name(builder: Any) -> str:
+    """What messages call a builder."""
+    return repr(getattr(builder, "name", type(builder).__name__))
 
-    Labels are read once at entry, examples as the reader says.
 
-    Args:
-        builder: a prepared builder, or any object with its ``info`` and ``as_data_source``.
-        split: which part.
-        request: how to read it; the classes expected must be the data set's own, in any order.
+def from_builder(builder: Any, split: str, request: Request) -> ExampleDataset:
+    """A data set from the part of a TFDS builder that it calls ``split``.
+
+    Each row has the reader's feature and ``label``. Labels are read once at entry, examples as the
+    reader says. The classes expected must be the data set's own, in any order.
 
     Raises:
-        DataError: the part or the features are missing, the data cannot be read, or the classes
-            are other than those expected.
+        DataError: a feature is missing, the data cannot be read, or the classes are other than
+            those expected.
         ConfigurationError: labels other than one class per example.
     """
-    where = f"The TFDS data set {getattr(builder, 'name', type(builder).__name__)!r}"
+    where = f"The TFDS data set {builder_name(builder)}"
     name, output = request.one_class("A TFDS data set")
     request.check_groups_by_name("a TFDS data set")
-    splits = builder_splits(builder)
-    if split not in splits:
-        raise DataError(f"{where} has no {split} part. It has: {listed(splits.values())}.")
     classes = given_class_names(_names_of_labels(builder, where, request.reader))
     expected = output.labelling.class_names or classes
     match_class_names(classes, expected, where=where, allow_missing=request.allow_missing)
     try:
-        rows = builder.as_data_source(splits[split])
+        rows = builder.as_data_source(split)
         raw = [rows[i]["label"] for i in range(len(rows))]
     except KerastlError:
         raise
@@ -101,7 +98,7 @@ def from_builder(builder: Any, split: Split, request: Request) -> ExampleDataset
         where,
         request.reader.from_features(rows),
         {name: found},
-        names=[f"{splits[split]}/{i}" for i in range(len(own))],
+        names=[f"{split}/{i}" for i in range(len(own))],
     )
 
 

@@ -6,14 +6,11 @@ import warnings
 from collections.abc import Sequence
 from typing import Literal, TypeAlias, get_args
 
-from kerastl.errors import ConfigurationError, DataError, did_you_mean
+from kerastl.errors import ConfigurationError, DataError, did_you_mean, some_of
 from kerastl.inputs import Reader
 
 OnError: TypeAlias = Literal["warn", "raise"]
 """Skip examples that cannot be read with a warning, or raise the error."""
-
-MOST_NAMED = 5
-"""How many examples a message names."""
 
 
 class UnreadableWarning(UserWarning):
@@ -21,11 +18,7 @@ class UnreadableWarning(UserWarning):
 
 
 def check_on_error(on_error: str) -> OnError:
-    """Returns ``on_error`` where it is one of the two settings.
-
-    Raises:
-        ConfigurationError: it is another value.
-    """
+    """Returns a valid ``on_error``; raises ConfigurationError otherwise."""
     if on_error not in get_args(OnError):
         raise ConfigurationError(
             f"on_error must be 'warn' or 'raise'. Received: {on_error!r}."
@@ -35,11 +28,7 @@ def check_on_error(on_error: str) -> OnError:
 
 
 def report(failures: Sequence[tuple[str, DataError]], reader: Reader, *, on_error: OnError) -> None:
-    """Warns once of all ``failures``, pairs of a name and its error, or raises the first.
-
-    Raises:
-        DataError: of the reader's own kind; there is a failure and ``on_error`` is ``"raise"``.
-    """
+    """Warns once of all ``failures``, pairs of a name and its error, or raises the first one."""
     if not failures:
         return
     reason = str(failures[0][1])
@@ -48,13 +37,7 @@ def report(failures: Sequence[tuple[str, DataError]], reader: Reader, *, on_erro
         raise reader.error(reason + (f" {others} more cannot be read either." if others else ""))
     warnings.warn(
         f"{len(failures)} unreadable {reader.noun if len(failures) == 1 else reader.nouns} "
-        f"skipped: {some([name for name, _ in failures])}. The first because: {reason}",
+        f"skipped: {some_of([name for name, _ in failures])}. The first because: {reason}",
         UnreadableWarning,
         stacklevel=3,
     )
-
-
-def some(names: Sequence[str]) -> str:
-    """Names for a message, no more than five of them."""
-    more = len(names) - MOST_NAMED
-    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

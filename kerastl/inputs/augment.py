@@ -41,7 +41,7 @@ class Augment:
     seed: int = 0
 
     def check(self) -> None:
-        """Raises ConfigurationError where a setting cannot be."""
+        """Raises ConfigurationError where a setting is not valid."""
         if self.views < 1:
             raise ConfigurationError(f"views={self.views}; give at least 1.")
         low, high = self.crop
@@ -51,16 +51,10 @@ class Augment:
             raise ConfigurationError(f"brightness={self.brightness}; allowed is [0, 1).")
 
     def apply(self, image: Array, *, seed: int, view: int, example: int) -> Array:
-        """Varies one image.
+        """Varies one image uint8 (height, width, 3); view 0 returns it as it is.
 
-        Args:
-            image: uint8 (height, width, 3).
-            seed: of the run.
-            view: number of the view; 0 returns the image as it is.
-            example: number of the example in the training set.
-
-        Returns:
-            uint8 (height, width, 3); the same for the same arguments, on every machine.
+        The same arguments give the same image on every machine. ``example`` is the number of the
+        example in the training set.
         """
         if view == 0:
             return image

@@ -23,13 +23,7 @@ MEMORY_LIMIT = 2 * 1024**3
 
 
 class Readable(Protocol):
-    """What is needed of a data set.
-
-    Attributes:
-        outputs: what the labels are, by name.
-        sources: the examples, as an input takes them; a stream has only ``batches``.
-        targets: labels ``(n, ...)`` by the outputs' names; a stream has only ``batches``.
-    """
+    """What is needed of a ``kerastl.data.Dataset``; of a stream only ``batches``."""
 
     outputs: Any
     sources: Any
@@ -79,7 +73,6 @@ class Examples(abc.ABC):
 
     def alignment(self, *, view: int, augment: Augment) -> Alignment | None:
         """Where the places of all inputs come to lie in a view; None where they do not move."""
-        del view, augment
         return None
 
     @abc.abstractmethod
@@ -141,13 +134,7 @@ class ArrayExamples(Examples):
 
 
 class LazyView:
-    """The inputs of a view as an array; made when they are asked for.
-
-    Args:
-        examples: what was read.
-        view: number of the view.
-        augment: how views differ.
-    """
+    """The inputs of a view as an array; made when they are asked for."""
 
     def __init__(self, examples: Examples, view: int, augment: Augment | None) -> None:
         self.nbytes = examples.nbytes
@@ -170,12 +157,7 @@ def as_input(values: Array) -> Array:
 
 
 def decode(data: Readable, image_size: tuple[int, int], folder: Path) -> ArrayExamples:
-    """Decodes a data set once.
-
-    Args:
-        data: the data set.
-        image_size: height and width in pixels.
-        folder: where a file is made for what does not fit ``MEMORY_LIMIT``.
+    """Decodes a data set once, into a file in ``folder`` if it exceeds ``MEMORY_LIMIT``.
 
     Raises:
         DataError: not a single image could be read.

@@ -16,13 +16,12 @@ from kerastl.inputs.examples import ArrayExamples, Readable, decode
 from kerastl.inputs.image_probes import probe_images, synthetic_images, vertical_pass_may_lead
 from kerastl.inputs.image_reading import IMAGES
 from kerastl.inputs.images import decode_full_size, decode_image, image_list
-from kerastl.inputs.input import BATCH, GOLDEN_LABELS, Input, Spec
+from kerastl.inputs.input import BATCH, GOLDEN_LABELS, GoldenFiles, GoldenLabels, Input, Spec
 from kerastl.inputs.reading import Reader
 
 Array = np.ndarray[Any, Any]
 TENSOR = "image"
 SYNTHETIC = 48
-PREPROCESSING = "in the graph: every artifact takes RGB pixels from 0 to 255 as they are"
 SERVE_BYTES_LIMITS = (
     "JPEG and PNG only",
     "orientation in XMP metadata is not read, EXIF orientation is",
@@ -65,6 +64,12 @@ class Image(Input):
     reader: ClassVar[Reader] = IMAGES
     # A level more or less in pixels on the edge between two; without antialiasing 100 times that.
     equivalent_difference: ClassVar[float] = 0.02
+    preprocessing: ClassVar[Mapping[str, Any]] = {
+        "in_graph": True,
+        "description": "in the graph: every artifact takes RGB pixels from 0 to 255 as they are",
+    }
+    runner_packages: ClassVar[tuple[str, ...]] = ("pillow", "numpy")
+    runner_example: ClassVar[str] = "photo.jpg"
 
     size: tuple[int, int]
     any_size: bool = False
@@ -75,7 +80,6 @@ class Image(Input):
         manifest: Mapping[str, Any], folder: Path, packed: Path | None = None
     ) -> Image:
         """The input of a bundle."""
-        del folder, packed
         resize = manifest["input"]["resize"]
         height, width = resize["size"]
         floats = bool(manifest["input"].get("as_floats"))
@@ -84,13 +88,11 @@ class Image(Input):
     @staticmethod
     def from_run(config: Mapping[str, Any], run: Path) -> Image:
         """The input of a run directory."""
-        del run
         height, width = config["size"]
         return Image((height, width))
 
     def save(self, run: Path) -> dict[str, Any]:
         """The size."""
-        del run
         return {"size": list(self.size)}
 
     def as_list(self, given: Any) -> list[Any]:
@@ -101,16 +103,15 @@ class Image(Input):
         self, sources: Sequence[Any], *, size: int = BATCH, length: int | None = None
     ) -> Iterator[tuple[Array, Array]]:
         """Pixels uint8 ``(b, height, width, 3)``; one image at a time where any size is taken."""
-        del length
         if self.any_size:
             yield from self._as_they_are(sources, size)
             return
         for start in range(0, len(sources), size):
             rows = np.arange(start, min(start + size, len(sources)))
-            if self.as_floats:
-                yield rows, np.stack([sources[int(i)] for i in rows])
-                continue
-            yield rows, np.stack([decode_image(sources[int(i)], self.size) for i in rows])
+            some = [sources[int(i)] for i in rows]
+            if not self.as_floats:
+                some = [decode_image(source, self.size) for source in some]
+            yield rows, np.stack(some)
 
     @staticmethod
     def _as_they_are(sources: Sequence[Any], size: int) -> Iterator[tuple[Array, Array]]:
@@ -133,7 +134,6 @@ class Image(Input):
 
     def specs(self, *, fixed_lengths: bool = False) -> tuple[Spec, ...]:
         """float32 pixels, RGB, channels last."""
-        del fixed_lengths
         if self.any_size:
             return (Spec(TENSOR, "float32", (None, None, 3), {1: "height", 2: "width"}),)
         return (Spec(TENSOR, "float32", (*self.size, 3)),)
@@ -162,7 +162,7 @@ class Image(Input):
         pixels = super().calibration(sources)
         if pixels.min() == pixels.max():
             raise ConfigurationError(
-                f"calibration holds images of one grey level alone, {pixels.min()}: no value range "
+                f"calibration holds only images of one grey level, {pixels.min()}: no value range "
                 "can be measured on them. Pass training images."
             )
         return pixels
@@ -212,14 +212,9 @@ class Image(Input):
             return list(archive["arr_0"])
 
     def write_golden(
-        self,
-        folder: Path,
-        sources: Sequence[Any],
-        labels: Sequence[Mapping[str, Any]],
-        files: Sequence[tuple[Path, Mapping[str, Any], Mapping[str, Any]]],
+        self, folder: Path, sources: Sequence[Any], labels: GoldenLabels, files: GoldenFiles
     ) -> None:
         """Pixels at the network's size, and files with the labels that they must get."""
-        del labels
         fixed = dataclasses.replace(self, any_size=False)
         pixels = np.concatenate([batch for _, batch in fixed.batches(sources)])
         np.savez_compressed(folder / "inputs.npz", image=pixels)
@@ -248,11 +243,6 @@ class Image(Input):
     def shown(self, source: Any) -> str:
         """A path, or what else it is."""
         return str(source) if isinstance(source, str | Path) else "an image"
-
-    @property
-    def preprocessing(self) -> Mapping[str, Any]:
-        """In the graph."""
-        return {"in_graph": True, "description": PREPROCESSING}
 
     def manifest_entries(self) -> dict[str, Any]:
         """``input``: the tensor, and the way from a file to it."""
@@ -290,9 +280,6 @@ class Image(Input):
                 "serve_bytes_limits": list(SERVE_BYTES_LIMITS),
             }
         }
-
-    runner_packages: ClassVar[tuple[str, ...]] = ("pillow", "numpy")
-    runner_example: ClassVar[str] = "photo.jpg"
 
     def how_to_feed(self, manifest: Mapping[str, Any]) -> str:
         """Decoding and resizing."""

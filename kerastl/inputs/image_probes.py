@@ -22,13 +22,8 @@ def vertical_pass_may_lead() -> bool:
 def probe_images(size: tuple[int, int]) -> list[np.ndarray[Any, Any]]:
     """Images of other sizes than a network's: larger, tall, wide and smaller ones.
 
-    A caller's own files may all have the network's size, and would then prove nothing.
-
-    Args:
-        size: the network's ``(height, width)``.
-
-    Returns:
-        uint8 ``(h, w, 3)`` each: noise, in which wrong filters show most, and smooth blobs.
+    A caller's own files may all have the network's size, and would then prove nothing. Half are
+    noise, in which wrong filters show most, and half smooth blobs, uint8 ``(h, w, 3)``.
     """
     height, width = size
     sizes = (
@@ -45,18 +40,10 @@ def probe_images(size: tuple[int, int]) -> list[np.ndarray[Any, Any]]:
 
 
 def synthetic_images(n: int, size: tuple[int, int], seed: int = 0) -> np.ndarray[Any, Any]:
-    """Structured random images: in turn noise, linear gradients and smooth blobs.
+    """Random images uint8 ``(n, height, width, 3)``: in turn noise, gradients and smooth blobs.
 
     Pure noise drives a convolutional network to nearly one answer; gradients and blobs add the
     low frequencies that photographs have.
-
-    Args:
-        n: number of images.
-        size: ``(height, width)``.
-        seed: seed of the generator.
-
-    Returns:
-        uint8 ``(n, height, width, 3)``.
     """
     generator = np.random.default_rng(seed)
     height, width = size

@@ -43,7 +43,6 @@ class ImageReader(Reader):
 
     def from_files(self, paths: Sequence[Path], encoding: str | None) -> Sequence[Any]:
         """The paths."""
-        del encoding
         return paths
 
     def from_cell(self, value: str, folder: Path) -> Path:
@@ -51,11 +50,7 @@ class ImageReader(Reader):
         return folder / value.strip()
 
     def from_array(self, x: Any) -> Sequence[Any]:
-        """Pixels from 0 to 255, ``(n, h, w)`` or ``(n, h, w, c)`` with 1, 3 or 4 channels.
-
-        Raises:
-            DataError: the shape, the dtype or the range of values is another.
-        """
+        """Pixels from 0 to 255, ``(n, h, w)`` or ``(n, h, w, c)`` with 1, 3 or 4 channels."""
         images = np.asarray(x)
         if images.dtype == object:
             raise DataError(
@@ -71,7 +66,6 @@ class ImageReader(Reader):
 
     def name_in_table(self, value: str, table: Path, line: int) -> str:
         """The path as the table has it."""
-        del table, line
         return normal(value.strip())
 
     def name_in_messages(self, source: Any, name: str) -> str:
@@ -79,7 +73,7 @@ class ImageReader(Reader):
         return str(source) if isinstance(source, str | os.PathLike) else name
 
     def unreadable(self, sources: Sequence[Any]) -> dict[int, DataError]:
-        """Files whose header shows that they are no images; damage further inside is not found."""
+        """Files whose header shows that they are not images; damage further inside is not found."""
         with ThreadPoolExecutor(_HEADER_THREADS) as pool:
             errors = list(pool.map(_header_error, sources))
         return {i: error for i, error in enumerate(errors) if error is not None}
@@ -98,13 +92,11 @@ class ImageReader(Reader):
         return sha256_arrays([round_to_uint8(np.asarray(source))])
 
     def fingerprint_header(self, kinds: str) -> str:
-        """A version alone: the rows differ in form from one kind of label to another."""
-        del kinds
+        """Only a version: the rows differ in form from one kind of label to another."""
         return "1"
 
     def fingerprint_row(self, name: str, source: Any, digest: str, label: Any) -> list[Any]:
         """Name, label and content; times of files and the place of a folder do not count."""
-        del source
         return [name, label, digest]
 
     def file_of(self, source: Any) -> Path | None:

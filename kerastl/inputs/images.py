@@ -6,11 +6,12 @@ runs a bundle elsewhere repeats the same steps, as ``RESIZE_RULE`` describes the
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import stat
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeAlias
 
@@ -92,7 +93,7 @@ def decode_image(source: ImageSource, image_size: tuple[int, int]) -> npt.NDArra
     Raises:
         ImageError: the image cannot be read or decoded, or is larger than ``MAX_PIXELS``.
         DataError: an array has a shape, dtype or range that pixels cannot have.
-        ConfigurationError: ``image_size`` is no pair of positive integers.
+        ConfigurationError: ``image_size`` is not a pair of positive integers.
     """
     height, width = check_image_size(image_size)
     image = _upright_rgb(source)
@@ -105,10 +106,6 @@ def decode_full_size(source: ImageSource) -> npt.NDArray[np.uint8]:
 
     Returns:
         RGB pixels from 0 to 255, uint8, of shape ``(h, w, 3)``.
-
-    Raises:
-        ImageError: the image cannot be read or decoded, or is larger than ``MAX_PIXELS``.
-        DataError: an array has a shape, dtype or range that pixels cannot have.
     """
     return np.array(_upright_rgb(source))
 
@@ -121,7 +118,7 @@ def image_list(inputs: Any) -> list[Any]:
             or an iterable of such images.
 
     Raises:
-        ConfigurationError: it is none of these.
+        ConfigurationError: it is something else.
     """
     if isinstance(inputs, np.ndarray):
         if inputs.ndim == 4:
@@ -129,7 +126,7 @@ def image_list(inputs: Any) -> list[Any]:
         if inputs.ndim in (2, 3):
             return [inputs]
         raise ConfigurationError(
-            f"An array of shape {inputs.shape} is no image: give (height, width, 3) or "
+            f"An array of shape {inputs.shape} is not an image: give (height, width, 3) or "
             "(n, height, width, 3)."
         )
     single = (str, bytes, bytearray, memoryview, os.PathLike)
@@ -144,21 +141,13 @@ def image_list(inputs: Any) -> list[Any]:
 
 
 def check_header(path: str | os.PathLike[str]) -> None:
-    """Checks what can be told without decoding: access, format and size.
-
-    Raises:
-        ImageError: the file cannot be opened, is empty, is no image or is too large.
-    """
+    """Raises ImageError for what can be told without decoding: access, format and size."""
     with _open_path(path) as handle:
         _open(handle, name=os.fspath(path))
 
 
 def check_image_size(image_size: tuple[int, int]) -> tuple[int, int]:
-    """Returns ``image_size`` as ``(height, width)`` integers.
-
-    Raises:
-        ConfigurationError: it is no pair of positive integers, or beyond ``MAX_PIXELS``.
-    """
+    """Returns ``(height, width)``; raises ConfigurationError where it cannot be a size."""
     ints = (int, np.integer)
     if (
         not isinstance(image_size, (tuple, list))
@@ -205,16 +194,15 @@ def _open_path(path: str | os.PathLike[str]) -> BinaryIO:
         status = Path(path).stat()
         if not stat.S_ISREG(status.st_mode):
             # A pipe would block for ever when opened.
-            raise ImageError(f"{path} cannot be read as an image: it is no regular file.")
+            raise ImageError(f"{path} cannot be read as an image: it is not a regular file.")
         if status.st_size == 0:
             raise ImageError(f"{path} cannot be read as an image: it is empty (0 bytes).")
         return Path(path).open("rb")
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise ImageError(f"{path} cannot be read: {reason}.") from error
+        raise ImageError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except ImageError:
+        raise
     except ValueError as error:
-        if isinstance(error, ImageError):
-            raise
         raise ImageError(f"{path!r} cannot be read: {error}.") from error
 
 
@@ -238,8 +226,8 @@ def _open(handle: BinaryIO, name: str) -> Image.Image:
     if not prefix:
         raise ImageError(f"{name} cannot be read as an image: it is empty (0 bytes).")
     raise ImageError(
-        f"{name} is no image in a format that can be read ({', '.join(_FORMATS)}), whatever its "
-        "name says. Convert it or remove it."
+        f"{name} is not an image in a format that can be read ({', '.join(_FORMATS)}), whatever "
+        "its name says. Convert it or remove it."
     )
 
 
@@ -260,22 +248,22 @@ def _check_pixels(image: Image.Image, name: str) -> None:
 
 
 def _to_rgb(image: Image.Image, name: str) -> Image.Image:
-    image_upright = _upright(image)
-    mode = image_upright.mode
+    upright = _upright(image)
+    mode = upright.mode
     if mode == "RGB" and "transparency" not in image.info:
-        return image_upright
+        return upright
     if mode == "I" or mode.startswith("I;16"):
-        return _eight_bits(image_upright, name).convert("RGB")
+        return _eight_bits(upright, name).convert("RGB")
     if mode == "F":
         raise ImageError(
             f"{name} holds floating-point pixels, whose range is unknown. Save it with 8 or 16 "
             "bits a channel."
         )
-    if image_upright.has_transparency_data:
-        front = image_upright.convert("RGBA")
+    if upright.has_transparency_data:
+        front = upright.convert("RGBA")
         background = Image.new("RGBA", front.size, (*ALPHA_BACKGROUND, 255))
         return Image.alpha_composite(background, front).convert("RGB")
-    return image_upright.convert("RGB")
+    return upright.convert("RGB")
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -299,17 +287,13 @@ def _eight_bits(image: Image.Image, name: str) -> Image.Image:
     return Image.fromarray(scaled.astype(np.uint8))
 
 
-class _wrapped:  # noqa: N801 - reads as a clause after `with`
+@contextlib.contextmanager
+def _wrapped(name: str) -> Iterator[None]:
     """Turns whatever Pillow raises on a damaged file into an ImageError with its name."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, ImageError | MemoryError) or not isinstance(error, Exception):
-            return
+    try:
+        yield
+    except (ImageError, MemoryError):
+        raise
+    except Exception as error:
         reason = str(error) or type(error).__name__
-        raise ImageError(f"{self.name} cannot be decoded: {reason}.") from error
+        raise ImageError(f"{name} cannot be decoded: {reason}.") from error

@@ -14,7 +14,7 @@ import abc
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
@@ -27,6 +27,12 @@ Array = np.ndarray[Any, Any]
 BATCH = 32
 GOLDEN_EXAMPLES = 32
 GOLDEN_LABELS = "labels.json"
+
+GoldenLabels: TypeAlias = Sequence[Mapping[str, Any]]
+"""Of each example the network's label under ``"network"``, an artifact's under its path."""
+
+GoldenFiles: TypeAlias = Sequence[tuple[Path, Mapping[str, Any], Mapping[str, Any]]]
+"""Source files that are kept whole: path, the network's answer, and labels."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +65,11 @@ class Input(abc.ABC):
 
     reader: ClassVar[Reader]
     """How data sets are read."""
+
+    @property
+    def nouns(self) -> str:
+        """Several examples, in messages."""
+        return f"{self.noun}s"
 
     # Reading.
 
@@ -103,23 +114,17 @@ class Input(abc.ABC):
     def specs(self, *, fixed_lengths: bool = False) -> tuple[Spec, ...]:
         """The tensors that an exported file takes.
 
-        Args:
-            fixed_lengths: of sequences, all of the greatest length, as some formats ask for.
+        With ``fixed_lengths`` all sequences have the greatest length, as some formats ask for.
         """
 
     def of_any_size(self) -> Input:
-        """The input of files that take examples as they are, and resize them in the graph.
-
-        Raises:
-            ConfigurationError: examples have no size.
-        """
+        """The input of files that take examples as they are, and resize them in the graph."""
         raise ConfigurationError(
             f"any_size is for images, which have a size; {self.nouns} have none. Leave it out."
         )
 
     def length_in(self, shapes: Mapping[str, tuple[int | None, ...]]) -> int | None:
         """The length of sequences in a file that takes tensors of these shapes; None is any."""
-        del shapes
         return None
 
     def for_export(self, network: Any) -> Any:
@@ -128,21 +133,13 @@ class Input(abc.ABC):
 
     def in_graph(self, network: Any, tensors: Sequence[Any]) -> Any:
         """What the network is given of TensorFlow's tensors of ``specs``, inside the graph."""
-        del network
         return list(tensors) if len(tensors) > 1 else tensors[0]
 
     def one_by_one(
         self, feeds: Mapping[str, Array], *, length: int | None = None
     ) -> Iterator[dict[str, Array]]:
-        """The examples of a batch of ``feeds``, each as a batch of one.
-
-        Args:
-            feeds: of the batch.
-            length: of sequences, see ``batches``.
-        """
-        del length
-        count = len(next(iter(feeds.values())))
-        for row in range(count):
+        """The examples of a batch of ``feeds``, one at a time; see ``batches`` for ``length``."""
+        for row in range(len(next(iter(feeds.values())))):
             yield {name: values[row : row + 1] for name, values in feeds.items()}
 
     @abc.abstractmethod
@@ -166,7 +163,6 @@ class Input(abc.ABC):
 
     def quantized_formats(self, quantization: str) -> tuple[str, ...]:
         """Formats that make a quantised file where no format is named."""
-        del quantization
         return ("litert",)
 
     @property
@@ -180,7 +176,6 @@ class Input(abc.ABC):
 
     def equivalents(self, sources: Sequence[Any]) -> list[Any]:
         """The same examples as training would make them, where files take them otherwise."""
-        del sources
         return []
 
     equivalent_difference: ClassVar[float] = 0.0
@@ -201,20 +196,16 @@ class Input(abc.ABC):
             Changed sources, the input that takes them as they are, and what is then wrong with
             the artifact.
         """
-        del sources
         yield from ()
 
-    def pack(self, folder: Path) -> None:
+    def pack(self, folder: Path) -> None:  # noqa: B027
         """Writes what another process needs besides a bundle to convert this input."""
-        del folder
 
     def prove(self, sources: Sequence[Any]) -> dict[str, Any]:
         """Proves the way from sources to arrays against the network's own, in the worker.
 
-        Returns:
-            What the manifest's sections say of it, by section.
+        Returns what the manifest's sections say of it, by section.
         """
-        del sources
         return {}
 
     def shown(self, source: Any) -> str:
@@ -225,27 +216,13 @@ class Input(abc.ABC):
 
     def golden_rows(self, examples: Sequence[Any], probes: Sequence[Any]) -> Array:
         """Which of the examples, followed by the probes, become golden: int64, ascending."""
-        del probes
         count = len(examples)
         return np.unique(np.linspace(0, count - 1, min(count, GOLDEN_EXAMPLES)).astype(int))
 
     def write_golden(
-        self,
-        folder: Path,
-        sources: Sequence[Any],
-        labels: Sequence[Mapping[str, Any]],
-        files: Sequence[tuple[Path, Mapping[str, Any], Mapping[str, Any]]],
+        self, folder: Path, sources: Sequence[Any], labels: GoldenLabels, files: GoldenFiles
     ) -> None:
-        """Writes golden sources.
-
-        Args:
-            folder: golden/ of a bundle.
-            sources: examples and probes.
-            labels: of each of them the network's label under ``"network"``, and an artifact's
-                under its path.
-            files: source files that are kept whole: path, the network's answer, and labels.
-        """
-        del files
+        """Writes golden sources, examples and probes, into golden/ of a bundle."""
         self.store(folder, "inputs", sources)
         write_json(folder / GOLDEN_LABELS, list(labels))
 
@@ -258,41 +235,26 @@ class Input(abc.ABC):
         sources = self.stored(folder, "inputs")
         return sources, 0, dict(enumerate(read_json(folder / GOLDEN_LABELS)))
 
-    def check_golden(self, folder: Path, manifest: Mapping[str, Any]) -> None:
+    def check_golden(self, folder: Path, manifest: Mapping[str, Any]) -> None:  # noqa: B027
         """Proves that sources still become the arrays of the export; raises BundleError."""
-        del folder, manifest
 
     # Bundles.
 
-    @property
-    @abc.abstractmethod
-    def preprocessing(self) -> Mapping[str, Any]:
-        """``preprocessing`` of a manifest: ``in_graph`` and ``description``."""
+    preprocessing: ClassVar[Mapping[str, Any]]
+    """``preprocessing`` of a manifest: ``in_graph`` and ``description``."""
+
+    files: ClassVar[tuple[str, ...]] = ()
+    """Files that ``write_files`` puts into a bundle."""
+
+    packages: ClassVar[Mapping[str, str]] = {}
+    """Modules that are needed to make arrays of sources, and the extra that brings each."""
 
     @abc.abstractmethod
     def manifest_entries(self) -> dict[str, Any]:
         """The manifest's sections on the input: ``input``, and what else it needs."""
 
-    @property
-    def files(self) -> tuple[str, ...]:
-        """Files that ``write_files`` puts into a bundle."""
-        return ()
-
-    def write_files(self, folder: Path) -> None:
+    def write_files(self, folder: Path) -> None:  # noqa: B027
         """Writes what a bundle must carry."""
-        del folder
-
-    @property
-    def packages(self) -> Mapping[str, str]:
-        """Modules that are needed to make arrays of sources, and the extra that brings each."""
-        return {}
-
-    @property
-    def nouns(self) -> str:
-        """Several examples, in messages."""
-        return f"{self.noun}s"
-
-    # Runs.
 
     @abc.abstractmethod
     def save(self, run: Path) -> dict[str, Any]:
@@ -311,16 +273,9 @@ class Input(abc.ABC):
         """How a source becomes what an artifact takes."""
 
     def notes_on(self, entry: Mapping[str, Any], answers: str) -> list[str]:
-        """Sentences on an artifact.
-
-        Args:
-            entry: its part of the manifest.
-            answers: what it answers strings with, where it takes any.
-        """
-        del entry, answers
+        """Sentences on an artifact: ``entry`` of the manifest, which gives ``answers``."""
         return []
 
     def caveats(self, manifest: Mapping[str, Any]) -> list[str]:
         """Sentences on what was not proved."""
-        del manifest
         return []

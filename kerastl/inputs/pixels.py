@@ -15,7 +15,12 @@ CHANNELS = (1, 3, 4)
 
 
 def check_array(
-    array: npt.NDArray[Any], *, what: str, shapes: tuple[str, ...], batched: bool = False
+    array: npt.NDArray[Any],
+    *,
+    what: str,
+    shapes: tuple[str, ...],
+    batched: bool = False,
+    allow_dark: bool = False,
 ) -> None:
     """Checks that an array can be pixels of images.
 
@@ -25,18 +30,12 @@ def check_array(
         what: what the array is, as the beginning of a sentence.
         shapes: the shapes allowed, as the message should give them.
         batched: whether the first axis counts images.
+        allow_dark: accept floats that never exceed 1, because the range is known already.
 
     Raises:
-        DataError: the shape, dtype or range of values cannot be.
+        DataError: a shape that images cannot have, values that are not numbers, not finite or
+            outside of 0 to 255, or floats scaled to 0 to 1.
     """
-    check_shape(array, what=what, shapes=shapes, batched=batched)
-    check_range(array, what=what)
-
-
-def check_shape(
-    array: npt.NDArray[Any], *, what: str, shapes: tuple[str, ...], batched: bool = False
-) -> None:
-    """Checks the shape alone; see ``check_array``."""
     rank = array.ndim - int(batched)
     if rank not in (2, 3) or (rank == 3 and array.shape[-1] not in CHANNELS):
         hint = ""
@@ -48,19 +47,6 @@ def check_shape(
         )
     if 0 in array.shape[int(batched) :]:
         raise DataError(f"{what} has no pixels. Received the shape {array.shape}.")
-
-
-def check_range(array: npt.NDArray[Any], *, what: str, allow_dark: bool = False) -> None:
-    """Checks dtype and values alone.
-
-    Args:
-        array: pixels of any shape.
-        what: what the array is, as the beginning of a sentence.
-        allow_dark: accept floats that never exceed 1, because the range is known already.
-
-    Raises:
-        DataError: not numbers, not finite, outside 0 to 255, or floats scaled to 0 to 1.
-    """
     if array.dtype == np.uint8 or array.size == 0:
         return
     floating = array.dtype.kind == "f" or array.dtype.name == "bfloat16"

@@ -74,11 +74,7 @@ class Reader(abc.ABC):
 
     @abc.abstractmethod
     def from_files(self, paths: Sequence[Path], encoding: str | None) -> Sequence[Any]:
-        """Sources of files, each of which is one example.
-
-        Args:
-            paths: the files.
-            encoding: of files of text; None finds it.
+        """Sources of files, each of which is one example; ``encoding`` is of text, None finds it.
 
         Raises:
             DataError: a file cannot be read, unless ``unreadable`` is what finds it.
@@ -90,11 +86,7 @@ class Reader(abc.ABC):
 
     @abc.abstractmethod
     def from_array(self, x: Any) -> Sequence[Any]:
-        """Sources of an array or a list.
-
-        Raises:
-            DataError: it holds no examples of this kind.
-        """
+        """Sources of an array or a list; raises DataError where it holds no such examples."""
 
     def from_features(self, rows: Sequence[Mapping[str, Any]]) -> Sequence[Any]:
         """Sources of a TFDS data source; each row has the feature ``column``."""
@@ -102,48 +94,35 @@ class Reader(abc.ABC):
 
     def name_in_table(self, value: str, table: Path, line: int) -> str:
         """What an example of a table is called."""
-        del value
         return f"{table.name}:{line}"
 
     def name_in_messages(self, source: Any, name: str) -> str:
         """What an example is called where it cannot be read."""
-        del source
         return name
 
     # Checks.
 
     def checked(self, sources: Sequence[Any], names: Sequence[str]) -> Sequence[Any]:
-        """Sources that training can rely on.
-
-        Args:
-            sources: as this reader or the user gave them.
-            names: of the examples, for messages.
+        """Sources that training can rely on, out of those that this reader or the user gave.
 
         Raises:
-            DataError: one of them is no source of this kind.
+            DataError: one of them cannot be an example; ``names`` says which.
         """
-        del names
         return tuple(sources) if isinstance(sources, list) else sources
 
     def unreadable(self, sources: Sequence[Any]) -> dict[int, DataError]:
         """What can be told to be unreadable without much work: errors by position."""
-        del sources
         return {}
 
     def is_empty(self, source: Any) -> bool:
         """Whether a source is an example that says nothing."""
-        del source
         return False
 
     # Content.
 
     @abc.abstractmethod
     def digest(self, source: Any) -> str:
-        """A hash of the content: equal digests are copies of one example.
-
-        Raises:
-            DataError: the source cannot be read.
-        """
+        """A hash of the content, equal for copies of one example; raises DataError."""
 
     def fingerprint_header(self, kinds: str) -> str:
         """What the fingerprint of a data set begins with; ``kinds`` are those of its outputs."""
@@ -151,22 +130,18 @@ class Reader(abc.ABC):
 
     def fingerprint_row(self, name: str, source: Any, digest: str, label: Any) -> list[Any]:
         """What of one example goes into the fingerprint, as JSON data."""
-        del name, source
         return [digest, label]
 
     def file_of(self, source: Any) -> Path | None:
-        """The file that a source is, so that it can be shown whole; None where it is none."""
-        del source
+        """The file that a source is, so that it can be shown whole; None where it is not one."""
         return None
 
     # Decoding.
 
     def decode(self, source: Any, size: tuple[int, int]) -> Array:
         """One example as an array of a size; raises ``error`` where it cannot be read."""
-        del source, size
         raise ConfigurationError(f"{self.nouns.capitalize()} have no size to be decoded to.")
 
     def in_threads(self, sources: Sequence[Any]) -> bool:
         """Whether ``decode`` takes long enough to be worth threads."""
-        del sources
         return False

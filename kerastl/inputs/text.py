@@ -14,7 +14,7 @@ from kerastl.errors import ConfigurationError, DataWarning
 from kerastl.files import atomic_file, read_json, write_json
 from kerastl.inputs import text_golden
 from kerastl.inputs.examples import Readable
-from kerastl.inputs.input import BATCH, Input, Spec
+from kerastl.inputs.input import BATCH, GoldenFiles, GoldenLabels, Input, Spec
 from kerastl.inputs.reading import Reader
 from kerastl.inputs.text_probes import PROBES, SENTENCES
 from kerastl.inputs.text_reading import TEXTS
@@ -26,10 +26,6 @@ Array = np.ndarray[Any, Any]
 TOKEN_IDS = "token_ids"
 PADDING_MASK = "padding_mask"
 _SENTENCE_PIECE, _SENTENCE_PIECE_CLASS = "sentencepiece.model", "sentencepiece.json"
-PREPROCESSING = (
-    "outside of the graph, by tokenizer.json; a SavedModel whose signatures include "
-    "serving_default takes strings"
-)
 
 
 @final
@@ -51,6 +47,17 @@ class Text(Input):
     reading_step: ClassVar[str] = "tokenising"
     proof_step: ClassVar[str | None] = "comparing tokenizers"
     reader: ClassVar[Reader] = TEXTS
+    preprocessing: ClassVar[Mapping[str, Any]] = {
+        "in_graph": False,
+        "description": (
+            "outside of the graph, by tokenizer.json; a SavedModel whose signatures include "
+            "serving_default takes strings"
+        ),
+    }
+    files: ClassVar[tuple[str, ...]] = (TOKENIZER_FILE,)
+    packages: ClassVar[Mapping[str, str]] = {"tokenizers": "text"}
+    runner_packages: ClassVar[tuple[str, ...]] = ("tokenizers", "numpy")
+    runner_example: ClassVar[str] = '"a text"'
 
     tokenizer: Tokenizer
     max_length: int
@@ -60,13 +67,7 @@ class Text(Input):
     def from_manifest(
         manifest: Mapping[str, Any], folder: Path, packed: Path | None = None
     ) -> Text:
-        """The input of a bundle, with the tokenizer that lies in it.
-
-        Args:
-            manifest: of the bundle.
-            folder: the bundle.
-            packed: where ``pack`` wrote, in the process that converts.
-        """
+        """The input of a bundle, with the tokenizer that lies in it."""
         settings = manifest["tokenizer"]
         options: dict[str, Any] = {}
         if packed is not None:
@@ -128,17 +129,14 @@ class Text(Input):
         self, sources: Sequence[Any], *, size: int = BATCH, length: int | None = None
     ) -> Iterator[tuple[Array, Array]]:
         """Token ids int32 ``(b, length)``; texts of a batch are of about one length."""
-        ids = self.encode(sources)
-        found = sort_tokens(
-            ids, {}, pad_id=self.tokenizer.pad_id, length=length or self.fixed_length
-        )
+        wanted = length or self.fixed_length
+        found = sort_tokens(self.encode(sources), {}, pad_id=self.tokenizer.pad_id, length=wanted)
         for start in range(0, len(found), size):
             rows = np.arange(start, min(start + size, len(found)))
             yield found.positions[rows], found.take(rows, view=0, augment=None)
 
     def examples(self, data: Readable, folder: Path) -> TokenExamples:
         """Token ids, sorted by length; warns of texts that were cut."""
-        del folder
         encoded = self.tokenizer.encode(data.sources, self.max_length)
         if encoded.truncated:
             warnings.warn(
@@ -156,7 +154,7 @@ class Text(Input):
         )
 
     def specs(self, *, fixed_lengths: bool = False) -> tuple[Spec, ...]:
-        """Token ids and which of them are no padding, int32."""
+        """Token ids and which of them are not padding, int32."""
         names = (TOKEN_IDS, PADDING_MASK)
         if fixed_lengths:
             return tuple(Spec(name, "int32", (self.max_length,)) for name in names)
@@ -188,13 +186,12 @@ class Text(Input):
             yield {TOKEN_IDS: ids[None, :end], PADDING_MASK: mask[None, :end]}
 
     def feeds(self, batch: Array) -> dict[str, Array]:
-        """``token_ids`` and ``padding_mask``, 1 where a token is no padding."""
+        """``token_ids`` and ``padding_mask``, 1 where a token is not padding."""
         mask = (batch != self.tokenizer.pad_id).astype(np.int32)
         return {TOKEN_IDS: batch, PADDING_MASK: mask}
 
     def quantized_formats(self, quantization: str) -> tuple[str, ...]:
         """ONNX too: of images its quantised convolutions lose too many labels."""
-        del quantization
         return ("onnx", "litert")
 
     @property
@@ -223,11 +220,7 @@ class Text(Input):
             write_json(folder / _SENTENCE_PIECE_CLASS, source.tokenizer)
 
     def prove(self, sources: Sequence[Any]) -> dict[str, Any]:
-        """Compares the ids with those of KerasHub's own tokenizer.
-
-        Raises:
-            TokenizerError: they differ.
-        """
+        """Compares the ids with KerasHub's own; raises TokenizerError where they differ."""
         try:
             hub = to_hub(self.tokenizer)
         except ConfigurationError as error:
@@ -241,14 +234,9 @@ class Text(Input):
         return text_golden.chosen(examples, probes)
 
     def write_golden(
-        self,
-        folder: Path,
-        sources: Sequence[Any],
-        labels: Sequence[Mapping[str, Any]],
-        files: Sequence[tuple[Path, Mapping[str, Any], Mapping[str, Any]]],
+        self, folder: Path, sources: Sequence[Any], labels: GoldenLabels, files: GoldenFiles
     ) -> None:
         """Texts with their token ids and labels."""
-        del files
         text_golden.write(folder, sources, labels, self.encode(sources), self.tokenizer)
 
     def read_golden(self, folder: Path) -> tuple[list[Any], int, dict[int, dict[str, Any]]]:
@@ -268,11 +256,6 @@ class Text(Input):
         """The beginning of a text."""
         return ascii(source[:40])
 
-    @property
-    def preprocessing(self) -> Mapping[str, Any]:
-        """Outside of the graph."""
-        return {"in_graph": False, "description": PREPROCESSING}
-
     def manifest_entries(self) -> dict[str, Any]:
         """``input`` and ``tokenizer``; ``max_length`` is the length at which texts are cut."""
         return {
@@ -290,22 +273,9 @@ class Text(Input):
             "tokenizer": {**self.tokenizer.settings, "max_length": self.max_length},
         }
 
-    @property
-    def files(self) -> tuple[str, ...]:
-        """The tokenizer."""
-        return (TOKENIZER_FILE,)
-
     def write_files(self, folder: Path) -> None:
         """Writes the tokenizer."""
         self.tokenizer.save(folder / TOKENIZER_FILE)
-
-    @property
-    def packages(self) -> Mapping[str, str]:
-        """The tokenizers package."""
-        return {"tokenizers": "text"}
-
-    runner_packages: ClassVar[tuple[str, ...]] = ("tokenizers", "numpy")
-    runner_example: ClassVar[str] = '"a text"'
 
     def how_to_feed(self, manifest: Mapping[str, Any]) -> str:
         """Tokens."""

@@ -22,9 +22,8 @@ _SHOWN = 40
 def chosen(examples: Sequence[str], probes: Sequence[str]) -> Array:
     """Which texts become golden.
 
-    Args:
-        examples: some are taken, evenly spread, with a long one and one in capitals.
-        probes: all are taken but the very long.
+    Of the examples, some that are evenly spread, a long one and one in capitals; of the probes
+    those that are not very long.
     """
     count = len(examples)
     spread = np.unique(np.linspace(0, count - 1, min(count, MOST_GOLDEN)).astype(int))
@@ -41,15 +40,7 @@ def write(
     ids: Sequence[Array],
     tokenizer: Tokenizer,
 ) -> None:
-    """Writes texts, ids and labels.
-
-    Args:
-        folder: golden/ of a bundle.
-        texts: those that were chosen.
-        labels: of each the network's under ``"network"``, and an artifact's under its path.
-        ids: of each, int32 ``(tokens,)``.
-        tokenizer: fills the ids up.
-    """
+    """Writes texts, their ids and their labels; see ``Input.write_golden``."""
     padded, mask = tokenizer.pad(list(ids))
     np.savez_compressed(folder / IDS, token_ids=padded, padding_mask=mask.astype(np.int32))
     entries = [
@@ -72,11 +63,7 @@ def check(
 ) -> None:
     """Compares the ids of the golden texts with those of the export.
 
-    Args:
-        folder: golden/ of a bundle.
-        tokenizer: the bundle's.
-        encode: texts to ids, cut as the bundle says.
-        settings: ``tokenizer`` of the manifest.
+    ``encode`` cuts texts as the bundle says; ``settings`` is ``tokenizer`` of its manifest.
 
     Raises:
         BundleError: they differ; the message says why where one of the usual causes explains it.

@@ -29,13 +29,12 @@ class TextReader(Reader):
     counts_copies: ClassVar[bool] = False
 
     def from_files(self, paths: Sequence[Path], encoding: str | None) -> Sequence[Any]:
-        """One text per file; a single line end that closes the file is no part of it."""
+        """One text per file; a single line end that closes the file does not belong to it."""
         texts = read_texts(paths, encoding)
         return [text.removesuffix("\n").removesuffix("\r") for text in texts]
 
     def from_cell(self, value: str, folder: Path) -> str:
         """The text as it stands, blanks included."""
-        del folder
         return value
 
     def from_array(self, x: Any) -> Sequence[Any]:
@@ -67,7 +66,6 @@ class TextReader(Reader):
 
     def fingerprint_row(self, name: str, source: Any, digest: str, label: Any) -> list[Any]:
         """The text itself and its label: where it came from does not count."""
-        del name, digest
         return [source, label]
 
 

@@ -20,13 +20,9 @@ _LADDER = np.array(
 
 
 def padded_lengths(lengths: Array) -> Array:
-    """The length that a sequence takes in a batch: the next of a few.
+    """The length int64 (n,) that each sequence of so many tokens takes in a batch.
 
-    Args:
-        lengths: whole numbers (n,), tokens of each sequence.
-
-    Returns:
-        int64 (n,): multiples of 8 up to 64, then of 16, 32 and 64; beyond 512 of 128.
+    They are multiples of 8 up to 64, then of 16, 32 and 64; beyond 512 of 128.
     """
     found = _LADDER[np.minimum(np.searchsorted(_LADDER, lengths), len(_LADDER) - 1)]
     return np.where(lengths > _LADDER[-1], -(-lengths // 128) * 128, found).astype(np.int64)
@@ -101,14 +97,9 @@ def sort_tokens(
     length: int | None = None,
     texts: Sequence[str] = (),
 ) -> TokenExamples:
-    """Sorts the token ids of texts by length; texts of one length stay in their order.
+    """Sorts the token ids int32 (tokens,) of each text by length, and the texts' labels too.
 
-    Args:
-        encoded: int32 (tokens,) of each text.
-        targets: labels (n, ...) by the name of their output, in the order of the texts.
-        pad_id: the id of padding.
-        length: see ``TokenExamples``.
-        texts: the texts themselves, in their order.
+    Texts of one length stay in their order. For the other arguments see ``TokenExamples``.
     """
     counts = np.array([len(ids) for ids in encoded], dtype=np.int64)
     positions = np.argsort(counts, kind="stable")

@@ -8,18 +8,8 @@ from kerastl.metrics.classification import (
     macro_f1,
     wilson_interval,
 )
-from kerastl.metrics.embeddings import (
-    TIE,
-    embedding_metrics,
-    pair_auc,
-    precision_at_1,
-    unit_rows,
-)
-from kerastl.metrics.several_labels import (
-    best_thresholds,
-    multi_label_metrics,
-    regression_metrics,
-)
+from kerastl.metrics.embeddings import TIE, embedding_metrics, pair_auc, precision_at_1, unit_rows
+from kerastl.metrics.several_labels import best_thresholds, multi_label_metrics, regression_metrics
 
 __all__ = [
     "TIE",

@@ -10,16 +10,7 @@ Array = np.ndarray[Any, Any]
 
 
 def confusion_matrix(labels: Array, predicted: Array, num_classes: int) -> Array:
-    """Counts of (true class, predicted class).
-
-    Args:
-        labels: int (n,), true classes.
-        predicted: int (n,), predicted classes.
-        num_classes: how many classes there are.
-
-    Returns:
-        int64 (num_classes, num_classes); rows are true classes.
-    """
+    """Counts int64 (num_classes, num_classes) of int (n,) labels; rows are true classes."""
     matrix = np.zeros((num_classes, num_classes), dtype=np.int64)
     np.add.at(matrix, (labels, predicted), 1)
     return matrix
@@ -46,12 +37,7 @@ def macro_f1(labels: Array, probabilities: Array) -> float:
 
 
 def wilson_interval(successes: int, n: int, z: float = 1.96) -> tuple[float, float]:
-    """Wilson's score interval of a proportion.
-
-    Args:
-        successes: how many of n.
-        n: number of trials, at least 1.
-        z: standard deviations; 1.96 gives 95 %.
+    """Wilson's score interval of a proportion; ``z`` of 1.96 standard deviations gives 95 %.
 
     References:
         E. B. Wilson, Probable inference, the law of succession, and statistical inference,
@@ -61,20 +47,15 @@ def wilson_interval(successes: int, n: int, z: float = 1.96) -> tuple[float, flo
     denominator = 1 + z * z / n
     center = (share + z * z / (2 * n)) / denominator
     half = z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / denominator
-    # The interval holds the share; at 0 and at n rounding alone would put it outside.
+    # The interval holds the share; at 0 and at n only rounding would put it outside.
     return float(min(share, max(0.0, center - half))), float(max(share, min(1.0, center + half)))
 
 
 def classification_metrics(labels: Array, probabilities: Array) -> dict[str, float]:
-    """The metrics that ``TrainedModel.evaluate`` reports.
+    """The metrics that ``evaluate`` reports of int labels (n,) and float (n, classes).
 
-    Args:
-        labels: int (n,), true classes.
-        probabilities: float (n, classes).
-
-    Returns:
-        ``accuracy``, its 95 % interval ``accuracy_low`` and ``accuracy_high``, ``macro_f1``,
-        ``loss`` (log loss in nats) and ``examples`` (n).
+    They are ``accuracy``, its 95 % interval ``accuracy_low`` and ``accuracy_high``, ``macro_f1``,
+    ``loss`` (log loss in nats) and ``examples`` (n).
     """
     n = len(labels)
     share = accuracy(labels, probabilities)

@@ -13,7 +13,7 @@ MOST_PAIRED = 2000
 _CHUNK = 2**22
 # Below every cosine.
 _FARTHER = -2.0
-# Cosines so near to one another differ by rounding alone.
+# Cosines so near to one another differ only by rounding.
 TIE = 1e-6
 
 
@@ -33,15 +33,8 @@ def precision_at_1(labels: Array, vectors: Array) -> float:
     """The share of examples whose most similar other example is of their class.
 
     Similar is what has a high cosine; a tie with an example of another class, within 1e-6, is a
-    miss. An example that is alone with its class does not count, and of a single class none.
-
-    Args:
-        labels: int (n,), classes.
-        vectors: float (n, d).
-
-    Returns:
-        From 0 to 1; 0 where none counts. Memory stays bounded: the cosines are
-        computed some rows at a time.
+    miss. An example that is alone with its class does not count, and of a single class none: where
+    none counts it is 0. Memory stays bounded, since the cosines are computed some rows at a time.
     """
     rows = unit_rows(vectors)
     hits = count = 0
@@ -65,15 +58,8 @@ def pair_auc(labels: Array, vectors: Array, *, seed: int = 0) -> float:
 
     It is the share of (pair of one class, pair of two) in which the pair of one class has the
     higher cosine; ties count half. Of up to 2000 examples it is exact, over all pairs; of more it
-    is that of all pairs of 2000 of them, drawn without replacement.
-
-    Args:
-        labels: int (n,), classes.
-        vectors: float (n, d).
-        seed: of the draw.
-
-    Returns:
-        From 0 to 1; 0.5 is chance, and stands also where there are pairs of one kind alone.
+    is that of all pairs of 2000 of them, drawn without replacement. Chance is 0.5, which also
+    stands where there are pairs of only one sort.
 
     References:
         Hanley and McNeil, The meaning and use of the area under a receiver operating
@@ -98,15 +84,7 @@ def pair_auc(labels: Array, vectors: Array, *, seed: int = 0) -> float:
 
 
 def embedding_metrics(labels: Array, vectors: Array) -> dict[str, float]:
-    """The metrics that an embedding's ``evaluate`` reports.
-
-    Args:
-        labels: int (n,), classes.
-        vectors: float (n, d).
-
-    Returns:
-        ``precision_at_1``, ``pair_auc`` and ``examples`` (n).
-    """
+    """The metrics that ``evaluate`` reports of int labels (n,) and float vectors (n, d)."""
     return {
         "precision_at_1": precision_at_1(labels, vectors),
         "pair_auc": pair_auc(labels, vectors),

@@ -10,15 +10,10 @@ Array = np.ndarray[Any, Any]
 
 
 def best_thresholds(labels: Array, probabilities: Array) -> Array:
-    """The threshold of each class at which its F1 is best on these examples.
+    """The threshold of each class at which its F1 is best, float64 (classes,).
 
-    Args:
-        labels: (n, classes) of 0 and 1.
-        probabilities: float (n, classes).
-
-    Returns:
-        float64 (classes,), each halfway between two probabilities that were seen; 0.5 for a class
-        that is not among the labels.
+    Each lies halfway between two of the probabilities (n, classes); 0.5 for a class that is not
+    among the labels (n, classes) of 0 and 1.
     """
     chosen = np.full(labels.shape[1], 0.5)
     for column in range(labels.shape[1]):
@@ -37,12 +32,7 @@ def best_thresholds(labels: Array, probabilities: Array) -> Array:
 
 
 def multi_label_metrics(labels: Array, probabilities: Array, thresholds: Array) -> dict[str, float]:
-    """Metrics of decisions at thresholds.
-
-    Args:
-        labels: (n, classes) of 0 and 1.
-        probabilities: float (n, classes).
-        thresholds: float (classes,): a class is predicted from there on.
+    """Metrics of labels (n, classes) of 0 and 1 and decisions from the thresholds (classes,) on.
 
     Returns:
         ``accuracy``: the share of right decisions; ``exact_match``: the share of examples with no
@@ -66,11 +56,7 @@ def multi_label_metrics(labels: Array, probabilities: Array, thresholds: Array) 
 
 
 def regression_metrics(values: Array, predicted: Array) -> dict[str, float]:
-    """Metrics of numbers.
-
-    Args:
-        values: float (n,), the true ones.
-        predicted: float (n,).
+    """Metrics of numbers (n,).
 
     Returns:
         ``r2``: the share of the variance that is explained, 0 where there is none; ``mae`` and

@@ -2,18 +2,15 @@
 
 from kerastl.model.embeddings import EmbeddingModel
 from kerastl.model.loading import load_run, model_of
-from kerastl.model.predicting import predict_examples, predict_sources
+from kerastl.model.predicting import predict_examples
 from kerastl.model.trained import TrainedModel
 from kerastl.outputs import Predictions
-from kerastl.samples import Samples
 
 __all__ = [
     "EmbeddingModel",
     "Predictions",
-    "Samples",
     "TrainedModel",
     "load_run",
     "model_of",
     "predict_examples",
-    "predict_sources",
 ]

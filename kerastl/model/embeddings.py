@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from typing import Any, final
 
 import numpy as np
@@ -20,11 +19,7 @@ _CHUNK = 2**22
 @final
 @dataclasses.dataclass(frozen=True)
 class EmbeddingModel(TrainedModel):
-    """An embedding: what is alike lies near in direction.
-
-    Its network's outputs are vectors of length 1, so that their dot product is their cosine. It
-    has no class names.
-    """
+    """A model whose outputs are vectors of length 1: their dot product is their cosine."""
 
     @property
     def dimensions(self) -> int:
@@ -32,16 +27,10 @@ class EmbeddingModel(TrainedModel):
         return self.task.only.width
 
     def embed(self, inputs: Any) -> Array:
-        """Turns examples into vectors.
-
-        Args:
-            inputs: one example or any number of them; see ``TrainedModel.outputs``.
+        """Turns examples into vectors; see ``TrainedModel.outputs``.
 
         Returns:
             float32 (n, dimensions), rows of length 1, in the order of the inputs.
-
-        Raises:
-            DataError: one of them cannot be read.
         """
         [vectors] = self.outputs(inputs).values()
         return vectors
@@ -84,7 +73,9 @@ class EmbeddingModel(TrainedModel):
         if not isinstance(top, int) or isinstance(top, bool) or top < 1:
             raise ConfigurationError(f"top={top!r}; give a whole number of at least 1.")
         held, asked = self._vectors(corpus), self._vectors(queries)
-        return [_best(row, top) for rows in _cosines(asked, held) for row in rows]
+        step = max(1, _CHUNK // max(1, len(held)))
+        chunks = (asked[start : start + step] for start in range(0, len(asked), step))
+        return [_best(row, top) for chunk in chunks for row in _clipped(chunk @ held.T)]
 
     def _vectors(self, items: Any) -> Array:
         """Rows of length 1 out of examples or vectors."""
@@ -102,12 +93,6 @@ class EmbeddingModel(TrainedModel):
         if bad:
             raise ConfigurationError(f"{bad} of {len(items)} vectors hold NaN or infinity.")
         return unit_rows(items)
-
-
-def _cosines(asked: Array, held: Array) -> Iterator[Array]:
-    step = max(1, _CHUNK // max(1, len(held)))
-    for start in range(0, len(asked), step):
-        yield _clipped(asked[start : start + step] @ held.T)
 
 
 def _clipped(cosines: Array) -> Array:

@@ -14,18 +14,7 @@ _TEXT_SETTINGS = "text.json"
 
 
 def read_task(run: Path, network: Any, class_names: tuple[str, ...]) -> Task:
-    """The task of a run: of texts where it has their settings, else of images.
-
-    Args:
-        run: the directory.
-        network: what was trained.
-        class_names: of class_names.json.
-
-    Raises:
-        OSError: a file is missing.
-        KeyError: a setting is missing.
-        ValueError: a file is damaged, or was changed.
-    """
+    """The task of a run directory: of texts where it has their settings, else of images."""
     input: Input
     output: Output = Classes(class_names)
     if (run / _TEXT_SETTINGS).exists():

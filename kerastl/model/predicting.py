@@ -21,13 +21,7 @@ _RUNNERS: weakref.WeakKeyDictionary[keras.Model, Prefix] = weakref.WeakKeyDictio
 
 
 def predict_sources(network: keras.Model, task: Task, sources: Sequence[Any]) -> dict[str, Array]:
-    """Outputs of a network, float32 ``(n, width)`` by name, in the order of the sources.
-
-    Args:
-        network: from what ``task.input`` makes to one output for each of ``task.outputs``.
-        task: what goes in and what comes out.
-        sources: see ``task.input``.
-    """
+    """Outputs of a network, float32 ``(n, width)`` by name, in the order of the sources."""
     batches = task.input.batches(sources, size=FORWARD_BATCH)
     return _predict(network, task.outputs, batches, len(sources))
 

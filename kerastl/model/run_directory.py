@@ -44,14 +44,9 @@ def is_complete(path: Path) -> bool:
 def write(model: TrainedModel, path: Path) -> None:
     """Writes a run directory; each file is replaced as a whole.
 
-    Args:
-        model: what was trained.
-        path: the directory.
-
     Raises:
         RunError: ``path`` is a file, or cannot be written.
     """
-    documents = {name: getattr(model, name) for name in DOCUMENTS}
     try:
         path.mkdir(parents=True, exist_ok=True)
         # Without its last file a run is incomplete: a kill cannot leave a mixture of two runs.
@@ -64,7 +59,7 @@ def write(model: TrainedModel, path: Path) -> None:
         if model.samples is not None:
             model.samples.save(path, model.task.input)
         for name in DOCUMENTS:
-            write_json(path / f"{name}.json", documents[name])
+            write_json(path / f"{name}.json", getattr(model, name))
         shutil.rmtree(path / CHECKPOINTS, ignore_errors=True)
     except OSError as error:
         raise RunError(f"The run directory {path} cannot be written: {error}.") from error

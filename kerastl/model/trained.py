@@ -121,7 +121,7 @@ class TrainedModel:
             path: the bundle's folder; must not exist, unless ``overwrite``.
             formats: of ``"saved_model"``, ``"onnx"``, ``"litert"``, ``"openvino"``, ``"torch"``.
             quantize: further files: of ``"float16"``, ``"dynamic"``, ``"int8"``, ``"int16x8"``, or
-                ``"FORMAT:QUANTIZATION"`` for one format alone.
+                ``"FORMAT:QUANTIZATION"`` for only one format.
             gate: how close is close enough.
             litert: batch and input of the LiteRT files.
             any_size: of images: files take them as they are and resize them in the graph.

@@ -8,12 +8,11 @@ from kerastl.outputs.classes import Classes
 from kerastl.outputs.gate import TIE, Gate
 from kerastl.outputs.labels import Labels
 from kerastl.outputs.number import Number
-from kerastl.outputs.output import PROBABILITIES, Output, Source
+from kerastl.outputs.output import Output, Source
 from kerastl.outputs.predictions import Predictions
 from kerastl.outputs.vector import Vector
 
 __all__ = [
-    "PROBABILITIES",
     "TIE",
     "Classes",
     "Gate",
@@ -40,11 +39,7 @@ def register_output(member: type[Output]) -> type[Output]:
 
 
 def output_named(kind: str) -> type[Output]:
-    """The output of a kind.
-
-    Raises:
-        ConfigurationError: there is none.
-    """
+    """The output of a kind; raises ConfigurationError for an unknown one."""
     if kind not in _OUTPUTS:
         allowed = ", ".join(map(repr, _OUTPUTS))
         raise ConfigurationError(

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from kerastl.errors import DataError
-from kerastl.outputs.names import (
-    found_class_names,
-    given_class_names,
-    listed,
-    match_class_names,
-    normal,
-)
+from kerastl.errors import DataError, some_of
+from kerastl.outputs.names import listed
 from kerastl.outputs.output import Cell, Source
 
 
@@ -58,34 +52,8 @@ def class_indices(
     return indices
 
 
-def encode_names(
-    labels: Sequence[str],
-    class_names: Iterable[str] | None,
-    *,
-    where: str,
-    allow_missing: bool,
-) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
-    """Class names and indices from labels that are names.
-
-    Raises:
-        DataError: names that clash, or that are not among ``class_names``.
-    """
-    if class_names is None:
-        names = found_class_names(labels, where=where)
-    else:
-        names = given_class_names(class_names)
-        found = sorted({normal(label) for label in labels})
-        match_class_names(found, names, where=where, allow_missing=allow_missing)
-    index = {name: k for k, name in enumerate(names)}
-    return names, np.array([index[normal(label)] for label in labels], dtype=np.int64)
-
-
 def column_of(cells: Sequence[Cell], column: str | int, source: Source) -> list[str]:
-    """The labels in a column of a table, stripped; ``""`` where one is missing.
-
-    Raises:
-        DataError: a label is missing that is not optional, or a field holds a list.
-    """
+    """The labels in a column of a table, stripped; ``""`` where an optional one is missing."""
     lists = [i for i, cell in enumerate(cells) if isinstance(cell, tuple)]
     if lists:
         raise DataError(
@@ -98,13 +66,7 @@ def column_of(cells: Sequence[Cell], column: str | int, source: Source) -> list[
 
 
 def check_filled(blank: Sequence[bool], column: str | int, source: Source) -> None:
-    """Refuses labels that are missing and not optional.
-
-    Args:
-        blank: of each row whether its label is missing.
-        column: that they stand in.
-        source: where the column stands.
-    """
+    """Refuses labels that are missing and not optional; ``blank`` says which rows have none."""
     lines = [line for line, none in zip(source.lines, blank, strict=True) if none]
     if lines and not source.optional:
         raise DataError(
@@ -114,11 +76,7 @@ def check_filled(blank: Sequence[bool], column: str | int, source: Source) -> No
 
 
 def array_of(labels: Any, where: str) -> npt.NDArray[Any]:
-    """Labels as an array, None among numbers as NaN.
-
-    Raises:
-        DataError: rows of different lengths.
-    """
+    """Labels as an array, None among numbers as NaN."""
     try:
         array = np.asarray(labels)
     except ValueError as error:
@@ -135,16 +93,5 @@ _MOST_LINES = 10
 
 def lines_of(numbers: Sequence[int]) -> str:
     """Line numbers for a message, no more than ten of them."""
-    text = ", ".join(map(str, numbers[:_MOST_LINES]))
-    more = len(numbers) - _MOST_LINES
-    return f"line{'s' if len(numbers) > 1 else ''} {text}" + (
-        f" and {more} more" if more > 0 else ""
-    )
-
-
-def need_names() -> DataError:
-    """Labels that are numbers came without names."""
-    return DataError(
-        "Labels that are numbers need class_names=[...], one name for each class in the order of "
-        "the numbers; they are never guessed."
-    )
+    text = some_of([str(number) for number in numbers], _MOST_LINES)
+    return f"line{'s' if len(numbers) > 1 else ''} {text}"

@@ -37,7 +37,7 @@ class Gate:
     quantized_label_agreement: float = 0.98
 
     def validate(self) -> None:
-        """Raises ConfigurationError where a threshold cannot be."""
+        """Raises ConfigurationError where a threshold is not valid."""
         # Written so that NaN fails too.
         if not self.max_abs_diff >= 0:
             raise ConfigurationError(
@@ -78,20 +78,6 @@ def max_abs_diff(reference: Array, outputs: Array) -> float | None:
     return float(np.max(np.abs(reference.astype(np.float64) - outputs), initial=0.0))
 
 
-def same_class(reference: Array, outputs: Array) -> Array:
-    """Which examples get the same most probable class: bool ``(n,)``.
-
-    Args:
-        reference: the network's outputs, ``(n, classes)``.
-        outputs: the artifact's, of the same shape; others agree nowhere.
-    """
-    if reference.shape != outputs.shape:
-        return np.zeros(len(reference), dtype=bool)
-    chosen = outputs.argmax(axis=1)
-    lead = reference.max(axis=1) - np.take_along_axis(reference, chosen[:, None], axis=1)[:, 0]
-    return np.asarray((lead <= TIE) & np.isfinite(outputs).all(axis=1))
-
-
 def repeats(recorded: Array, answered: Array) -> bool:
     """Whether a quantised artifact gives the answers that it gave at export, ``(n, outputs)``."""
     difference = max_abs_diff(recorded, answered)
@@ -101,6 +87,6 @@ def repeats(recorded: Array, answered: Array) -> bool:
     allowed = QUANTIZED_REPEAT * (float(np.ptp(recorded)) or 1.0)
     values = np.unique(recorded)
     if 1 < len(values) <= 256:
-        # Of integers: those of many classes range over a few steps alone.
+        # Integers for many classes range over only a few steps.
         allowed = max(allowed, STEPS * float(np.diff(values).min()))
     return difference <= allowed

@@ -12,17 +12,16 @@ import numpy as np
 
 from kerastl.errors import ConfigurationError, DataError
 from kerastl.metrics import best_thresholds, multi_label_metrics
-from kerastl.outputs.encoding import array_of, check_filled, column_of, need_names
+from kerastl.outputs.encoding import array_of, check_filled, column_of
 from kerastl.outputs.gate import TIE, Gate
 from kerastl.outputs.names import (
-    found_class_names,
     given_class_names,
     listed,
-    match_class_names,
+    names_of_labels,
+    names_of_numbers,
     normal,
 )
 from kerastl.outputs.output import Cell, LossSettings, Output, Source
-from kerastl.outputs.predictions import Predictions
 
 Array = np.ndarray[Any, Any]
 _THRESHOLD = 0.5
@@ -46,13 +45,9 @@ class Labels(Output):
     score_is_a_share: ClassVar[bool] = True
     metric: ClassVar[str] = "micro_f1"
     several_columns: ClassVar[bool] = True
+    activation: ClassVar[str | None] = "sigmoid"
 
     thresholds: tuple[float, ...] | None = None
-
-    @property
-    def width(self) -> int:
-        """One probability for each class."""
-        return len(self.class_names)
 
     @property
     def limits(self) -> Array:
@@ -104,9 +99,7 @@ class Labels(Output):
                 f"{source.where}: labels of kind {self.kind!r} cannot be taken from an array of "
                 f"{array.dtype}. Give lists of names, or zeros and ones."
             )
-        if not self.class_names:
-            raise need_names()
-        names = given_class_names(self.class_names)
+        names = names_of_numbers(self.class_names)
         found = dataclasses.replace(self, class_names=names)
         return found, found._zeros_and_ones(array, source.optional, f"{source.where}: labels")
 
@@ -115,13 +108,11 @@ class Labels(Output):
     ) -> tuple[Self, Array]:
         rows = [None if row is None else {normal(name) for name in row} for row in labels]
         found = sorted(set().union(*(row for row in rows if row is not None)))
-        if not self.class_names:
-            if not found:
-                raise DataError(f"{source.where} names no class in any label. Add labels.")
-            names = found_class_names(found, where=source.where)
-        else:
-            names = given_class_names(self.class_names)
-            match_class_names(found, names, where=source.where, allow_missing=source.allow_missing)
+        if not self.class_names and not found:
+            raise DataError(f"{source.where} names no class in any label. Add labels.")
+        names = names_of_labels(
+            found, self.class_names, where=source.where, allow_missing=source.allow_missing
+        )
         flags = np.full((len(rows), len(names)), np.nan, dtype=np.float32)
         for i, row in enumerate(rows):
             if row is not None:
@@ -180,18 +171,6 @@ class Labels(Output):
 
     # Learning.
 
-    def attach(self, features: Any, *, name: str, seed: int) -> Any:
-        """A dense layer with a sigmoid for each class."""
-        import keras
-
-        return keras.layers.Dense(
-            self.width,
-            activation="sigmoid",
-            dtype="float32",
-            name=name,
-            kernel_initializer=keras.initializers.GlorotUniform(seed=seed),
-        )(features)
-
     def targets(self, labels: Array) -> Array:
         """The labels, float32 ``(n, classes)``."""
         return np.nan_to_num(np.asarray(labels, dtype=np.float32))
@@ -235,21 +214,13 @@ class Labels(Output):
         pairs = zip(answer["label"], answer["probability"], strict=True)
         return ", ".join(f"{name} {value:.3f}" for name, value in pairs)
 
-    def predictions(self, outputs: Array) -> Predictions:
-        """Tuples of names, and probabilities."""
-        return Predictions(tuple(map(tuple, self.decode(outputs))), outputs, self.class_names)
-
     def measure(self, labels: Array, outputs: Array) -> dict[str, float]:
         """See ``kerastl.metrics.multi_label_metrics``."""
-        rows = self.present(labels)
-        return multi_label_metrics(labels[rows], outputs[rows], self.limits)
+        return multi_label_metrics(labels, outputs, self.limits)
 
     def accuracy(self, labels: Array, outputs: Array) -> float | None:
         """Share of right decisions."""
-        rows = self.present(labels)
-        if not rows.any():
-            return None
-        return float(((outputs[rows] >= self.limits) == (labels[rows] > 0)).mean())
+        return float(((outputs >= self.limits) == (labels > 0)).mean())
 
     def groups(self, outputs: Array) -> Array:
         """By all decisions together."""
@@ -281,10 +252,6 @@ class Labels(Output):
     def meaning(self, reference: Array) -> str:
         """Probabilities that need not sum to 1."""
         return "probability of each class by itself"
-
-    def column(self, index: int) -> str:
-        """A class name."""
-        return repr(self.class_names[index])
 
     # Card.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from kerastl.errors import DataError, did_you_mean
+from kerastl.errors import DataError, did_you_mean, some_of
 
 _MOST_NAMED = 10
 
@@ -19,7 +19,7 @@ def given_class_names(names: Iterable[str]) -> tuple[str, ...]:
     """Checks class names given by the user, whose order is kept.
 
     Raises:
-        DataError: they are no sequence of distinct, non-empty one-line strings.
+        DataError: they are not a sequence of distinct, non-empty one-line strings.
     """
     if isinstance(names, str):
         raise DataError(
@@ -62,14 +62,32 @@ def found_class_names(names: Iterable[str], *, where: str) -> tuple[str, ...]:
     return tuple(sorted(normal(name) for name in seen.values()))
 
 
+def names_of_numbers(class_names: tuple[str, ...]) -> tuple[str, ...]:
+    """The class names that labels given as numbers must come with."""
+    if not class_names:
+        raise DataError(
+            "Labels that are numbers need class_names=[...], one name for each class in the order "
+            "of the numbers; they are never guessed."
+        )
+    return given_class_names(class_names)
+
+
+def names_of_labels(
+    found: Iterable[str], expected: Sequence[str], *, where: str, allow_missing: bool
+) -> tuple[str, ...]:
+    """The class names of labels that are names: those found, or those expected if any are."""
+    if not expected:
+        return found_class_names(found, where=where)
+    names = given_class_names(expected)
+    normalised = sorted({normal(name) for name in found})
+    match_class_names(normalised, names, where=where, allow_missing=allow_missing)
+    return names
+
+
 def match_class_names(
     found: Sequence[str], expected: Sequence[str], *, where: str, allow_missing: bool
 ) -> None:
-    """Checks the classes found in data against the ones that are expected.
-
-    Raises:
-        DataError: a class is unknown, or is missing and ``allow_missing`` is false.
-    """
+    """Raises DataError where a class is unknown, or is missing without ``allow_missing``."""
     unknown = [name for name in found if name not in expected]
     missing = [name for name in expected if name not in found]
     if not unknown and (not missing or allow_missing):
@@ -91,10 +109,7 @@ def match_class_names(
 
 def listed(names: Iterable[object]) -> str:
     """Names for a message: quoted, and no more than ten."""
-    all_names = list(names)
-    text = ", ".join(repr(name) for name in all_names[:_MOST_NAMED])
-    more = len(all_names) - _MOST_NAMED
-    return f"{text} and {more} more" if more > 0 else text
+    return some_of([repr(name) for name in names], _MOST_NAMED)
 
 
 def _check_writable(name: str) -> None:

@@ -14,7 +14,6 @@ from kerastl.metrics import regression_metrics
 from kerastl.outputs.encoding import array_of, column_of, lines_of
 from kerastl.outputs.gate import Gate
 from kerastl.outputs.output import Cell, LossSettings, Output, Source
-from kerastl.outputs.predictions import Predictions
 
 Array = np.ndarray[Any, Any]
 # How far a quantised artifact's number may lie off, as a share of the spread.
@@ -103,10 +102,8 @@ class Number(Output):
 
     def strata(self, labels: Array) -> Array:
         """Tenths of the numbers."""
-        held = labels[self.present(labels)]
-        edges = np.quantile(held, np.linspace(0, 1, 11)[1:-1]) if len(held) else np.zeros(0)
-        tenths = np.eye(10)[np.searchsorted(edges, np.nan_to_num(labels))]
-        return tenths * self.present(labels)[:, None]
+        present = self.present(labels)
+        return np.eye(10)[_tenths(np.nan_to_num(labels), labels[present])] * present[:, None]
 
     # Learning.
 
@@ -123,14 +120,9 @@ class Number(Output):
         import keras
 
         plain = (self.mean, self.deviation) == (0.0, 1.0)
-        score = keras.layers.Dense(
-            1,
-            dtype="float32",
-            name=name if plain else f"{name}_score",
-            kernel_initializer=keras.initializers.GlorotUniform(seed=seed),
-        )(features)
         if plain:
-            return score
+            return super().attach(features, name=name, seed=seed)
+        score = super().attach(features, name=f"{name}_score", seed=seed)
         rescale = keras.layers.Rescaling(self.deviation, self.mean, name=name, dtype="float32")
         return rescale(score)
 
@@ -148,7 +140,7 @@ class Number(Output):
             )
         if phase.loss == "focal" or phase.label_smoothing:
             raise ConfigurationError(
-                "Focal loss and label smoothing are of classes; a regression has none. Leave loss "
+                "Focal loss and label smoothing are for classes; a regression has none. Leave loss "
                 "and label_smoothing as they are."
             )
         if self.deviation == 1:
@@ -187,19 +179,13 @@ class Number(Output):
         """The number."""
         return f"{answer['value']:.6g}"
 
-    def predictions(self, outputs: Array) -> Predictions:
-        """The numbers, as labels and ``(n, 1)``."""
-        return Predictions(tuple(self.decode(outputs)), outputs, ())
-
     def measure(self, labels: Array, outputs: Array) -> dict[str, float]:
         """See ``kerastl.metrics.regression_metrics``."""
-        rows = self.present(labels)
-        return regression_metrics(labels[rows], outputs[rows])
+        return regression_metrics(labels, outputs)
 
     def groups(self, outputs: Array) -> Array:
         """By tenths."""
-        edges = np.quantile(outputs[:, 0], np.linspace(0, 1, 11)[1:-1]) if len(outputs) else ()
-        return np.asarray(np.searchsorted(edges, outputs[:, 0]))
+        return _tenths(outputs[:, 0], outputs[:, 0])
 
     # Proof.
 
@@ -259,6 +245,12 @@ class Number(Output):
     def caveats(self, noun: str, nouns: str) -> list[str]:
         """No interval comes with a number."""
         return ["A number comes without an interval: how far it may lie off is not told with it."]
+
+
+def _tenths(values: Array, among: Array) -> Array:
+    """In which tenth of some numbers each value lies, 0 to 9."""
+    edges = np.quantile(among, np.linspace(0, 1, 11)[1:-1]) if len(among) else np.zeros(0)
+    return np.asarray(np.searchsorted(edges, values))
 
 
 def _number(text: str) -> float:

@@ -4,7 +4,7 @@ An output knows four things, and every flow of kerastl asks it instead of asking
 
 - labels: how they are read out of tables and arrays, checked, counted and divided evenly;
 - learning: the last layer, the targets, the losses and the metrics of training;
-- answers: what a row of the network's output means, and how good many are (NumPy alone);
+- answers: what a row of the network's output means, and how good many are (in NumPy only);
 - proof: when two rows decide the same, and what a bundle says of it.
 
 A new output is one file like those beside this one: see docs/extending.md.
@@ -24,6 +24,7 @@ from kerastl.errors import ConfigurationError, DataError
 from kerastl.outputs import gate as gates
 from kerastl.outputs.gate import Gate
 from kerastl.outputs.names import listed
+from kerastl.outputs.predictions import Predictions
 
 Array = np.ndarray[Any, Any]
 PROBABILITIES = "probabilities"
@@ -50,7 +51,7 @@ class LossSettings(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """Where labels stand, for messages.
+    """Where labels stand, and which may be missing.
 
     Attributes:
         where: what the data are called, as in ``"photos.csv"``.
@@ -126,6 +127,9 @@ class Output(abc.ABC):
     begins_trained: ClassVar[bool] = False
     """Whether what a network says before any training could be what it ends with."""
 
+    activation: ClassVar[str | None] = None
+    """Of the dense layer that ``attach`` makes."""
+
     class_names: tuple[str, ...] = ()
 
     # Values.
@@ -148,9 +152,9 @@ class Output(abc.ABC):
         return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
 
     @property
-    @abc.abstractmethod
     def width(self) -> int:
         """How many numbers the network gives for an example."""
+        return len(self.class_names)
 
     # Labels.
 
@@ -160,11 +164,7 @@ class Output(abc.ABC):
         return self
 
     def with_classes(self, class_names: tuple[str, ...]) -> Self:
-        """This output with the classes that data are expected to have.
-
-        Raises:
-            DataError: there are no classes to name.
-        """
+        """This output with the classes that data are expected to have; raises DataError."""
         if not self.has_classes:
             raise DataError(
                 f"Labels of the kind {self.kind!r} have no classes. Received "
@@ -176,17 +176,13 @@ class Output(abc.ABC):
     def read_columns(
         self, values: Sequence[tuple[Cell, ...]], source: Source
     ) -> tuple[Self, Array]:
-        """Labels out of the label columns of a table.
-
-        Args:
-            values: of each row, one cell for each column.
-            source: where they stand.
+        """Labels out of the label columns of a table: of each row, one cell for each column.
 
         Returns:
             This output with the classes that were found, and the labels ``(n, ...)``.
 
         Raises:
-            DataError: a label is missing or cannot be, or the classes are others than
+            DataError: a label is missing or not valid, or the classes are not those of
                 ``class_names``.
         """
 
@@ -198,11 +194,7 @@ class Output(abc.ABC):
         """
 
     def check_examples(self, labels: Array, source: Source) -> None:
-        """Refuses labels that leave a class without an example.
-
-        Args:
-            labels: of the examples that can be read, with the classes that were found.
-            source: where they stand.
+        """Refuses labels that leave a class without an example that can be read.
 
         Raises:
             DataError: there is no label, or a class has no example and ``source.allow_missing``
@@ -222,11 +214,7 @@ class Output(abc.ABC):
 
     @abc.abstractmethod
     def checked(self, labels: Any, *, optional: bool = False) -> Array:
-        """Labels of this output's own form ``(n, ...)``.
-
-        Args:
-            labels: an array or a list.
-            optional: accept labels that are missing.
+        """An array or a list as labels ``(n, ...)``; some may be missing if ``optional``.
 
         Raises:
             DataError: they cannot be labels of this output.
@@ -245,11 +233,7 @@ class Output(abc.ABC):
         return {}
 
     def check_trainable(self, labels: Array, batch_size: int) -> None:  # noqa: B027
-        """Refuses labels that nothing can be learned from, and warns where little can.
-
-        Raises:
-            DataError: a class has no example.
-        """
+        """Raises DataError where nothing can be learned from labels, and warns where little can."""
 
     @abc.abstractmethod
     def strata(self, labels: Array) -> Array:
@@ -267,24 +251,27 @@ class Output(abc.ABC):
 
     def fitted(self, labels: Array) -> Self:
         """This output with what its last layer takes from the labels of the training data."""
-        del labels
         return self
 
     def moved(self, labels: Array, alignment: Alignment) -> Array:
         """Labels of examples that were varied: places where the examples' parts now lie."""
-        del alignment
         return labels
 
-    @abc.abstractmethod
     def attach(self, features: Any, *, name: str, seed: int) -> Any:
         """The last layer: KerasTensor ``(n, features)`` to ``(n, width)``, float32."""
+        import keras
+
+        return keras.layers.Dense(
+            self.width,
+            activation=self.activation,
+            dtype="float32",
+            name=name,
+            kernel_initializer=keras.initializers.GlorotUniform(seed=seed),
+        )(features)
 
     @abc.abstractmethod
     def targets(self, labels: Array) -> Array:
-        """What the loss compares the network's outputs with, float32 ``(n, ...)``.
-
-        Where a label is missing they are finite numbers, which training gives no weight.
-        """
+        """What the loss compares outputs with, float32 ``(n, ...)``; finite for missing labels."""
 
     @abc.abstractmethod
     def loss(self, phase: LossSettings) -> Any:
@@ -301,8 +288,7 @@ class Output(abc.ABC):
     def weights(self, labels: Array, class_weight: Any) -> Array | None:
         """Weights of examples in the loss, float32 ``(n,)``, or None.
 
-        Raises:
-            ConfigurationError: class weights where there is not one class per example.
+        Raises ConfigurationError for class weights where there is not one class per example.
         """
         if class_weight is not None:
             raise ConfigurationError("class_weight is for kind='single_label'. Leave it out.")
@@ -322,16 +308,17 @@ class Output(abc.ABC):
     def line(self, answer: Mapping[str, Any]) -> str:
         """One of ``answers`` for people."""
 
-    @abc.abstractmethod
     def predictions(self, outputs: Array) -> Any:
         """What ``TrainedModel.predict`` returns of outputs ``(n, width)``."""
+        labels = (tuple(x) if isinstance(x, list) else x for x in self.decode(outputs))
+        return Predictions(tuple(labels), outputs, self.class_names)
 
     @abc.abstractmethod
     def measure(self, labels: Array, outputs: Array) -> dict[str, float]:
-        """The metrics that ``evaluate`` reports; examples without a label do not count."""
+        """The metrics that ``evaluate`` reports of examples that all have a label."""
 
     def accuracy(self, labels: Array, outputs: Array) -> float | None:
-        """Share of right decisions; None where there are no classes."""
+        """Share of right decisions, of examples that all have a label; None without classes."""
         return None
 
     def tuned(self, labels: Array, outputs: Array) -> Self:
@@ -340,7 +327,6 @@ class Output(abc.ABC):
 
     def of_network(self, width: int) -> Self:
         """This output as a trained network of this width gives it."""
-        del width
         return self
 
     def groups(self, outputs: Array) -> Array:
@@ -361,15 +347,10 @@ class Output(abc.ABC):
     def agreeing(
         self, reference: Array, outputs: Array, gate: Gate, quantization: str | None
     ) -> Array:
-        """Which decisions are the network's: bool ``(n,)`` or ``(n, classes)``.
+        """Which of an artifact's decisions are the network's: bool ``(n,)`` or ``(n, classes)``.
 
-        A tie in the network's own answer, within ``TIE``, agrees with either decision.
-
-        Args:
-            reference: the network's outputs, ``(n, width)``.
-            outputs: the artifact's, of the same shape; others agree nowhere.
-            gate: the thresholds.
-            quantization: of the artifact.
+        A tie in the network's own answer, within ``TIE``, agrees with either decision; outputs of
+        another shape than the network's ``(n, width)`` agree nowhere.
         """
 
     def scale(self, reference: Array) -> float:
@@ -382,9 +363,7 @@ class Output(abc.ABC):
         """``max_abs_diff``, ``label_agreement`` and ``passed`` of an artifact's outputs."""
         diff = gates.max_abs_diff(reference, outputs)
         agreement = float(self.agreeing(reference, outputs, gate, quantization).mean())
-        scaled = diff
-        if diff is not None and quantization is None:
-            scaled = diff / self.scale(reference)
+        scaled = None if diff is None else diff / self.scale(reference)
         return {
             "max_abs_diff": diff,
             "label_agreement": agreement,
@@ -407,7 +386,7 @@ class Output(abc.ABC):
 
     def column(self, index: int) -> str:
         """A column of the output, for messages."""
-        return f"column {index}"
+        return repr(self.class_names[index]) if self.class_names else f"column {index}"
 
     # Card.
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self, final
 
 import numpy as np
 
 from kerastl.errors import ConfigurationError, DataWarning
 from kerastl.metrics import embedding_metrics
+from kerastl.outputs.class_labels import ClassLabels
 from kerastl.outputs.classes import Classes
 from kerastl.outputs.gate import TIE, Gate
-from kerastl.outputs.output import Cell, LossSettings, Output, Source
+from kerastl.outputs.output import LossSettings
 
 Array = np.ndarray[Any, Any]
 
@@ -23,7 +24,7 @@ LEAST_QUANTIZED_COSINE = 0.98
 
 # Vectors are used as of length 1: their dot product is taken for their cosine.
 _LENGTH = 0.01
-# Of two vectors whose 1 - cosine is less rounding alone makes the difference.
+# Two vectors whose 1 - cosine is less differ only by rounding.
 _IDENTICAL = 1e-9
 # Squares that sum up to less are taken for so much: the vector of zeros stays finite.
 _LEAST = 1e-12
@@ -34,7 +35,7 @@ PROJECTION = "head_projection"
 
 @final
 @dataclasses.dataclass(frozen=True)
-class Vector(Output):
+class Vector(ClassLabels):
     """A vector of length 1 for each example, whose cosines say how alike examples are.
 
     Labels are the classes of the training data, int64 ``(n,)``, which a contrastive loss draws
@@ -54,7 +55,6 @@ class Vector(Output):
     gives_vectors: ClassVar[bool] = True
     # The vectors of a pretrained encoder are of use before any training.
     begins_trained: ClassVar[bool] = True
-    one_class: ClassVar[bool] = True
 
     dimensions: int | None = None
     classes: tuple[str, ...] = ()
@@ -65,7 +65,7 @@ class Vector(Output):
         """The dimensions."""
         return self.dimensions or 0
 
-    # Labels: those of classes, under other names.
+    # Labels.
 
     @property
     def labelling(self) -> Classes:
@@ -76,41 +76,9 @@ class Vector(Output):
         """With these classes of the training data."""
         return dataclasses.replace(self, classes=class_names)
 
-    def read_columns(
-        self, values: Sequence[tuple[Cell, ...]], source: Source
-    ) -> tuple[Self, Array]:
-        """Class names out of one column."""
-        found, labels = self.labelling.read_columns(values, source)
-        return dataclasses.replace(self, classes=found.class_names), labels
-
-    def read_array(self, labels: Any, source: Source) -> tuple[Self, Array]:
-        """As of ``Classes``."""
-        found, indices = self.labelling.read_array(labels, source)
-        return dataclasses.replace(self, classes=found.class_names), indices
-
-    def check_examples(self, labels: Array, source: Source) -> None:
-        """As of ``Classes``."""
-        self.labelling.check_examples(labels, source)
-
-    def checked(self, labels: Any, *, optional: bool = False) -> Array:
-        """Class indices, int64 ``(n,)``."""
-        return self.labelling.checked(labels, optional=optional)
-
-    def present(self, labels: Array) -> Array:
-        """Those that are not -1."""
-        return self.labelling.present(labels)
-
-    def missing(self, count: int) -> Array:
-        """All -1."""
-        return self.labelling.missing(count)
-
-    def counts(self, labels: Array) -> dict[str, int]:
-        """The number of examples of each class."""
-        return self.labelling.counts(labels)
-
     def check_trainable(self, labels: Array, batch_size: int) -> None:
         """Refuses a class without examples; warns where most are alone with their class."""
-        self.labelling.check_trainable(labels, batch_size)
+        super().check_trainable(labels, batch_size)
         counts = np.array(list(self.counts(labels).values()))
         partners = (batch_size - 1) * float(np.sum((counts / counts.sum()) ** 2))
         if partners < 1:
@@ -122,14 +90,6 @@ class Vector(Output):
                 DataWarning,
                 stacklevel=5,
             )
-
-    def strata(self, labels: Array) -> Array:
-        """The classes."""
-        return self.labelling.strata(labels)
-
-    def classes_of(self, labels: Array) -> Array | None:
-        """The labels themselves."""
-        return self.labelling.classes_of(labels)
 
     def of_network(self, width: int) -> Self:
         """With the network's dimensions, and without the classes, which it does not give."""
@@ -145,7 +105,7 @@ class Vector(Output):
         """An optional projection, then rows of length 1.
 
         A projection begins orthogonal, and so nearly keeps the angles between vectors. Operations
-        of Keras alone, so that a saved network asks for no class of this library.
+        of Keras only, so that a saved network needs no class of this library.
         """
         import keras
 
@@ -162,10 +122,6 @@ class Vector(Output):
         squares = ops.sum(ops.square(vectors), axis=-1, keepdims=True)
         vectors = vectors / ops.sqrt(ops.maximum(squares, _LEAST))
         return keras.layers.Identity(name=name, dtype="float32")(vectors)
-
-    def targets(self, labels: Array) -> Array:
-        """One-hot rows, float32 ``(n, classes)``; zeros where the label is missing."""
-        return self.labelling.targets(labels)
 
     def loss(self, phase: LossSettings) -> Any:
         """The contrastive loss."""
@@ -218,8 +174,7 @@ class Vector(Output):
 
     def measure(self, labels: Array, outputs: Array) -> dict[str, float]:
         """See ``kerastl.metrics.embedding_metrics``."""
-        rows = self.present(labels)
-        return embedding_metrics(labels[rows], outputs[rows])
+        return embedding_metrics(labels, outputs)
 
     def shown(self, output: Array, numbers: int = 4) -> str:
         """The first numbers of a vector."""

@@ -1,23 +1,13 @@
 """Tokenisation: the ids of KerasHub's tokenizers, without TensorFlow where a model runs."""
 
-from kerastl.text.checking import Equality, check_equal
+from kerastl.text.checking import check_equal
 from kerastl.text.finding import from_preset_dir
 from kerastl.text.hub import from_hub
 from kerastl.text.hub_tokenizer import to_hub
-from kerastl.text.tokenizer import (
-    TOKENIZER_FILE,
-    Encoded,
-    Rule,
-    SentencePieceSource,
-    Tokenizer,
-    TokenizerKind,
-)
+from kerastl.text.tokenizer import TOKENIZER_FILE, SentencePieceSource, Tokenizer, TokenizerKind
 
 __all__ = [
     "TOKENIZER_FILE",
-    "Encoded",
-    "Equality",
-    "Rule",
     "SentencePieceSource",
     "Tokenizer",
     "TokenizerKind",

@@ -14,26 +14,16 @@ def build_byte_pair(
     merges: Sequence[str],
     *,
     special: Sequence[str],
-    add_prefix_space: bool = False,
-    divide: bool = False,
+    add_prefix_space: bool,
 ) -> Any:
-    """A ``tokenizers.Tokenizer`` of a vocabulary and its merges.
+    """A ``tokenizers.Tokenizer`` of ids by token and of merges, the first ones first.
 
-    Special tokens that stand in a text are taken for what they say, as KerasHub and the published
-    tokenizers do with BPE.
-
-    Args:
-        vocabulary: ids by token.
-        merges: pairs of tokens divided by a blank, first ones first; a heading ``#version`` is
-            passed over.
-        special: names of the special tokens.
-        add_prefix_space: begin each text with a blank.
-        divide: divide a text into words by GPT-2's pattern first, as the published tokenizers do.
-            KerasHub's merges over the whole text, which gives the same ids wherever no merge
-            reaches over the end of a word.
+    Like KerasHub it takes special tokens in a text as such, and merges over the whole text. The
+    published tokenizers divide a text into words first, which gives the same ids wherever no merge
+    reaches over the end of a word.
 
     Raises:
-        ConfigurationError: a merge is no pair of tokens of the vocabulary.
+        ConfigurationError: a merge is not a pair of tokens of the vocabulary.
     """
     tokenizers = require("tokenizers", extra="text", purpose="Tokenising texts")
     pairs = []
@@ -43,14 +33,14 @@ def build_byte_pair(
         pair = tuple(line.rstrip("\r\n").split(" "))
         if len(pair) != 2 or not set(pair) <= vocabulary.keys():
             raise ConfigurationError(
-                f"The merge {line!r} is no pair of two tokens of the vocabulary, divided by a "
-                "blank. The vocabulary and the merges do not belong together."
+                f"The merge {line!r} is not a pair of tokens of the vocabulary with a blank "
+                "between them. The vocabulary and the merges do not belong together."
             )
         pairs.append(pair)
     result = tokenizers.Tokenizer(tokenizers.models.BPE(dict(vocabulary), pairs))
     result.add_special_tokens([token for token in special if token in vocabulary])
     result.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(
-        add_prefix_space=add_prefix_space, use_regex=divide
+        add_prefix_space=add_prefix_space, use_regex=False
     )
     result.decoder = tokenizers.decoders.ByteLevel()
     return result

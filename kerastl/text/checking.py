@@ -39,15 +39,9 @@ def check_equal(
     SentencePiece adds up probabilities in float32 and ``tokenizers`` in float64, so that rounding
     decides. Such texts are counted and pass unless ``allow_ties`` is false.
 
-    Args:
-        tokenizer: the one that a bundle holds.
-        hub_tokenizer: of ``keras_hub``, called on the texts as a user would.
-        texts: strings, of any length.
-        allow_ties: accept the same pieces in another order from a unigram tokenizer.
-
     Raises:
         TokenizerError: a text has other ids; the first such text and both sequences are shown.
-        TextError: one of the texts is none.
+        TextError: one of the texts is not a text.
     """
     ties = 0
     for start in range(0, len(texts), _AT_ONCE):

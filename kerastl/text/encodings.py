@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from kerastl.errors import ConfigurationError, DataError, DataWarning
+from kerastl.errors import ConfigurationError, DataError, DataWarning, some_of
 
 _UTF8: Final = "utf-8"
 # What spreadsheets on Windows write; it holds Latin-1's letters and the typographic quotes.
@@ -32,10 +32,6 @@ def read_texts(paths: Sequence[Path], encoding: str | None) -> list[str]:
     read as cp1252, with a ``DataWarning``, where it may be that: not where bytes have no meaning
     there, nor where most of what is not ASCII is UTF-8, so that the file is damaged.
 
-    Args:
-        paths: the files.
-        encoding: of all of them, as Python names it; None finds it for each.
-
     Raises:
         DataError: a file cannot be read, or is in another encoding.
         ConfigurationError: Python knows no such encoding of text.
@@ -55,11 +51,10 @@ def read_texts(paths: Sequence[Path], encoding: str | None) -> list[str]:
             texts.append(content.decode(_GUESS))
             guessed.append(str(path))
     if guessed:
-        more = len(guessed) - _MOST_NAMED
         warnings.warn(
-            f"{', '.join(guessed[:_MOST_NAMED])}{f' and {more} more' if more > 0 else ''}: not in "
-            f"UTF-8, and read as {_GUESS} (Western European, Windows). If letters look wrong, say "
-            "which encoding it is with encoding=, as in encoding='cp1251'.",
+            f"{some_of(guessed, _MOST_NAMED)}: not in UTF-8, and read as {_GUESS} (Western "
+            "European, Windows). If letters look wrong, say which encoding it is with encoding=, "
+            "as in encoding='cp1251'.",
             DataWarning,
             stacklevel=2,
         )

@@ -35,17 +35,17 @@ def from_preset_dir(
     """The tokenizer of a local KerasHub preset or Hugging Face directory.
 
     Args:
-        path: a KerasHub preset (``tokenizer.json`` and ``assets/tokenizer/``), or a Hugging Face
-            directory with ``vocab.txt``, ``vocab.json`` and ``merges.txt``, a SentencePiece
-            model, or a ``tokenizer.json``.
+        path: a preset has ``tokenizer.json`` and ``assets/tokenizer/``; a Hugging Face directory
+            ``vocab.txt``, ``vocab.json`` and ``merges.txt``, a SentencePiece model, or a
+            ``tokenizer.json``.
         rule: ``"keras_hub"`` gives the ids that KerasHub's own tokenizer makes of the directory.
             ``"published"`` takes the ``tokenizer.json`` of a Hugging Face directory as it is:
             what the weights were trained with. The two differ in details of accents, blanks and
             rare characters (see ``kerastl.text.wordpiece``).
-        max_length: the most tokens a text that the model takes; what the directory says without.
+        max_length: maximum tokens per text; None takes what the directory says.
 
     Raises:
-        ConfigurationError: there is no tokenizer, or none of a known kind.
+        ConfigurationError: there is no tokenizer of a known kind.
         MissingExtraError: ``tokenizers`` is not installed.
     """
     folder = Path(path)
@@ -71,8 +71,7 @@ def from_preset_dir(
 def _from_hugging_face(folder: Path, own: Mapping[str, Any], length: int | None) -> Tokenizer:
     model = own.get("model", {})
     if (folder / "vocab.txt").is_file():
-        lines = _read(folder / "vocab.txt").split("\n")
-        tokens = [line.rstrip() for line in (lines[:-1] if lines[-1] == "" else lines)]
+        tokens = _tokens(folder / "vocab.txt")
         return hub.word_piece(tokens, lowercase=_lowercase(folder, own), max_length=length)
     if model.get("type") == "WordPiece":
         return hub.word_piece(
@@ -82,10 +81,9 @@ def _from_hugging_face(folder: Path, own: Mapping[str, Any], length: int | None)
             max_length=length,
         )
     if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
-        merges = _read(folder / "merges.txt").split("\n")
         return hub.byte_pair(
             dict(_read_json(folder / "vocab.json")),
-            merges,
+            _read(folder / "merges.txt").split("\n"),
             special=_ROBERTA_SPECIAL,
             max_length=length,
         )
@@ -109,9 +107,8 @@ def _from_hugging_face(folder: Path, own: Mapping[str, Any], length: int | None)
 def _from_hub_preset(folder: Path, own: Mapping[str, Any], length: int | None) -> Tokenizer:
     config, assets = own.get("config", {}), folder / _ASSETS
     if (assets / "vocabulary.txt").is_file():
-        lines = _read(assets / "vocabulary.txt").split("\n")
         return hub.word_piece(
-            [line.rstrip() for line in (lines[:-1] if lines[-1] == "" else lines)],
+            _tokens(assets / "vocabulary.txt"),
             lowercase=bool(config.get("lowercase", False)),
             strip_accents=bool(config.get("strip_accents", False)),
             unknown=config.get("oov_token", "[UNK]"),
@@ -151,7 +148,7 @@ def _lowercase(folder: Path, own: Mapping[str, Any]) -> bool:
 
 
 def _length(folder: Path) -> int | None:
-    """The most tokens a text, as a directory says; sentence transformers say less than BERT."""
+    """Maximum tokens per text, as a directory says; sentence transformers say less than BERT."""
     said = (
         _read_json(folder / "sentence_bert_config.json").get("max_seq_length"),
         _read_json(folder / "preprocessor.json").get("config", {}).get("sequence_length"),
@@ -159,6 +156,11 @@ def _length(folder: Path) -> int | None:
     )
     # Some write 10**30 for "no limit".
     return next((int(n) for n in said if n is not None and 0 < n < _LIMITLESS), None)
+
+
+def _tokens(vocabulary: Path) -> list[str]:
+    lines = _read(vocabulary).split("\n")
+    return [line.rstrip() for line in (lines[:-1] if lines[-1] == "" else lines)]
 
 
 def _read(path: Path) -> str:
@@ -174,5 +176,5 @@ def _read_json(path: Path) -> Mapping[str, Any]:
     try:
         content = json.loads(_read(path))
     except ValueError as error:
-        raise ConfigurationError(f"{path} is no JSON: {error}") from error
+        raise ConfigurationError(f"{path} is not JSON: {error}") from error
     return content if isinstance(content, dict) else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from kerastl.errors import ConfigurationError
@@ -17,12 +18,7 @@ _WITHOUT_START = frozenset({"T5Tokenizer"})
 
 
 def from_hub(tokenizer: Any, *, max_length: int | None = None) -> Tokenizer:
-    """The equivalent of a tokenizer of KerasHub.
-
-    Args:
-        tokenizer: a WordPiece, BytePair or SentencePiece tokenizer of ``keras_hub``, with its
-            vocabulary.
-        max_length: the most tokens a text that the model takes.
+    """The equivalent of a WordPiece, BytePair or SentencePiece tokenizer of ``keras_hub``.
 
     Raises:
         ConfigurationError: it is of another kind, or cannot be written for ``tokenizers``.
@@ -60,53 +56,32 @@ def word_piece(
     vocabulary: list[str],
     *,
     lowercase: bool,
-    strip_accents: bool = False,
     unknown: str = "[UNK]",
     split: bool = True,
-    split_on_cjk: bool = True,
-    suffix: str = "##",
     max_length: int | None = None,
+    **rules: Any,
 ) -> Tokenizer:
-    """KerasHub's tokenizer of BERT, DistilBERT and ELECTRA.
+    """KerasHub's tokenizer of BERT, DistilBERT and ELECTRA, from tokens in the order of their ids.
 
-    Args:
-        vocabulary: tokens in the order of their ids.
-        lowercase: fold the case.
-        strip_accents: remove accents first.
-        unknown: the token of unknown words.
-        split: must be true: texts are divided into words here.
-        split_on_cjk: every CJK character is a word.
-        suffix: what marks tokens that continue a word.
-        max_length: the most tokens a text that the model takes.
+    ``rules`` are further arguments of ``build_word_piece``.
 
     Raises:
-        ConfigurationError: the vocabulary lacks ``[CLS]``, ``[SEP]``, ``[PAD]`` or ``unknown``.
+        ConfigurationError: the vocabulary lacks ``[CLS]``, ``[SEP]``, ``[PAD]`` or ``unknown``,
+            or ``split`` is false: then words are wanted, not texts.
     """
     if not split:
         raise ConfigurationError(
             "A tokenizer with split=False takes words, not texts. Give one with split=True."
         )
     ids = {token: index for index, token in enumerate(vocabulary)}
-    missing = [name for name in ("[CLS]", "[SEP]", "[PAD]", unknown) if name not in ids]
-    if missing:
-        raise ConfigurationError(
-            f"The vocabulary of {len(ids)} tokens lacks {', '.join(missing)}: it is none of BERT."
-        )
-    built = build_word_piece(
-        ids,
-        lowercase=lowercase,
-        strip_accents=strip_accents,
-        unknown=unknown,
-        split_on_cjk=split_on_cjk,
-        suffix=suffix,
-    )
-    _add_ends(built, [("[CLS]", ids["[CLS]"])], [("[SEP]", ids["[SEP]"])])
-    return Tokenizer(
-        built.to_str(),
+    _check_special(ids, ("[CLS]", "[SEP]", "[PAD]", unknown), "BERT")
+    return _around_texts(
+        build_word_piece(ids, lowercase=lowercase, unknown=unknown, **rules),
+        [("[CLS]", ids["[CLS]"])],
+        [("[SEP]", ids["[SEP]"])],
         pad_id=ids["[PAD]"],
         max_length=max_length,
         lowercase=lowercase,
-        rule="keras_hub",
     )
 
 
@@ -118,32 +93,20 @@ def byte_pair(
     add_prefix_space: bool = False,
     max_length: int | None = None,
 ) -> Tokenizer:
-    """KerasHub's tokenizer of RoBERTa.
-
-    Args:
-        vocabulary: ids by token.
-        merges: pairs of tokens.
-        special: names of the special tokens, ``<s>``, ``</s>`` and ``<pad>`` among them.
-        add_prefix_space: begin each text with a blank.
-        max_length: the most tokens a text that the model takes.
+    """KerasHub's tokenizer of RoBERTa; see ``build_byte_pair``.
 
     Raises:
-        ConfigurationError: a special token is not in the vocabulary, or a merge is none.
+        ConfigurationError: the vocabulary lacks ``<s>``, ``</s>`` or ``<pad>``, or a merge is not
+            a pair of its tokens.
     """
-    missing = [name for name in ("<s>", "</s>", "<pad>") if name not in vocabulary]
-    if missing:
-        raise ConfigurationError(
-            f"The vocabulary of {len(vocabulary)} tokens lacks {', '.join(missing)}: it is none "
-            "of RoBERTa."
-        )
-    built = build_byte_pair(vocabulary, merges, special=special, add_prefix_space=add_prefix_space)
-    _add_ends(built, [("<s>", vocabulary["<s>"])], [("</s>", vocabulary["</s>"])])
-    return Tokenizer(
-        built.to_str(),
+    _check_special(vocabulary, ("<s>", "</s>", "<pad>"), "RoBERTa")
+    return _around_texts(
+        build_byte_pair(vocabulary, merges, special=special, add_prefix_space=add_prefix_space),
+        [("<s>", vocabulary["<s>"])],
+        [("</s>", vocabulary["</s>"])],
         pad_id=vocabulary["<pad>"],
         max_length=max_length,
         lowercase=False,
-        rule="keras_hub",
     )
 
 
@@ -153,10 +116,10 @@ def unigram(proto: bytes, tokenizer: str, *, max_length: int | None = None) -> T
     Args:
         proto: a SentencePiece model.
         tokenizer: the class in KerasHub, which says what the special tokens are.
-        max_length: the most tokens a text that the model takes.
+        max_length: maximum tokens per text that the model takes.
 
     Raises:
-        ConfigurationError: it is no such model, or lacks a special token.
+        ConfigurationError: it is not such a model, or lacks a special token.
     """
     model = read_model(proto)
     if tokenizer == _XLM_ROBERTA:
@@ -168,14 +131,19 @@ def unigram(proto: bytes, tokenizer: str, *, max_length: int | None = None) -> T
         start = [] if tokenizer in _WITHOUT_START else [_special(model, starts)]
         end = [_special(model, ends)]
         pad = _special(model, pads)[1]
-    _add_ends(built, start, end)
-    return Tokenizer(
-        built.to_str(),
-        pad_id=pad,
-        max_length=max_length,
-        rule="keras_hub",
-        sentence_piece=SentencePieceSource(proto, tokenizer),
+    source = SentencePieceSource(proto, tokenizer)
+    return _around_texts(
+        built, start, end, pad_id=pad, max_length=max_length, sentence_piece=source
     )
+
+
+def _check_special(vocabulary: Mapping[str, int], names: tuple[str, ...], model: str) -> None:
+    missing = [name for name in names if name not in vocabulary]
+    if missing:
+        raise ConfigurationError(
+            f"The vocabulary of {len(vocabulary)} tokens lacks {', '.join(missing)}: it is not "
+            f"one of {model}."
+        )
 
 
 def _special(model: SentencePieceModel, names: tuple[str, ...]) -> tuple[str, int]:
@@ -197,9 +165,13 @@ def _as_xlm_roberta(pieces: tuple[Piece, ...]) -> tuple[list[Piece], int]:
     return [*own, Piece("<unk>", 0.0, unknown), *pieces[3:], mask], 3
 
 
-def _add_ends(built: Any, start: list[tuple[str, int]], end: list[tuple[str, int]]) -> None:
+def _around_texts(
+    built: Any, start: list[tuple[str, int]], end: list[tuple[str, int]], **settings: Any
+) -> Tokenizer:
+    """The tokenizer that puts these tokens, with their ids, before and after each text."""
     tokenizers = require("tokenizers", extra="text", purpose="Tokenising texts")
     built.post_processor = tokenizers.processors.TemplateProcessing(
         single=[*(name for name, _ in start), "$A", *(name for name, _ in end)],
         special_tokens=list(dict.fromkeys([*start, *end])),
     )
+    return Tokenizer(built.to_str(), rule="keras_hub", **settings)

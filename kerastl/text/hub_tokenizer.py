@@ -9,7 +9,7 @@ from typing import Any
 
 from kerastl.errors import ConfigurationError
 from kerastl.optional import require
-from kerastl.text.tokenizer import SentencePieceSource, Tokenizer
+from kerastl.text.tokenizer import Tokenizer
 from kerastl.text.wordpiece import from_bytes
 
 
@@ -19,11 +19,7 @@ def to_hub(tokenizer: Tokenizer) -> Any:
     Whether the case is folded is taken from what the tokenizer says of itself, so that comparing
     the two (``check_equal``) shows where that is not what its file does.
 
-    Args:
-        tokenizer: one by the rule ``"keras_hub"``; a unigram one with its ``sentence_piece``.
-
-    Returns:
-        A layer of ``keras_hub.tokenizers`` without start and end tokens.
+    It adds no start and end tokens. A unigram tokenizer needs its ``sentence_piece``.
 
     Raises:
         ConfigurationError: KerasHub has none for it; the message is a reason, one sentence.
@@ -34,28 +30,24 @@ def to_hub(tokenizer: Tokenizer) -> Any:
             f"The tokenizer follows the rule {tokenizer.rule!r}, and KerasHub's own gives other "
             "ids."
         )
-    settings = json.loads(tokenizer.content)
-    if tokenizer.algorithm == "word_piece":
-        return _word_piece(tokenizer, settings)
-    if tokenizer.algorithm == "byte_pair":
-        return _byte_pair(settings)
-    if tokenizer.algorithm == "unigram" and tokenizer.sentence_piece is not None:
-        return _sentence_piece(tokenizer.sentence_piece)
-    raise ConfigurationError(
-        f"KerasHub cannot build its tokenizer of the kind {tokenizer.algorithm!r} out of a "
-        "tokenizer.json: it needs the SentencePiece model, which was not given."
-    )
-
-
-def _sentence_piece(source: SentencePieceSource) -> Any:
+    algorithm, source = tokenizer.algorithm, tokenizer.sentence_piece
+    if algorithm not in ("word_piece", "byte_pair") and (algorithm != "unigram" or source is None):
+        raise ConfigurationError(
+            f"KerasHub cannot build its tokenizer of the kind {algorithm!r} out of a "
+            "tokenizer.json: it needs the SentencePiece model, which was not given."
+        )
     hub = require("keras_hub", extra="text", purpose="KerasHub's tokenizer")
+    settings = json.loads(tokenizer.content)
+    if algorithm == "word_piece":
+        return _word_piece(hub, tokenizer, settings["model"])
+    if algorithm == "byte_pair":
+        return _byte_pair(hub, settings)
+    assert source is not None
     kind = getattr(hub.models, source.tokenizer, None) if source.tokenizer else None
     return (kind or hub.tokenizers.SentencePieceTokenizer)(source.proto)
 
 
-def _word_piece(tokenizer: Tokenizer, settings: Mapping[str, Any]) -> Any:
-    hub = require("keras_hub", extra="text", purpose="KerasHub's tokenizer")
-    model = settings["model"]
+def _word_piece(hub: Any, tokenizer: Tokenizer, model: Mapping[str, Any]) -> Any:
     vocabulary = [from_bytes(token) for token in sorted(model["vocab"], key=model["vocab"].get)]
     package = require("tokenizers", extra="text", purpose="Tokenising texts")
     # By what it does, not by how its rules are spelled: those may be written in many ways.
@@ -71,8 +63,7 @@ def _word_piece(tokenizer: Tokenizer, settings: Mapping[str, Any]) -> Any:
     )
 
 
-def _byte_pair(settings: Mapping[str, Any]) -> Any:
-    hub = require("keras_hub", extra="text", purpose="KerasHub's tokenizer")
+def _byte_pair(hub: Any, settings: Mapping[str, Any]) -> Any:
     model = settings["model"]
     merges = [pair if isinstance(pair, str) else " ".join(pair) for pair in model["merges"]]
     return hub.tokenizers.BytePairTokenizer(

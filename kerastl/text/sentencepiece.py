@@ -64,7 +64,7 @@ def read_model(content: bytes) -> SentencePieceModel:
     """Reads a SentencePiece model.
 
     Raises:
-        ConfigurationError: it is none, or not of the unigram kind.
+        ConfigurationError: it is not one, or not of the unigram kind.
     """
     try:
         fields = list(_fields(content))
@@ -73,10 +73,10 @@ def read_model(content: bytes) -> SentencePieceModel:
         normalizer = dict(_fields(next((v for n, v in fields if n == 3), b"")))
         kind = trainer.get(3, _UNIGRAM)
     except (IndexError, ValueError, TypeError, struct.error) as error:
-        raise ConfigurationError(f"This is no SentencePiece model: {error}") from error
+        raise ConfigurationError(f"This is not a SentencePiece model: {error}") from error
     unknown = [i for i, piece in enumerate(pieces) if piece.type == _UNKNOWN]
     if len(unknown) != 1:
-        raise ConfigurationError("This is no SentencePiece model: it has no unknown piece.")
+        raise ConfigurationError("This is not a SentencePiece model: it has no unknown piece.")
     if kind != _UNIGRAM:
         raise ConfigurationError(
             "The SentencePiece model is not of the unigram kind. Give a tokenizer.json instead."
@@ -99,11 +99,8 @@ def build_unigram(
     """A ``tokenizers.Tokenizer`` of a SentencePiece model.
 
     Pieces that cannot stand in a text get a blank before their name: no text holds blanks by
-    then, so that a text which spells one is ordinary text, as in SentencePiece.
-
-    Args:
-        model: what ``read_model`` gives.
-        arrange: gives the vocabulary in another order, with the id of the unknown piece.
+    then, so that a text which spells one is ordinary text, as in SentencePiece. ``arrange`` gives
+    the vocabulary in another order, with the id of the unknown piece.
     """
     tokenizers = require("tokenizers", extra="text", purpose="Tokenising texts")
     pieces, unknown = (

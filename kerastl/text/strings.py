@@ -21,7 +21,7 @@ def check_text(text: object, *, what: str = "The text") -> str:
         what: how messages call it, as in ``"Row 3"``.
 
     Raises:
-        TextError: it is no string, or holds half of a surrogate pair, which has no UTF-8.
+        TextError: it is not a string, or holds half of a surrogate pair, which has no UTF-8.
 
     Example:
         >>> check_text("a text")
@@ -29,7 +29,7 @@ def check_text(text: object, *, what: str = "The text") -> str:
     """
     if not isinstance(text, str):
         raise TextError(
-            f"{what} is no text: received {_shown(text)} of type {type(text).__name__}. Give "
+            f"{what} is not a text: received {_shown(text)} of type {type(text).__name__}. Give "
             "strings; bytes have to be decoded first."
         )
     try:

@@ -1,7 +1,8 @@
-"""Texts to token ids, by the ``tokenizers`` package alone: no TensorFlow where a model runs."""
+"""Texts to token ids, with only the ``tokenizers`` package: no TensorFlow where a model runs."""
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 import json
@@ -46,11 +47,6 @@ class Encoded:
     ids: tuple[npt.NDArray[np.int32], ...]
     truncated: int
 
-    @property
-    def lengths(self) -> npt.NDArray[np.int64]:
-        """The number of tokens of each text, int64 ``(n,)``."""
-        return np.array([len(row) for row in self.ids], dtype=np.int64)
-
 
 @dataclasses.dataclass(frozen=True)
 class SentencePieceSource:
@@ -76,14 +72,14 @@ class Tokenizer:
         content: a ``tokenizer.json`` of the ``tokenizers`` package, as text. Settings in it to
             truncate or to pad are left out: both are done by this class.
         pad_id: the id that fills texts up; found by the names ``[PAD]`` and ``<pad>`` without it.
-        max_length: the most tokens a text that the model takes; None where it is not known.
-        lowercase: whether the case is folded; None where it is not known.
+        max_length: maximum tokens per text that the model takes; None if unknown.
+        lowercase: whether the case is folded; None if unknown.
         rule: whose ids it gives.
         sentence_piece: what a unigram tokenizer was made of, where it is known: KerasHub's own is
             made of it, which proves this one and stands in a SavedModel.
 
     Raises:
-        ConfigurationError: the content is no such file, or has no padding token.
+        ConfigurationError: the content is not such a file, or has no padding token.
         MissingExtraError: ``tokenizers`` is not installed.
     """
 
@@ -102,7 +98,7 @@ class Tokenizer:
             self._tokenizer = package.Tokenizer.from_str(content)
         except Exception as error:
             raise ConfigurationError(
-                f"This is no {TOKENIZER_FILE} of the tokenizers package: {error}"
+                f"This is not a {TOKENIZER_FILE} of the tokenizers package: {error}"
             ) from error
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
@@ -120,7 +116,7 @@ class Tokenizer:
         """Reads a ``tokenizer.json`` as it is; options as for the class.
 
         Raises:
-            ConfigurationError: it cannot be read, or is no such file.
+            ConfigurationError: it cannot be read, or is not such a file.
         """
         try:
             content = Path(path).read_text(encoding="utf-8")
@@ -207,11 +203,11 @@ class Tokenizer:
         """Token ids of texts, with start and end tokens, cut where they are too long.
 
         Args:
-            texts: strings; empty ones give the start and end tokens alone.
-            max_length: the most tokens a text, start and end tokens included.
+            texts: strings; empty ones give only the start and end tokens.
+            max_length: maximum tokens per text, start and end tokens included.
 
         Raises:
-            TextError: one of them is no text (see ``kerastl.data.check_text``).
+            TextError: one of them is not a text (see ``kerastl.data.check_text``).
             ConfigurationError: ``max_length`` leaves no room for a token of the text.
         """
         if isinstance(texts, str):
@@ -241,14 +237,10 @@ class Tokenizer:
     def pad(
         self, ids: Sequence[npt.NDArray[np.int32]], length: int | None = None
     ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
-        """One array of the ids of several texts, filled up on the right.
-
-        Args:
-            ids: of each text, as ``Encoded.ids``.
-            length: how long all become; the length of the longest without it.
+        """One array of ``Encoded.ids``, filled up on the right to the longest or to ``length``.
 
         Returns:
-            Token ids ``(n, length)``, int32, and which of them are no padding, bool of the same
+            Token ids ``(n, length)``, int32, and which of them are not padding, bool of the same
             shape: what the model itself finds by ``token_ids != pad_id``.
 
         Raises:
@@ -268,14 +260,9 @@ class Tokenizer:
 
     def with_max_length(self, max_length: int | None) -> Tokenizer:
         """The same tokenizer for models that take another number of tokens."""
-        return Tokenizer(
-            self.content,
-            pad_id=self.pad_id,
-            max_length=max_length,
-            lowercase=self.lowercase,
-            rule=self.rule,
-            sentence_piece=self.sentence_piece,
-        )
+        found = copy.copy(self)
+        found.max_length = max_length
+        return found
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the ``tokenizer.json``; the same bytes each time."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import functools
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kerastl.optional import require
@@ -46,22 +46,15 @@ def build_word_piece(
     vocabulary: Mapping[str, int],
     *,
     lowercase: bool,
-    strip_accents: bool,
-    unknown: str,
+    strip_accents: bool = False,
+    unknown: str = "[UNK]",
     split_on_cjk: bool = True,
     suffix: str = "##",
 ) -> Any:
     """A ``tokenizers.Tokenizer`` that gives the ids of KerasHub's WordPiece tokenizers.
 
-    Special tokens that stand in a text are ordinary text, as in KerasHub.
-
-    Args:
-        vocabulary: ids by token.
-        lowercase: fold the case.
-        strip_accents: remove accents first.
-        unknown: the token of words that the vocabulary cannot make.
-        split_on_cjk: every CJK character is a word.
-        suffix: what marks tokens that continue a word.
+    As in KerasHub, special tokens in a text are ordinary text. ``suffix`` marks tokens that
+    continue a word.
     """
     tokenizers = require("tokenizers", extra="text", purpose="Tokenising texts")
     result = tokenizers.Tokenizer(
@@ -112,8 +105,13 @@ def _folding(tokenizers: Any, vocabulary: Mapping[str, int]) -> list[Any]:
         normalizers.NFD(),
         normalizers.Replace(_IOTA_BELOW, "\u03b9"),
     ]
+    # A word is unknown as soon as one of its characters is in no token, folded or not: the
+    # characters of scripts that a vocabulary lacks need no rule.
+    written = {character for token in vocabulary for character in token}
     steps += [
-        normalizers.Replace(lower, folded) for lower, folded in _beyond_lower_case(vocabulary)
+        normalizers.Replace(lower, folded)
+        for lower, folded in _folded()
+        if written & {*lower, *folded}
     ]
     return [
         *steps,
@@ -131,20 +129,9 @@ def _ranges(codes: Sequence[tuple[int, int]]) -> str:
     return "".join(f"{chr(first)}-{chr(last)}" for first, last in codes)
 
 
-def _beyond_lower_case(vocabulary: Mapping[str, int]) -> Iterator[tuple[str, str]]:
-    """What casefold does to lower-case characters, where the vocabulary can tell.
-
-    A word is unknown as soon as one of its characters is in no token, folded or not: the
-    characters of scripts that a vocabulary lacks need no rule.
-    """
-    written = {character for token in vocabulary for character in token}
-    for lower, folded in _folded():
-        if written & {*lower, *folded}:
-            yield lower, folded
-
-
 @functools.cache
 def _folded() -> tuple[tuple[str, str], ...]:
+    """What casefold does to lower-case characters."""
     found = []
     for code in range(0x80, 0x1E944):
         lower = chr(code)
@@ -176,8 +163,3 @@ def as_bytes(token: str) -> str:
 def from_bytes(written: str) -> str:
     """The token that ``as_bytes`` wrote."""
     return bytes(_BYTES[character] for character in written).decode("utf-8")
-
-
-def read_vocabulary(lines: Sequence[str]) -> dict[str, int]:
-    """Ids by token from the lines of a ``vocab.txt``, as KerasHub reads it."""
-    return {line.rstrip(): index for index, line in enumerate(lines)}

@@ -184,7 +184,7 @@ def test_arrays_that_cannot_be(x, y, names, message):
         ((["a"], "x"), "x holds 1 texts but y holds a single value"),
         ((["a", "b"], [0, 1]), "need class_names"),
         (([], []), "holds no examples"),
-        ((["a", None], ["x", "y"]), "The text '1' is no text: received None"),
+        ((["a", None], ["x", "y"]), "The text '1' is not a text: received None"),
         (
             (iter("ab"), ["x", "y"]),
             "must be a list of strings. Received: str",

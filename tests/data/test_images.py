@@ -198,23 +198,23 @@ def test_empty_files_text_and_unknown_formats(tmp_path):
     with pytest.raises(ImageError, match=r"a\.jpg cannot be read as an image: it is empty"):
         decode_image(path, SIZE)
     path.write_text("not a picture")
-    with pytest.raises(ImageError, match=r"a\.jpg is no image in a format .*JPEG, PNG"):
+    with pytest.raises(ImageError, match=r"a\.jpg is not an image in a format .*JPEG, PNG"):
         decode_image(path, SIZE)
     with pytest.raises(ImageError, match="image bytes cannot be read as an image: it is empty"):
         decode_image(b"", SIZE)
     # Pillow would hand such a file to another program.
     path.write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
-    with pytest.raises(ImageError, match="is no image in a format"):
+    with pytest.raises(ImageError, match="is not an image in a format"):
         decode_image(path, SIZE)
 
 
 def test_missing_files_folders_and_pipes(tmp_path):
     with pytest.raises(ImageError, match="No such file"):
         decode_image(tmp_path / "none.jpg", SIZE)
-    with pytest.raises(ImageError, match="no regular file"):
+    with pytest.raises(ImageError, match="not a regular file"):
         decode_image(tmp_path, SIZE)
     os.mkfifo(tmp_path / "pipe.jpg")
-    with pytest.raises(ImageError, match="no regular file"):
+    with pytest.raises(ImageError, match="not a regular file"):
         decode_image(tmp_path / "pipe.jpg", SIZE)
     with pytest.raises(ImageError, match="null"):
         decode_image("a\0b.jpg", SIZE)

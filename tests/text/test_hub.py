@@ -68,7 +68,7 @@ def test_merges_that_do_not_belong():
     from kerastl.text.hub import byte_pair
 
     assert byte_pair(vocabulary, ["#version: 0.2", "a b", ""], special=["<s>"]).pad_id == 1
-    with pytest.raises(ConfigurationError, match="'a c' is no pair of two tokens"):
+    with pytest.raises(ConfigurationError, match="'a c' is not a pair of tokens"):
         byte_pair(vocabulary, ["a c"], special=[])
     with pytest.raises(ConfigurationError, match="lacks <s>, </s>, <pad>"):
         byte_pair({"a": 0}, [], special=[])
@@ -127,7 +127,7 @@ def test_real_texts_in_unigrams(hub, spm, real_texts):
 
 
 def test_models_that_are_none(spm):
-    with pytest.raises(ConfigurationError, match="no SentencePiece model"):
+    with pytest.raises(ConfigurationError, match="not a SentencePiece model"):
         read_model(b"not a model")
     with pytest.raises(ConfigurationError, match="it has no unknown piece"):
         read_model(b"")
@@ -182,7 +182,7 @@ def test_directories_that_hold_none(tmp_path):
     with pytest.raises(ConfigurationError, match="There is no folder"):
         Tokenizer.from_preset_dir(tmp_path / "none")
     (tmp_path / "vocab.txt").write_text("a\nb\n")
-    with pytest.raises(ConfigurationError, match="it is none of BERT"):
+    with pytest.raises(ConfigurationError, match="it is not one of BERT"):
         Tokenizer.from_preset_dir(tmp_path)
 
 

@@ -17,7 +17,7 @@ def test_texts_that_can_be(text):
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (None, r"Row 3 is no text: received None of type NoneType"),
+        (None, r"Row 3 is not a text: received None of type NoneType"),
         (b"bytes", r"of type bytes.*bytes have to be decoded first"),
         (float("nan"), r"received nan of type float"),
         ("a\ud800b", r"Row 3 cannot be written as UTF-8: the character at position 1 is U\+D800"),

@@ -123,5 +123,5 @@ def test_what_is_published_differs_where_it_should(minilm):
 
 @pytest.mark.parametrize("missing", ["[CLS]", "[SEP]", "[PAD]", "[UNK]"])
 def test_vocabularies_without_special_tokens(missing):
-    with pytest.raises(ConfigurationError, match=r"lacks \[\w+\]: it is none of BERT"):
+    with pytest.raises(ConfigurationError, match=r"lacks \[\w+\]: it is not one of BERT"):
         Tokenizer.from_vocabulary([w for w in WORDS if w != missing], lowercase=True)
