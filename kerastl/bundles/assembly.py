@@ -10,68 +10,48 @@ import numpy as np
 
 from kerastl.bundles import card, golden, manifest
 from kerastl.bundles.bundle import Artifact
-from kerastl.bundles.hashing import sha256_manifest, sha256_path, size_of
+from kerastl.bundles.hashing import sha256_manifest
+from kerastl.bundles.proof import Proof
 from kerastl.bundles.running import Answers
 from kerastl.files import write_json
-from kerastl.formats import FORMATS
 from kerastl.formats.labels import label_files
 from kerastl.outputs import Gate
-from kerastl.provenance import sha256_file, versions
+from kerastl.provenance import sha256_file
 from kerastl.task import Task
 
 Array = np.ndarray[Any, Any]
 
 
-def described(folder: Path, format: str, quantization: str | None, **figures: Any) -> Artifact:
-    """An artifact with its file's size and hash, and the figures that were measured of it."""
-    path = FORMATS[format].path(quantization)
-    return Artifact(
-        format=format,
-        path=path,
-        bytes=size_of(folder / path),
-        sha256=sha256_path(folder / path),
-        quantization=quantization,
-        **figures,
-    )
-
-
 def write_bundle(
     folder: Path,
-    *,
-    task: Task,
-    entries: Mapping[str, Any],
+    proof: Proof,
     artifacts: Sequence[Artifact],
-    gate: Gate,
-    proof: Any,
     answers: Answers,
-    labels: Mapping[str, Array] | None,
+    *,
+    entries: Mapping[str, Any],
     facts: Mapping[str, Mapping[str, Any]],
     provenance: Mapping[str, Any],
-    training_versions: Mapping[str, str],
 ) -> dict[str, Any]:
     """Writes everything of a bundle except its artifacts, which are there already.
 
     Args:
         folder: the bundle.
-        task: what goes in and what comes out.
-        entries: the manifest's sections on the input.
+        proof: what artifacts were run on.
         artifacts: what was converted and measured.
-        gate: the thresholds that were applied.
-        proof: what artifacts were run on, and the network's answers.
-        answers: the artifacts'.
-        labels: true labels of the examples by output name, or None.
+        answers: what artifacts answered.
+        entries: the manifest's sections on the input.
         facts: by path, what else the manifest says of an artifact.
-        provenance: fields of the manifest that come from the caller.
-        training_versions: versions of packages at training.
+        provenance: see ``manifest.provenance_entries``.
 
     Returns:
         The manifest.
     """
-    golden.write(folder, task, proof, answers)
+    task, gate = proof.task, proof.gate
+    golden.write(folder, proof, answers)
     files = label_files(task.outputs)
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
-    examples, rows = proof.of("examples"), answers.rows(proof.rows("examples"))
+    examples, rows = proof.rows(proof.example_rows), answers.rows(proof.example_rows)
     content: dict[str, Any] = {
         "schema_version": manifest.SCHEMA_VERSION,
         **manifest.task_entries(task, examples),
@@ -91,13 +71,12 @@ def write_bundle(
         "parity_examples": {
             "kind": proof.kind,
             "n": len(proof.examples),
-            "network_accuracy": task.accuracy(labels, examples),
+            "network_accuracy": task.accuracy(proof.labels, examples),
         },
         **provenance,
-        "versions": {**versions(), **{f"training:{k}": v for k, v in training_versions.items()}},
     }
     (folder / manifest.CARD).write_text(card.render(content, task), encoding="utf-8")
-    return sealed(folder, content, [*files, *task.input.files])
+    return _sealed(folder, content, [*files, *task.input.files])
 
 
 def _details(
@@ -121,17 +100,10 @@ def _details(
     return {}, {"outputs": outputs}
 
 
-def sealed(folder: Path, content: Mapping[str, Any], listed: Sequence[str]) -> dict[str, Any]:
-    """Writes manifest.json with the hashes of a bundle's other files.
+def _sealed(folder: Path, content: Mapping[str, Any], listed: Sequence[str]) -> dict[str, Any]:
+    """Writes manifest.json with the hashes of golden/ and of what is listed.
 
-    Args:
-        folder: the bundle.
-        content: the manifest without ``files`` and ``manifest_sha256``.
-        listed: files beside those of golden/ and the artifacts. Not the card: it is there for
-            people to complete.
-
-    Returns:
-        The manifest.
+    Not of the card: it is there for people to complete.
     """
     golden_files = [
         item.relative_to(folder).as_posix()

@@ -16,6 +16,7 @@ from kerastl.formats import FORMATS, QUANTIZATIONS
 from kerastl.formats.labels import names_held
 from kerastl.inputs import input_from_manifest
 from kerastl.outputs import Gate
+from kerastl.provenance import versions
 from kerastl.task import Task, check_output_names, outputs_from_manifest
 from kerastl.text import TOKENIZER_FILE
 
@@ -132,7 +133,7 @@ def artifact_entry(
 
 
 def provenance_entries(details: Mapping[str, Any]) -> dict[str, Any]:
-    """Splits free details into the manifest's own fields and the rest.
+    """Splits free details into the manifest's own fields and the rest; adds versions.
 
     Raises:
         ConfigurationError: a detail cannot be written as JSON.
@@ -148,6 +149,10 @@ def provenance_entries(details: Mapping[str, Any]) -> dict[str, Any]:
         **{key: details.get(key) for key in _PROVENANCE},
         "metrics": dict(details.get("metrics") or {}),
         "details": {key: value for key, value in details.items() if key not in known},
+        "versions": {
+            **versions(),
+            **{f"training:{k}": v for k, v in (details.get("versions") or {}).items()},
+        },
     }
 
 
