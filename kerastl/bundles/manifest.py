@@ -23,7 +23,6 @@ from kerastl.text import TOKENIZER_FILE
 Array = np.ndarray[Any, Any]
 SCHEMA_VERSION = 1
 CARD = "README.md"
-LABELS = "labels.txt"
 
 _PROVENANCE = ("backbone", "licence", "weights_sha256", "data_fingerprint", "training")
 
@@ -43,12 +42,7 @@ _REQUIRED: dict[str, type | tuple[type, ...]] = {
 
 
 def artifact_metadata(task: Task, entries: Mapping[str, Any]) -> dict[str, Any]:
-    """What every artifact that can hold metadata is given.
-
-    Args:
-        task: what goes in and what comes out.
-        entries: ``manifest_entries()`` of its input.
-    """
+    """What every artifact that can hold metadata is given; ``entries`` are of the task's input."""
     return {
         **_of_one(task),
         "class_names": names_held(task.outputs),
@@ -62,9 +56,7 @@ def artifact_metadata(task: Task, entries: Mapping[str, Any]) -> dict[str, Any]:
 def task_entries(task: Task, reference: Mapping[str, Array]) -> dict[str, Any]:
     """The manifest's sections on what comes out; of one output some stand at the top as well.
 
-    Args:
-        task: what comes out.
-        reference: the network's outputs for the examples, by name.
+    ``reference`` are the network's outputs for the examples, by name.
     """
     outputs = [
         {
@@ -101,16 +93,12 @@ def artifact_entry(
     gate: Gate,
     examples: str,
     facts: Mapping[str, Any],
-    details: tuple[Mapping[str, Any], Mapping[str, Any]] = ({}, {}),
+    details: tuple[Mapping[str, Any], Mapping[str, Any]],
 ) -> dict[str, Any]:
     """The manifest's description of one artifact.
 
-    Args:
-        artifact: what was measured.
-        gate: the thresholds that were applied.
-        examples: what it was measured on.
-        facts: what its converter says of it.
-        details: further entries of ``parity.threshold`` and of ``parity``.
+    ``examples`` is their kind, ``facts`` is what the converter says of the artifact, ``details``
+    are further entries of ``parity.threshold`` and of ``parity``.
     """
     return {
         "format": artifact.format,
@@ -212,13 +200,16 @@ def _check_schema(file: Path, manifest: Mapping[str, Any]) -> None:
         )
     if not manifest["artifacts"]:
         raise BundleError(f"{file} names no artifact. Export the bundle again.")
-    if not _is_gate(manifest["gate"]):
-        raise BundleError(f"{file} has no valid 'gate'; received {manifest['gate']!r}.")
-    resize = manifest["input"].get("resize")
-    if resize is not None and not _is_resize(resize):
-        raise BundleError(f"{file} has no valid 'input'; received {manifest['input']!r}.")
-    if not all(_is_output(entry) for entry in manifest["outputs"]) or not manifest["outputs"]:
-        raise BundleError(f"{file} has no valid 'outputs'; received {manifest['outputs']!r}.")
+    resize, outputs = manifest["input"].get("resize"), manifest["outputs"]
+    valid_sections = {
+        "files": all(isinstance(sha256, str) for sha256 in manifest["files"].values()),
+        "gate": _is_gate(manifest["gate"]),
+        "input": resize is None or _is_resize(resize),
+        "outputs": bool(outputs) and all(_is_output(entry) for entry in outputs),
+    }
+    for key, valid in valid_sections.items():
+        if not valid:
+            raise BundleError(f"{file} has no valid {key!r}; received {manifest[key]!r}.")
     for entry in manifest["artifacts"]:
         valid = (
             isinstance(entry, dict)
