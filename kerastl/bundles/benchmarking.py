@@ -14,11 +14,11 @@ import numpy as np
 
 from kerastl.bundles import golden
 from kerastl.bundles.bundle import refuse_code
-from kerastl.bundles.hashing import sha256_path, size_of
+from kerastl.bundles.hashing import refuse_changed, size_of
 from kerastl.bundles.jobs import check_installed, run_worker
 from kerastl.bundles.manifest import read_manifest, task_of
 from kerastl.data import Dataset, ExampleDataset, load_for
-from kerastl.errors import BundleError, ConfigurationError, DataError, DataWarning
+from kerastl.errors import ConfigurationError, DataError, DataWarning
 from kerastl.inputs import Input
 from kerastl.task import Task
 
@@ -73,30 +73,27 @@ def benchmark(
         raise ConfigurationError(f"threads must be 1 or more; received {threads!r}.")
     folder = Path(path)
     manifest = read_manifest(folder)
-    refuse_code(folder, manifest["artifacts"], trusted)
-    for entry in manifest["artifacts"]:
-        file = folder / entry["path"]
-        if not file.exists() or sha256_path(file) != entry["sha256"]:
-            raise BundleError(f"{file} is missing or was changed. Export the bundle again.")
+    artifacts = manifest["artifacts"]
+    refuse_code(folder, artifacts, trusted)
+    refuse_changed(folder, {entry["path"]: entry["sha256"] for entry in artifacts})
     task = task_of(manifest, folder)
-    formats = [entry["format"] for entry in manifest["artifacts"]]
+    formats = [entry["format"] for entry in artifacts]
     check_installed(formats, to_convert=False, input=task.input)
     if split is not None:
         options["split"] = split
     with tempfile.TemporaryDirectory(prefix="kerastl-benchmark-") as temporary:
         work = Path(temporary)
-        paths = [entry["path"] for entry in manifest["artifacts"]]
-        kept = golden.read(folder, task, paths).sources
+        kept = golden.read(folder, task, [entry["path"] for entry in artifacts]).sources
         task.input.store(work, "inputs", [kept[i % len(kept)] for i in range(BATCH)])
         labels = None
         if data is not None:
             labels = _stored_examples(task, load_for(task, data, **options), work)
         job = {"bundle": str(folder.resolve()), "manifest": manifest, "threads": threads or cores}
-        artifacts = []
-        for entry in manifest["artifacts"]:
+        measured = []
+        for entry in artifacts:
             if progress is not None:
                 progress(f"measuring {entry['path']}")
-            artifacts.append(_measured(task, folder, entry, job, work, labels))
+            measured.append(_measured(task, folder, entry, job, work, labels))
     return {
         "bundle": str(folder),
         "threads": threads or cores,
@@ -106,7 +103,7 @@ def benchmark(
         "timed_from": task.input.noun if not task.input.timed_from_arrays else "array",
         "metric": task.metric,
         "examples": None if labels is None else len(next(iter(labels.values()))),
-        "artifacts": artifacts,
+        "artifacts": measured,
     }
 
 

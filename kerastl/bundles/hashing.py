@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from kerastl.errors import BundleError
 from kerastl.provenance import sha256_file
 
 
@@ -25,6 +26,22 @@ def sha256_path(path: Path) -> str:
     for name in sorted(files):
         digest.update(f"{sha256_file(files[name])}  {name}\n".encode())
     return digest.hexdigest()
+
+
+def refuse_changed(folder: Path, hashes: Mapping[str, str]) -> None:
+    """Refuses a bundle in which a file, given with its SHA-256, is missing or was changed.
+
+    Raises:
+        BundleError: names the file.
+    """
+    for name, sha256 in hashes.items():
+        if not (folder / name).exists():
+            raise BundleError(f"{folder} is incomplete: {name} is missing. Export it again.")
+        if sha256_path(folder / name) != sha256:
+            raise BundleError(
+                f"{folder} is damaged: {name} is not what was exported (its SHA-256 differs). "
+                "Export it again."
+            )
 
 
 def size_of(path: Path) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from kerastl.bundles.bundle import refuse_code
-from kerastl.bundles.hashing import sha256_path
+from kerastl.bundles.hashing import refuse_changed
 from kerastl.bundles.manifest import read_manifest, task_of
 from kerastl.bundles.sessions import run_sources
 from kerastl.errors import BundleError, ConfigurationError, KerastlError, MissingExtraError
@@ -119,9 +119,11 @@ def load_bundle(
             f"{folder} has no artifact with format={format!r} and quantization="
             f"{quantization!r}; it has {held}."
         )
+    # What the input may be made of.
+    files = {x: sha for x, sha in manifest["files"].items() if not x.startswith(_NOT_NEEDED)}
     missing: MissingExtraError | None = None
     for entry in entries:
-        _check_unchanged(folder, manifest, entry)
+        refuse_changed(folder, {entry["path"]: entry["sha256"], **files})
         refuse_code(folder, [entry], trusted)
         try:
             task = task_of(manifest, folder)
@@ -140,13 +142,3 @@ def load_bundle(
         return Predictor(session, task, entry["format"], entry["path"])
     assert missing is not None
     raise missing
-
-
-def _check_unchanged(folder: Path, manifest: Mapping[str, Any], entry: Mapping[str, Any]) -> None:
-    """The artifact, and what its input may be made of."""
-    wanted = {entry["path"]: entry["sha256"]}
-    wanted |= {x: sha for x, sha in manifest["files"].items() if not x.startswith(_NOT_NEEDED)}
-    for name, sha256 in wanted.items():
-        file = folder / name
-        if not file.exists() or sha256_path(file) != sha256:
-            raise BundleError(f"{file} is missing or was changed. Export the bundle again.")

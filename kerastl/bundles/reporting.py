@@ -36,8 +36,7 @@ def refuse_failed(
     """
     if not faults and all(artifact.passed for artifact in artifacts):
         return
-    reference = proof.rows(proof.example_rows)
-    causes = diagnose(folder, artifacts, proof.task, proof.examples, reference, answers, proof.gate)
+    causes = diagnose(folder, artifacts, proof, answers)
     report = [
         headline,
         describe(artifacts, proof.gate),

@@ -13,7 +13,7 @@ import numpy as np
 from kerastl.bundles import faults, golden
 from kerastl.bundles.bundle import Artifact, Bundle, refuse_code
 from kerastl.bundles.golden import NETWORK, Golden
-from kerastl.bundles.hashing import sha256_path
+from kerastl.bundles.hashing import refuse_changed
 from kerastl.bundles.manifest import bundle_of, read_manifest, task_of
 from kerastl.bundles.proof import Proof
 from kerastl.bundles.reporting import refuse_failed
@@ -50,7 +50,8 @@ def verify(
     """
     folder = Path(path)
     manifest = read_manifest(folder)
-    _check_hashes(folder, manifest)
+    listed = {entry["path"]: entry["sha256"] for entry in manifest["artifacts"]}
+    refuse_changed(folder, {**listed, **manifest["files"]})
     refuse_code(folder, manifest["artifacts"], trusted)
     task = _task(folder, manifest)
     _check_labels(folder, task)
@@ -100,19 +101,6 @@ def verify(
         found,
     )
     return replace(bundle, artifacts=tuple(artifacts))
-
-
-def _check_hashes(folder: Path, manifest: Mapping[str, Any]) -> None:
-    listed = {entry["path"]: entry["sha256"] for entry in manifest["artifacts"]}
-    for name, sha256 in {**listed, **manifest["files"]}.items():
-        file = folder / name
-        if not file.exists():
-            raise BundleError(f"{folder} is incomplete: {name} is missing. Export it again.")
-        if sha256_path(file) != sha256:
-            raise BundleError(
-                f"{folder} is damaged: {name} is not what was exported (its SHA-256 differs). "
-                "Export it again."
-            )
 
 
 def _task(folder: Path, manifest: Mapping[str, Any]) -> Task:

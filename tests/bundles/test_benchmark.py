@@ -221,7 +221,7 @@ def test_what_is_refused(exported, text_case, tmp_path):
     shutil.copytree(path, folder)
     with (folder / "model_int8.tflite").open("ab") as handle:
         handle.write(b"x")
-    with pytest.raises(BundleError, match=r"model_int8\.tflite is missing or was changed"):
+    with pytest.raises(BundleError, match=r"model_int8\.tflite is not what was exported"):
         benchmark(folder)
 
 
