@@ -34,17 +34,8 @@ def write_bundle(
 ) -> dict[str, Any]:
     """Writes everything of a bundle except its artifacts, which are there already.
 
-    Args:
-        folder: the bundle.
-        proof: what artifacts were run on.
-        artifacts: what was converted and measured.
-        answers: what artifacts answered.
-        entries: the manifest's sections on the input.
-        facts: by path, what else the manifest says of an artifact.
-        provenance: see ``manifest.provenance_entries``.
-
-    Returns:
-        The manifest.
+    ``entries`` are the manifest's sections on the input, ``facts`` what else it says of an
+    artifact, by path. Returns the manifest.
     """
     task, gate = proof.task, proof.gate
     golden.write(folder, proof, answers)

@@ -29,11 +29,6 @@ def refuse_code(folder: Path, entries: Iterable[Mapping[str, Any]], trusted: boo
     that touch files: https://github.com/tensorflow/tensorflow/blob/master/SECURITY.md. Known ones
     are looked for; that is no sandbox.
 
-    Args:
-        folder: the bundle.
-        entries: ``artifacts`` of its manifest, or some of them.
-        trusted: the bundle's maker was said to be trusted.
-
     Raises:
         BundleError: there is such a one, and the bundle was not said to be trusted.
     """

@@ -14,12 +14,7 @@ from kerastl.task import Task
 
 
 def render(manifest: Mapping[str, Any], task: Task) -> str:
-    """The card as Markdown.
-
-    Args:
-        manifest: of the bundle.
-        task: what goes in and what comes out.
-    """
+    """The card of a bundle as Markdown."""
     sections = [
         _front_matter(manifest, task),
         _intended_use(manifest, task),

@@ -27,16 +27,9 @@ _FEW = 32
 def diagnose(
     folder: Path, artifacts: Sequence[Artifact], proof: Proof, answers: Mapping[str, Answers]
 ) -> list[str]:
-    """Looks for the usual causes in artifacts that failed.
+    """One sentence for each of the usual causes that is found in artifacts that failed.
 
-    Args:
-        folder: the bundle.
-        artifacts: what was measured; those that passed are skipped.
-        proof: what they were run on.
-        answers: the artifacts' to the examples, by path and output name.
-
-    Returns:
-        One sentence for each cause that was found.
+    ``answers`` are the artifacts' to the examples, by path and output name.
     """
     task, reference = proof.task, proof.rows(proof.example_rows)
     found, unexplained = [], []

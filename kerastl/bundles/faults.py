@@ -79,13 +79,10 @@ def resize_faults(
     wanted: Mapping[str, Mapping[str, Array]],
     files: int,
 ) -> list[str]:
-    """Artifacts that make something else of examples as they come than training does.
+    """Artifacts that resize examples differently from training.
 
-    Args:
-        answers: by path and output name, for examples as they come, ``(n, width)``.
-        task: what goes in and what comes out.
-        wanted: the same for these examples as training makes them.
-        files: how many of the first examples must be given the same labels besides.
+    ``answers`` are to examples as they come and ``wanted`` to the same as training makes them, both
+    by path and output name. The first ``files`` of them must be given the same labels besides.
     """
     allowed = task.input.equivalent_difference
     near, same = Gate(allowed, label_agreement=0.0), Gate(allowed)

@@ -29,13 +29,10 @@ def run_worker(
     *,
     backend: str = "tensorflow",
 ) -> dict[str, Any]:
-    """Carries out one job in a fresh Python process.
+    """Carries out one job, JSON data, in a fresh Python process.
 
-    Args:
-        job: what to do, as JSON-ready data.
-        folder: where the job's inputs lie and its outputs go.
-        progress: called with the name of each step as it begins.
-        backend: of Keras in that process.
+    ``folder`` holds the job's inputs and gets its outputs; ``progress`` is called with the name of
+    each step as it begins; ``backend`` is Keras's in that process.
 
     Returns:
         The facts that the worker reports, and under ``"seconds"`` each step's duration.
@@ -73,12 +70,7 @@ def run_worker(
 
 
 def check_installed(formats: Iterable[str], *, to_convert: bool, input: Input) -> None:
-    """Refuses formats whose packages are missing, before any work is done.
-
-    Args:
-        formats: what will be run, and where asked converted.
-        to_convert: whether the converters are needed as well.
-        input: what goes in, which may need packages of its own.
+    """Refuses formats and inputs whose packages are missing, before any work is done.
 
     Raises:
         MissingExtraError: a package is not installed; the message names the extra.

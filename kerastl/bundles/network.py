@@ -21,10 +21,10 @@ _REDUCED = ("mixed_float16", "mixed_bfloat16", "float16", "bfloat16")
 def check_network(
     network: keras.Model, class_names: list[str], examples: np.ndarray[Any, Any] | None
 ) -> tuple[int, int, int]:
-    """Checks that a network is an image classifier that can be exported.
+    """The input shape ``(height, width, 3)`` of a classifier that can be exported.
 
-    Returns:
-        Its input shape, ``(height, width, 3)``.
+    Raises:
+        ConfigurationError: the network is none.
     """
     inputs, outputs = getattr(network, "inputs", None), getattr(network, "outputs", None)
     if not inputs or not outputs:
@@ -100,11 +100,7 @@ def check_outputs(network: keras.Model, task: Task) -> None:
 
 
 def in_float32(network: keras.Model) -> tuple[keras.Model, str | None]:
-    """The network itself, or its float32 clone where a layer computes in fewer bits.
-
-    Returns:
-        The network to export and the reduced policy that was found, None where none was.
-    """
+    """The network, and None; or its float32 clone, and the reduced policy of its layers."""
     import keras
 
     policies = {layer.dtype_policy.name for layer in _layers(network)}

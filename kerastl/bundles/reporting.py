@@ -25,14 +25,8 @@ def refuse_failed(
 ) -> None:
     """Raises ParityError where an artifact did not pass, or where there are other faults.
 
-    Args:
-        headline: the first sentence of the report.
-        folder: the bundle.
-        proof: what the artifacts were run on.
-        artifacts: what was measured.
-        answers: the artifacts' to the examples, by path and output name.
-        faults: what else is wrong.
-        advice: the last sentence, where a quantised artifact failed.
+    ``answers`` are the artifacts' to the examples, by path and output name. The report begins with
+    ``headline``, and ends with ``advice`` where a quantised artifact failed.
     """
     if not faults and all(artifact.passed for artifact in artifacts):
         return

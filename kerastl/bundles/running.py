@@ -52,16 +52,10 @@ def run_artifacts(
     *,
     strings: bool = True,
 ) -> Answers:
-    """Runs artifacts in their own runtimes, all in one fresh process.
+    """Runs artifacts, given as (format, path), in their own runtimes, all in one fresh process.
 
-    Args:
-        bundle: the folder, with what ``input.write_files`` put there.
-        artifacts: format and path of each.
-        input: what they take.
-        manifest: ``input.manifest_entries()``, from which the process makes the input again.
-        sources: at least one.
-        progress: called with the name of each step.
-        strings: whether artifacts that take strings are given them as well.
+    The process makes the input again from ``manifest``. With ``strings``, artifacts that take
+    strings are given those as well.
 
     Raises:
         ExportError: an artifact cannot be loaded or run.

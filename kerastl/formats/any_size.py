@@ -21,14 +21,7 @@ def resize(images: Any, height: int, width: int) -> Any:
     Pillow does the same in fixed point, and from version 13 on columns first where that is cheaper;
     so does the graph, if this machine's Pillow does. Results differ by at most one level, where a
     value lies near the edge between two. Images that have the size already are not changed at all.
-
-    Args:
-        images: float32 ``(n, h, w, 3)``, whole numbers from 0 to 255.
-        height: rows of the result.
-        width: columns of the result.
-
-    Returns:
-        float32 ``(n, height, width, 3)``, whole numbers.
+    Images are float32 ``(n, h, w, 3)``, whole numbers from 0 to 255, before and after.
     """
     columns_first = _along_rows(_along_columns(images, width), height)
     if not vertical_pass_may_lead():

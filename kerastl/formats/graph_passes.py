@@ -26,13 +26,10 @@ _WEIGHTS_OF = {
 
 
 def take_weights(graph: Any) -> dict[str, Array]:
-    """Turns large weights into placeholders, so that no pass over the graph copies them.
+    """Turns large weights of a ``GraphDef`` into placeholders, so that no pass copies them.
 
     tf2onnx holds every weight many times over: about 30 times the size of a ResNet101, so that the
     largest networks do not fit into memory. What it makes of a graph asks for no weight's value.
-
-    Args:
-        graph: a ``GraphDef``, changed in place.
 
     Returns:
         The weights, float32, by the names of the placeholders.
@@ -70,17 +67,12 @@ def _is_weight(name: str, users: dict[str, list[tuple[Any, int]]]) -> bool:
 
 
 def replace_erfc(graph: Any) -> int:
-    """Writes the ``Erfc`` nodes of a TensorFlow graph, of which exact GELU is made, as 1 - Erf.
+    """Writes the ``Erfc`` nodes of a ``GraphDef``, of which exact GELU is made, as 1 - Erf.
 
-    ONNX has Erf alone, and tf2onnx maps nothing else to it since TensorFlow's GELU turned to Erfc:
+    ONNX has only Erf, and tf2onnx maps nothing else to it since TensorFlow's GELU turned to Erfc:
     https://github.com/onnx/tensorflow-onnx/issues/2347, and the pull request
-    https://github.com/onnx/tensorflow-onnx/pull/2463, which is open.
-
-    Args:
-        graph: a ``GraphDef``, changed in place. Bodies of loops and branches are left alone.
-
-    Returns:
-        How many nodes were replaced.
+    https://github.com/onnx/tensorflow-onnx/pull/2463, which is open. Bodies of loops and branches
+    are left alone. Returns how many nodes were replaced.
     """
     import tensorflow as tf
 
@@ -99,16 +91,10 @@ def replace_erfc(graph: Any) -> int:
 
 
 def fold_slice_updates(graph: Any) -> int:
-    """Computes updates of slices that depend on no input, as in the attention masks of Swin.
+    """Computes a ``GraphDef``'s updates of slices that depend on no input, as in the masks of Swin.
 
     Keras makes them with XlaDynamicUpdateSlice, for which OpenVINO has no rule, and TensorFlow's
-    own folding passes it over. No issue about it was found upstream.
-
-    Args:
-        graph: a ``GraphDef``, changed in place.
-
-    Returns:
-        How many nodes were replaced.
+    own folding skips it. No issue about it was found upstream. Returns how many were replaced.
     """
     import tensorflow as tf
 

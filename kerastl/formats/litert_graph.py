@@ -222,10 +222,7 @@ def run(data: bytes, images: Array) -> dict[str, Array]:
 def values(data: bytes, images: Array, batch: int) -> Iterator[Any]:
     """Runs a float file and yields, batch by batch, a function from tensor index to values.
 
-    Args:
-        data: the bytes of the file.
-        images: ``(n, height, width, 3)``, pixel values 0 to 255.
-        batch: images at once; all intermediate values are held in memory.
+    All intermediate values of a batch are held in memory.
     """
     interpreter = Interpreter(
         model_content=data,

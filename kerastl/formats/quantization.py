@@ -57,12 +57,7 @@ class Prepared:
 
 
 def prepare(data: bytes, conversion: Conversion) -> Prepared:
-    """Corrects the weights of a float LiteRT file and measures its activations.
-
-    Args:
-        data: the bytes of the file.
-        conversion: its calibration images are uint8 ``(n, height, width, 3)``.
-    """
+    """Corrects the weights of a float LiteRT file and measures its activations."""
     images, outputs = conversion.calibration, conversion.outputs
     assert images is not None
     groups = groups_of(outputs, run(data, images))
@@ -88,12 +83,7 @@ def groups_of(outputs: Mapping[str, Output], answers: Mapping[str, Array]) -> Ar
 def quantize(
     prepared: Prepared, quantization: str, conversion: Conversion
 ) -> tuple[bytes, dict[str, Any]]:
-    """Quantises a prepared file, with as many layers in float as it needs.
-
-    Args:
-        prepared: of :func:`prepare`.
-        quantization: ``"dynamic"``, ``"int8"`` or ``"int16x8"``.
-        conversion: its gate is what the artifact will have to reach.
+    """Quantises a prepared file as dynamic, int8 or int16x8, with as few float layers as it needs.
 
     Returns:
         The bytes of the file, and what the manifest says of it.

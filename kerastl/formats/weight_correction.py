@@ -34,11 +34,7 @@ class Moments:
 
 
 def correct(data: bytes, images: Array) -> tuple[bytes, dict[str, int]]:
-    """Rounds the weights of convolutions and dense layers, and corrects the biases.
-
-    Args:
-        data: the bytes of a float32 LiteRT file.
-        images: calibration images, uint8 ``(n, height, width, 3)``.
+    """Rounds the weights of a float file's convolutions and dense layers, and corrects the biases.
 
     Returns:
         The bytes of the corrected file, still float32, and how many layers were rounded with

@@ -19,15 +19,9 @@ _SHORT, _LONG = 3, 4
 
 
 def coefficients(size_in: Any, size_out: int) -> Any:
-    """Pillow's fixed-point triangle-filter weights of one axis, as a dense matrix.
+    """Pillow's fixed-point triangle-filter weights of one axis, float64 ``(size_out, size_in)``.
 
-    Args:
-        size_in: int32 scalar tensor, the length of the axis.
-        size_out: the length it is resized to.
-
-    Returns:
-        float64 ``(size_out, size_in)`` of integer values: exact, since every product and sum
-        formed with them stays far below 2^53.
+    The values are integers, and exact: every product and sum formed with them stays far below 2^53.
     """
     length = tf.cast(size_in, tf.float64)
     scale = length / tf.constant(size_out, tf.float64)
@@ -48,11 +42,7 @@ def coefficients(size_in: Any, size_out: int) -> Any:
 def resize(image: Any, height: int, width: int, vertical_may_lead: bool | None = None) -> Any:
     """Resizes uint8 ``(h, w, 3)`` to ``(height, width, 3)`` exactly as Pillow's BILINEAR.
 
-    Args:
-        image: the pixels.
-        height: rows of the result.
-        width: columns of the result.
-        vertical_may_lead: the order of Pillow's passes; None asks the Pillow installed.
+    ``vertical_may_lead`` is the order of Pillow's passes; None asks the Pillow installed.
     """
     if vertical_may_lead is None:
         vertical_may_lead = vertical_pass_may_lead()

@@ -54,18 +54,7 @@ _Field = tuple[int, Callable[[flatbuffers.Builder, int], None]]
 def image_classifier(
     *, height: int, width: int, classes: int, name: str, description: str
 ) -> bytes:
-    """Metadata of an image classifier that takes RGB pixels from 0 to 255 as they are.
-
-    Args:
-        height: of the input, in pixels.
-        width: of the input.
-        classes: number of outputs; their names lie in the associated file ``labels.txt``.
-        name: of the model.
-        description: of the model, one sentence.
-
-    Returns:
-        The flatbuffer that the entry ``TFLITE_METADATA`` holds.
-    """
+    """Metadata of a classifier of RGB pixels from 0 to 255, as the entry ``TFLITE_METADATA``."""
     builder = flatbuffers.Builder(1024)
     source = _tensor(
         builder,

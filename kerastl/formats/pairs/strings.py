@@ -106,12 +106,7 @@ def graph_tokenizer(input: Any, texts: Sequence[str]) -> tuple[GraphTokenizer | 
 class GraphTokenizer:
     """A tokenizer of KerasHub that TensorFlow runs in the graph, with ends, cut and filled up.
 
-    Args:
-        tokenizer: of KerasHub, without start and end tokens.
-        start_ids: before every text.
-        end_ids: after every text.
-        pad_id: fills texts up on the right.
-        max_length: the most tokens a text, start and end tokens included.
+    Texts hold at most ``max_length`` tokens, start and end tokens included.
     """
 
     def __init__(
