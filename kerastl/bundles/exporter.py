@@ -7,7 +7,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -34,6 +34,18 @@ _DEFAULT_GATE = Gate()
 _DEFAULT_LITERT = LiteRTOptions()
 
 
+class ExportOptions(TypedDict, total=False):
+    """The keyword arguments of ``export_subject``, which describes them."""
+
+    formats: Sequence[str]
+    quantize: Sequence[str]
+    gate: Gate
+    litert: LiteRTOptions
+    any_size: bool
+    overwrite: bool
+    progress: Callable[[str], None] | None
+
+
 def export_subject(
     subject: Subject,
     path: str | os.PathLike[str],
@@ -58,7 +70,7 @@ def export_subject(
         gate: the thresholds.
         litert: batch dimension and input of the LiteRT files.
         any_size: of images: artifacts take them as they are and resize them in the graph, by the
-            rule of training. Of the quantised ones float16 alone can.
+            rule of training. Of the quantised ones, only float16 can.
         overwrite: replace a bundle that is there; a folder that holds anything else is left.
         progress: called with a short text as each step begins.
 

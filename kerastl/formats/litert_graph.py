@@ -126,12 +126,15 @@ class Graph:
     def set_constant(self, index: int, values: Array) -> None:
         """Gives a tensor constant values of its own, and their type: float32 or int8."""
         tensor = self.tensor(index)
-        buffer = schema.BufferT()
-        buffer.data = np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
         # The old buffer may be shared with other tensors.
-        self.model.buffers.append(buffer)
-        tensor.buffer = len(self.model.buffers) - 1
+        tensor.buffer = self._add_buffer(np.ascontiguousarray(values).tobytes())
         tensor.type = schema.TensorType.INT8 if values.dtype == np.int8 else tensor.type
+
+    def _add_buffer(self, data: bytes) -> int:
+        buffer = schema.BufferT()
+        buffer.data = np.frombuffer(data, np.uint8)
+        self.model.buffers.append(buffer)
+        return len(self.model.buffers) - 1
 
     def weighted(self) -> Iterator[Weighted]:
         """The operators with constant weights that no other operator shares."""
@@ -156,10 +159,8 @@ class Graph:
     def add_metadata(self, name: str, data: bytes) -> None:
         """Adds a metadata entry, in place of an older one of that name."""
         kept = [entry for entry in self.model.metadata or () if entry.name.decode() != name]
-        buffer, entry = schema.BufferT(), schema.MetadataT()
-        buffer.data = np.frombuffer(data, np.uint8)
-        self.model.buffers.append(buffer)
-        entry.name, entry.buffer = name, len(self.model.buffers) - 1
+        entry = schema.MetadataT()
+        entry.name, entry.buffer = name, self._add_buffer(data)
         self.model.metadata = [*kept, entry]
 
     def fix_batch(self) -> None:
@@ -203,14 +204,9 @@ class Graph:
         return self.pack()
 
 
-def threads() -> int:
-    """Threads that a conversion may use."""
-    return os.cpu_count() or 1
-
-
 def run(data: bytes, images: Array) -> dict[str, Array]:
     """Runs a LiteRT file of one input on examples ``(n, ...)``: its outputs by name, float32."""
-    session = LiteRTSession(data, threads())
+    session = LiteRTSession(data)
     [name] = session.inputs
     parts = [
         session.run({name: np.asarray(images[start : start + BATCH], np.float32)})
@@ -226,7 +222,7 @@ def values(data: bytes, images: Array, batch: int) -> Iterator[Any]:
     """
     interpreter = Interpreter(
         model_content=data,
-        num_threads=threads(),
+        num_threads=os.cpu_count() or 1,
         # A delegate would keep its intermediate values to itself.
         experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
         experimental_preserve_all_tensors=True,

@@ -105,23 +105,13 @@ def quantize(
         make = partial(_int8, calibrated, conversion.float_input)
         order = partial(range, len(weighted))
 
-    def agreement(answers: Mapping[str, Array]) -> float:
-        return min(
-            float(
-                output.agreeing(
-                    prepared.original[name], answers[name], conversion.gate, quantization
-                ).mean()
-            )
-            for name, output in conversion.outputs.items()
-        )
-
     choice = float_layers.choose(
         make,
         order,
         len(weighted),
         prepared.selection,
         prepared.original,
-        agreement=agreement,
+        agreement=partial(_agreement, prepared, conversion, quantization),
         gate=conversion.gate.quantized_label_agreement,
     )
     kept = [weighted[position] for position in choice.float_layers]
@@ -136,6 +126,17 @@ def quantize(
         "float_share_of_weights": round(sum(_elements(graph, i) for i in kept) / max(total, 1), 4),
         "selection": choice.describe(len(prepared.selection)),
     }
+
+
+def _agreement(
+    prepared: Prepared, conversion: Conversion, quantization: str, answers: Mapping[str, Array]
+) -> float:
+    """The smallest share, of all outputs, of answers that agree with the float file's."""
+    shares = [
+        output.agreeing(prepared.original[name], answers[name], conversion.gate, quantization)
+        for name, output in conversion.outputs.items()
+    ]
+    return min(float(share.mean()) for share in shares)
 
 
 def _by_damage(prepared: Prepared, layers: int) -> list[int]:

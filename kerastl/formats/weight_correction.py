@@ -54,19 +54,17 @@ def correct(data: bytes, images: Array) -> tuple[bytes, dict[str, int]]:
 
 def _is_plain(graph: Graph, layer: Weighted) -> bool:
     """Whether a layer's inputs are the patches that :func:`_inputs` cuts out."""
-    weights = graph.constant(layer.operator.inputs[1])
-    if weights is None or len(layer.operator.inputs) < 3:
-        return False
-    if graph.constant(layer.operator.inputs[2]) is None:
+    inputs = layer.operator.inputs
+    weights = graph.constant(inputs[1])
+    if weights is None or len(inputs) < 3 or graph.constant(inputs[2]) is None:
         return False
     if layer.opcode == "FULLY_CONNECTED":
         return True
     options = layer.operator.builtinOptions
-    channels = graph.tensor(layer.operator.inputs[0]).shape[3]
     if options.dilationHFactor != 1 or options.dilationWFactor != 1:
         return False
     # Neither groups nor depth multipliers.
-    return int(weights.shape[3]) == int(channels)
+    return int(weights.shape[3]) == int(graph.tensor(inputs[0]).shape[3])
 
 
 def _moments(
@@ -79,12 +77,8 @@ def _moments(
             rows = _inputs(graph, layer, value(layer.operator.inputs[0]), generator)
             products = None
             if rows.shape[-1] <= MAX_INPUTS:
-                by_channel = rows.ndim == 3
-                products = (
-                    np.einsum("nci,ncj->cij", rows, rows, optimize=True)
-                    if by_channel
-                    else rows.T @ rows
-                ).astype(np.float64)
+                pairs = "nci,ncj->cij" if rows.ndim == 3 else "ni,nj->ij"
+                products = np.einsum(pairs, rows, rows, optimize=True).astype(np.float64)
             total = rows.sum(axis=0, dtype=np.float64)
             if layer.index not in found:
                 found[layer.index] = Moments(len(rows), total, products)
@@ -144,17 +138,18 @@ def _correct_layer(graph: Graph, layer: Weighted, moments: Moments) -> str:
     rows = np.moveaxis(kernel, layer.axis, 0).reshape(kernel.shape[layer.axis], -1)
     if moments.products is None:
         way, rounded = "nearest", rounding.to_nearest(rows)
-    elif depthwise:
-        way = "compensated"
-        rounded = np.concatenate(
-            [
-                rounding.with_compensation(rows[channel : channel + 1], product / moments.count)
-                for channel, product in enumerate(moments.products)
-            ]
-        )
     else:
         way = "compensated"
-        rounded = rounding.with_compensation(rows, moments.products / moments.count)
+        # Each channel of a depthwise convolution has inputs of its own.
+        blocks, products = (
+            (rows[:, None], moments.products) if depthwise else (rows[None], moments.products[None])
+        )
+        rounded = np.concatenate(
+            [
+                rounding.with_compensation(block, product / moments.count)
+                for block, product in zip(blocks, products, strict=True)
+            ]
+        )
     change = rounding.shift(rows, rounded, mean)
     shape = np.moveaxis(kernel, layer.axis, 0).shape
     graph.set_constant(kernel_at, np.moveaxis(rounded.reshape(shape), 0, layer.axis))

@@ -39,21 +39,13 @@ class ImageMetadata:
         if len(outputs) > 1 or not outputs[0].names_one_class:
             return None
         height, width = conversion.input.size
-        return image_classifier(
-            height=height,
-            width=width,
-            classes=outputs[0].width,
-            name="image classifier",
-            description=f"Sorts images into {outputs[0].width} classes.",
-        )
+        return image_classifier(height, width, outputs[0].width)
 
 
 _Field = tuple[int, Callable[[flatbuffers.Builder, int], None]]
 
 
-def image_classifier(
-    *, height: int, width: int, classes: int, name: str, description: str
-) -> bytes:
+def image_classifier(height: int, width: int, classes: int) -> bytes:
     """Metadata of a classifier of RGB pixels from 0 to 255, as the entry ``TFLITE_METADATA``."""
     builder = flatbuffers.Builder(1024)
     source = _tensor(
@@ -81,19 +73,18 @@ def image_classifier(
     model = _table(
         builder,
         [
-            (0, _text(builder, name)),
-            (1, _text(builder, description)),
+            (0, _text(builder, "image classifier")),
+            (1, _text(builder, f"Sorts images into {classes} classes.")),
             (3, _offset(_vector(builder, [graph]))),
             (7, _text(builder, _MIN_PARSER_VERSION)),
         ],
-        slots=8,
     )
     builder.Finish(model, file_identifier=_IDENTIFIER)
     return bytes(builder.Output())
 
 
-def _table(builder: flatbuffers.Builder, fields: Sequence[_Field], slots: int = 8) -> int:
-    builder.StartObject(slots)
+def _table(builder: flatbuffers.Builder, fields: Sequence[_Field]) -> int:
+    builder.StartObject(8)
     for slot, add in fields:
         add(builder, slot)
     return int(builder.EndObject())
