@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from kerastl.bundles import card, golden, manifest
 from kerastl.bundles.bundle import Artifact
 from kerastl.bundles.hashing import sha256_manifest
@@ -15,11 +13,7 @@ from kerastl.bundles.proof import Proof
 from kerastl.bundles.running import Answers
 from kerastl.files import write_json
 from kerastl.formats.labels import label_files
-from kerastl.outputs import Gate
 from kerastl.provenance import sha256_file
-from kerastl.task import Task
-
-Array = np.ndarray[Any, Any]
 
 
 def write_bundle(
@@ -37,7 +31,7 @@ def write_bundle(
     ``entries`` are the manifest's sections on the input, ``facts`` what else it says of an
     artifact, by path. Returns the manifest.
     """
-    task, gate = proof.task, proof.gate
+    task = proof.task
     golden.write(folder, proof, answers)
     files = label_files(task.outputs)
     for name, text in files.items():
@@ -48,15 +42,9 @@ def write_bundle(
         **manifest.task_entries(task, examples),
         **entries,
         "preprocessing": dict(task.input.preprocessing),
-        "gate": vars(gate),
+        "gate": vars(proof.gate),
         "artifacts": [
-            manifest.artifact_entry(
-                artifact,
-                gate,
-                proof.kind,
-                facts[artifact.path],
-                _details(task, examples, rows[artifact.path], gate, artifact),
-            )
+            manifest.artifact_entry(artifact, proof, rows[artifact.path], facts[artifact.path])
             for artifact in artifacts
         ],
         "parity_examples": {
@@ -68,27 +56,6 @@ def write_bundle(
     }
     (folder / manifest.CARD).write_text(card.render(content, task), encoding="utf-8")
     return _sealed(folder, content, [*files, *task.input.files])
-
-
-def _details(
-    task: Task,
-    reference: Mapping[str, Array],
-    answers: Mapping[str, Array],
-    gate: Gate,
-    artifact: Artifact,
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What an artifact's parity says besides, of several outputs each for itself as well."""
-    found = {
-        name: output.parity_details(reference[name], answers[name], gate, artifact.quantization)
-        for name, output in task.outputs.items()
-    }
-    if len(found) == 1:
-        return next(iter(found.values()))
-    outputs = {
-        name: {**artifact.outputs[name], "threshold": threshold, **more}
-        for name, (threshold, more) in found.items()
-    }
-    return {}, {"outputs": outputs}
 
 
 def _sealed(folder: Path, content: Mapping[str, Any], listed: Sequence[str]) -> dict[str, Any]:

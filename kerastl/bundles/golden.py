@@ -77,12 +77,15 @@ def write(folder: Path, proof: Proof, answers: Answers) -> None:
     )
 
 
+def _key(task: Task, key: str, name: str) -> str:
+    return key if len(task.outputs) == 1 else f"{key}{_BETWEEN}{name}"
+
+
 def _save(
     path: Path, task: Task, everything: Mapping[str, Mapping[str, Array]], rows: Array
 ) -> None:
-    alone = len(task.outputs) == 1
     arrays = {
-        key if alone else f"{key}{_BETWEEN}{name}": values[rows]
+        _key(task, key, name): values[rows]
         for key, found in everything.items()
         for name, values in found.items()
     }
@@ -114,11 +117,7 @@ def read(folder: Path, task: Task, paths: Iterable[str]) -> Golden:
 def _load(path: Path, task: Task, keys: Iterable[str], count: int) -> dict[str, dict[str, Array]]:
     with np.load(path) as archive:
         arrays = {key: archive[key] for key in archive.files}
-    alone = len(task.outputs) == 1
-    found = {
-        key: {name: arrays[key if alone else f"{key}{_BETWEEN}{name}"] for name in task.outputs}
-        for key in keys
-    }
+    found = {key: {name: arrays[_key(task, key, name)] for name in task.outputs} for key in keys}
     for key, outputs in found.items():
         for name, values in outputs.items():
             wanted = (count, task.outputs[name].width)

@@ -95,15 +95,6 @@ def _need(module: str, extra: str, what: str) -> None:
         )
 
 
-# What libraries say of these helps nobody who exports.
-_MEANINGS = {
-    "enable_unsafe_deserialization": (
-        "a Lambda layer holds Python code, which is run out of no file here. Write a layer of your "
-        "own, in a module that can be imported, with @keras.saving.register_keras_serializable()."
-    ),
-}
-
-
 def _environment(backend: str) -> dict[str, str]:
     paths = [str(Path(entry or ".").resolve()) for entry in sys.path]
     return {
@@ -139,9 +130,13 @@ def _explain(folder: Path, status: int, seen: list[dict[str, Any]]) -> str:
     if (folder / "error.json").exists():
         error = json.loads((folder / "error.json").read_text(encoding="utf-8"))
         reason = error["message"].strip()[:2000]
-        for sign, meaning in _MEANINGS.items():
-            if sign in reason:
-                return f"Export failed while {error['step']}: {meaning}"
+        if "enable_unsafe_deserialization" in reason:
+            # What Keras says of it helps nobody who exports.
+            return (
+                f"Export failed while {error['step']}: a Lambda layer holds Python code, which is "
+                "never run from a file here. Write a layer of your own, in a module that can be "
+                "imported, with @keras.saving.register_keras_serializable()."
+            )
         return f"Export failed while {error['step']}: {error['type']}: {reason}"
     if status < 0:
         try:

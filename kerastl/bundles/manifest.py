@@ -11,6 +11,7 @@ import numpy as np
 
 from kerastl.bundles.bundle import Artifact, Bundle
 from kerastl.bundles.hashing import sha256_manifest
+from kerastl.bundles.proof import Proof
 from kerastl.errors import BundleError, ConfigurationError
 from kerastl.formats import FORMATS, QUANTIZATIONS
 from kerastl.formats.labels import names_held
@@ -25,6 +26,10 @@ SCHEMA_VERSION = 1
 CARD = "README.md"
 
 _PROVENANCE = ("backbone", "licence", "weights_sha256", "data_fingerprint", "training")
+
+# Fields of an artifact that stand in its entry, and in the entry's "parity".
+_OF_FILES = ("format", "path", "sha256", "bytes", "quantization")
+_OF_PARITY = ("max_abs_diff", "label_agreement", "n")
 
 _REQUIRED: dict[str, type | tuple[type, ...]] = {
     "schema_version": int,
@@ -89,30 +94,35 @@ def _of_one(task: Task) -> dict[str, Any]:
 
 
 def artifact_entry(
-    artifact: Artifact,
-    gate: Gate,
-    examples: str,
-    facts: Mapping[str, Any],
-    details: tuple[Mapping[str, Any], Mapping[str, Any]],
+    artifact: Artifact, proof: Proof, answers: Mapping[str, Array], facts: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The manifest's description of one artifact.
 
-    ``examples`` is their kind, ``facts`` is what the converter says of the artifact, ``details``
-    are further entries of ``parity.threshold`` and of ``parity``.
+    ``answers`` are its own to the examples, and ``facts`` is what its converter says of it.
     """
+    reference, gate = proof.rows(proof.example_rows), proof.gate
+    details = {
+        name: output.parity_details(reference[name], answers[name], gate, artifact.quantization)
+        for name, output in proof.task.outputs.items()
+    }
+    if len(details) == 1:
+        [(threshold, more)] = details.values()
+    else:
+        threshold = {}
+        each = {
+            name: {**artifact.outputs[name], "threshold": own, **rest}
+            for name, (own, rest) in details.items()
+        }
+        more = {"outputs": each}
     return {
-        "format": artifact.format,
-        "path": artifact.path,
-        "sha256": artifact.sha256,
-        "bytes": artifact.bytes,
-        "quantization": artifact.quantization,
+        **{key: getattr(artifact, key) for key in _OF_FILES},
         "parity": {
             "max_abs_diff": artifact.max_abs_diff,
             "label_agreement": artifact.label_agreement,
-            "threshold": {**gate.threshold(artifact.quantization), **details[0]},
+            "threshold": {**gate.threshold(artifact.quantization), **threshold},
             "n": artifact.n,
-            "examples": examples,
-            **details[1],
+            "examples": proof.kind,
+            **more,
         },
         "accuracy": artifact.accuracy,
         "seconds": artifact.seconds,
@@ -216,7 +226,7 @@ def _check_schema(file: Path, manifest: Mapping[str, Any]) -> None:
             and entry.get("format") in FORMATS
             and entry.get("quantization") in (None, *QUANTIZATIONS)
             and isinstance(entry.get("parity"), dict)
-            and {"max_abs_diff", "label_agreement", "n"} <= set(entry["parity"])
+            and set(_OF_PARITY) <= set(entry["parity"])
             and all(isinstance(entry.get(key), str) for key in ("path", "sha256"))
             and isinstance(entry.get("bytes"), int)
         )
@@ -290,10 +300,8 @@ def bundle_of(path: Path, manifest: dict[str, Any]) -> Bundle:
     """The bundle that a manifest describes, with the figures of its export."""
     artifacts = tuple(
         Artifact(
-            **{key: entry[key] for key in ("format", "path", "bytes", "sha256", "quantization")},
-            max_abs_diff=entry["parity"]["max_abs_diff"],
-            label_agreement=entry["parity"]["label_agreement"],
-            n=entry["parity"]["n"],
+            **{key: entry[key] for key in _OF_FILES},
+            **{key: entry["parity"][key] for key in _OF_PARITY},
             passed=True,
             accuracy=entry.get("accuracy"),
             seconds=entry.get("seconds"),

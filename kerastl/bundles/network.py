@@ -37,14 +37,7 @@ def check_network(
             "An image classifier has one input and one output; received "
             f"{len(inputs)} inputs and {len(outputs)} outputs."
         )
-    # A Sequential model has none.
-    answered = getattr(network, "output", None)
-    if isinstance(answered, dict):
-        (key,) = answered
-        raise ConfigurationError(
-            f"The network answers with a dict. Export one that answers with what is in it: "
-            f"keras.Model(network.input, network.output[{key!r}])."
-        )
+    _refuse_dict(network)
     shape = tuple(inputs[0].shape[1:])
     if len(shape) != 3 or shape[2] != 3:
         raise ConfigurationError(
@@ -76,17 +69,25 @@ def check_network(
     return int(shape[0]), int(shape[1]), 3
 
 
+def _refuse_dict(network: keras.Model) -> None:
+    # A Sequential model has no ``output``.
+    answered = getattr(network, "output", None)
+    if isinstance(answered, dict):
+        values = [f"network.output[{key!r}]" for key in answered]
+        listed = values[0] if len(values) == 1 else f"[{', '.join(values)}]"
+        raise ConfigurationError(
+            "The network answers with a dict. Export one that answers with what is in it, in the "
+            f"order of the task's outputs: keras.Model(network.input, {listed})."
+        )
+
+
 def check_outputs(network: keras.Model, task: Task) -> None:
     """Checks that a network has the outputs that a task says.
 
     Raises:
         ConfigurationError: it has others.
     """
-    if isinstance(getattr(network, "output", None), dict):
-        raise ConfigurationError(
-            "The network answers with a dict. Export one that answers with a list of what is in "
-            "it, in the order of the task's outputs: keras.Model(network.input, [...])."
-        )
+    _refuse_dict(network)
     found = [tuple(tensor.shape) for tensor in network.outputs]
     wanted = [output.width for output in task.outputs.values()]
     if [shape[1:] for shape in found] != [(width,) for width in wanted]:

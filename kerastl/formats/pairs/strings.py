@@ -86,13 +86,7 @@ def graph_tokenizer(input: Any, texts: Sequence[str]) -> tuple[GraphTokenizer | 
         return None, str(error)
     if tokenizer.algorithm == "byte_pair":
         return None, _NO_STRINGS
-    in_graph = GraphTokenizer(
-        hub,
-        start_ids=tokenizer.start_ids,
-        end_ids=tokenizer.end_ids,
-        pad_id=tokenizer.pad_id,
-        max_length=input.max_length,
-    )
+    in_graph = GraphTokenizer(hub, tokenizer, input.max_length)
     try:
         check_equal(tokenizer, in_graph.ids_of, texts, allow_ties=False)
     except TokenizerError as error:
@@ -104,28 +98,20 @@ def graph_tokenizer(input: Any, texts: Sequence[str]) -> tuple[GraphTokenizer | 
 
 
 class GraphTokenizer:
-    """A tokenizer of KerasHub that TensorFlow runs in the graph, with ends, cut and filled up.
+    """A tokenizer of KerasHub in the graph; cut, ended and padded as kerastl's own is.
 
     Texts hold at most ``max_length`` tokens, start and end tokens included.
     """
 
-    def __init__(
-        self,
-        tokenizer: Any,
-        *,
-        start_ids: Sequence[int],
-        end_ids: Sequence[int],
-        pad_id: int,
-        max_length: int,
-    ) -> None:
-        self._tokenizer = tokenizer
-        self._start, self._end = list(start_ids), list(end_ids)
-        self._pad_id = pad_id
+    def __init__(self, hub: Any, tokenizer: Any, max_length: int) -> None:
+        self._tokenizer = hub
+        self._start, self._end = list(tokenizer.start_ids), list(tokenizer.end_ids)
+        self._pad_id = tokenizer.pad_id
         self._traced: Any = None
         # KerasHub reads a SentencePiece model when it is first needed: too late for a graph.
-        getattr(tokenizer, "_maybe_initialized_tf", lambda: None)()
+        getattr(hub, "_maybe_initialized_tf", lambda: None)()
         # It is a resource, which a SavedModel keeps where it finds it.
-        self.resource = getattr(tokenizer, "_sentence_piece", None)
+        self.resource = getattr(hub, "_sentence_piece", None)
         self._room = max_length - len(self._start) - len(self._end)
 
     def bare(self, text: Any) -> Any:
