@@ -60,8 +60,8 @@ class Format:
         runtime: module that runs an artifact.
         converters: modules that converting needs besides.
         paths: inside a bundle, by quantisation; None is float32.
-        session: ``"module:class"``, a ``Session`` of ``(path, threads)``.
-        converter: module with ``convert(conversion) -> facts by path``.
+        session: ``"module:class"``, a ``Session`` of ``(path, threads)``; beside it
+            ``module_conversion`` has ``convert(conversion) -> facts by path``.
         backend: of Keras in the process that converts.
         hub_library: what the Hugging Face hub calls the runtime.
         runner: the script in export/ that runs an artifact, and the packages that it needs.
@@ -76,7 +76,6 @@ class Format:
     converters: tuple[str, ...]
     paths: Mapping[str | None, str]
     session: str
-    converter: str
     hub_library: str
     runner: tuple[str, str]
     backend: str = "tensorflow"
@@ -107,7 +106,6 @@ class Format:
 
     def convert(self, conversion: Any) -> dict[str, dict[str, Any]]:
         """Writes the artifacts of a ``Conversion``; returns what the manifest says of each."""
-        found: dict[str, dict[str, Any]] = importlib.import_module(self.converter).convert(
-            conversion
-        )
+        module = importlib.import_module(f"{self.session.partition(':')[0]}_conversion")
+        found: dict[str, dict[str, Any]] = module.convert(conversion)
         return found
