@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,11 +81,7 @@ def _refuse_dict(network: keras.Model) -> None:
 
 
 def check_outputs(network: keras.Model, task: Task) -> None:
-    """Checks that a network has the outputs that a task says.
-
-    Raises:
-        ConfigurationError: it has others.
-    """
+    """Checks that a network has the outputs that a task says; raises ConfigurationError."""
     _refuse_dict(network)
     found = [tuple(tensor.shape) for tensor in network.outputs]
     wanted = [output.width for output in task.outputs.values()]
@@ -104,7 +99,7 @@ def in_float32(network: keras.Model) -> tuple[keras.Model, str | None]:
     """The network, and None; or its float32 clone, and the reduced policy of its layers."""
     import keras
 
-    policies = {layer.dtype_policy.name for layer in _layers(network)}
+    policies = {layer.dtype_policy.name for layer in network._flatten_layers()}
     reduced = sorted(policies & set(_REDUCED))
     if not reduced:
         return network, None
@@ -112,15 +107,6 @@ def in_float32(network: keras.Model) -> tuple[keras.Model, str | None]:
     clone = keras.saving.deserialize_keras_object(_with_float32(config))
     clone.set_weights(network.get_weights())
     return clone, reduced[0]
-
-
-def _layers(network: Any) -> Iterator[Any]:
-    for layer in network.layers:
-        yield layer
-        if hasattr(layer, "layers"):
-            yield from _layers(layer)
-        elif hasattr(getattr(layer, "layer", None), "dtype_policy"):
-            yield layer.layer
 
 
 def _with_float32(value: Any, key: str = "") -> Any:
@@ -148,7 +134,7 @@ def modules_of(network: keras.Model) -> list[str]:
     """
     import keras
 
-    kinds = {type(layer) for layer in _layers(network)} | {type(network)}
+    classes = {type(layer) for layer in network._flatten_layers()}
     try:
         config = keras.saving.serialize_keras_object(network)
     except Exception:
@@ -156,7 +142,7 @@ def modules_of(network: keras.Model) -> list[str]:
         config = {}
     registered = _registered_names(config)
     objects = [keras.saving.get_registered_object(name) for name in registered]
-    owners = [*kinds, *(item for item in objects if item is not None)]
+    owners = [*classes, *(item for item in objects if item is not None)]
     modules = {item.__module__ for item in owners if item.__module__.split(".")[0] != "keras"}
     if "__main__" in modules:
         names = sorted({item.__name__ for item in owners if item.__module__ == "__main__"})
@@ -181,11 +167,7 @@ def _registered_names(config: Any) -> set[str]:
 
 
 def save_network(network: keras.Model, path: Path) -> None:
-    """Saves a network for the worker.
-
-    Raises:
-        ExportError: Keras cannot save it.
-    """
+    """Saves a network for the worker; raises ExportError where Keras cannot."""
     try:
         with warnings.catch_warnings():
             # Keras hands its variables to NumPy without the keyword that NumPy 2 asks for.

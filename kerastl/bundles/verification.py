@@ -149,9 +149,13 @@ def _string_faults(answers: Answers, proof: Proof, kept: Golden) -> list[str]:
         for position, got in zip(answers.positions, named, strict=True):
             [wanted] = kept.labels[position][NETWORK].values()
             if got != wanted:
-                shown = f"{task.input.noun} {task.input.shown(kept.sources[position])}"
-                found.append(f"{path} calls the golden {shown} {got!r}; it must be {wanted!r}")
+                found.append(_misnamed(path, task, kept.sources[position], got, wanted))
     return found
+
+
+def _misnamed(path: str, task: Task, source: Any, got: Any, wanted: Any) -> str:
+    shown = f"{task.input.noun} {task.input.shown(source)}"
+    return f"{path} calls the golden {shown} {got!r}; it must be {wanted!r}"
 
 
 def _label_faults(
@@ -180,11 +184,8 @@ def _label_faults(
                 # either way; how far a quantised artifact's may lie off was judged before.
                 tied = not file and (quantised or same[position]) and own[position] == wanted
                 if given[position] != wanted and not tied:
-                    shown = f"{task.input.noun} {task.input.shown(kept.sources[position])}"
-                    found.append(
-                        f"{artifact.path} calls the golden {shown} {given[position]!r}; it must be "
-                        f"{wanted!r}"
-                    )
+                    source = kept.sources[position]
+                    found.append(_misnamed(artifact.path, task, source, given[position], wanted))
     return found
 
 

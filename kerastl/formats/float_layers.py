@@ -30,14 +30,10 @@ BLEND = (0.1, 0.5)
 
 @dataclass(frozen=True)
 class Trial:
-    """One choice of layers, measured on the selection examples.
+    """How many layers stay in float, and what the file then is, measured on selection examples.
 
-    Attributes:
-        float_layers: how many layers with weights stay in float.
-        label_agreement: share of selection examples with the float file's label.
-        mean_difference: mean absolute difference of all outputs from the float file's.
-        bytes: size of the file.
-        milliseconds: per example, in batches, on the exporting machine.
+    Differences are over all outputs, from the float file's; ``milliseconds`` are per example, in
+    batches, on the exporting machine.
     """
 
     float_layers: int
