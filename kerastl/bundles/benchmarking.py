@@ -88,12 +88,19 @@ def benchmark(
         labels = None
         if data is not None:
             labels = _stored_examples(task, load_for(task, data, **options), work)
-        job = {"bundle": str(folder.resolve()), "manifest": manifest, "threads": threads or cores}
+        job = {
+            "does": "measure",
+            "bundle": str(folder.resolve()),
+            "manifest": manifest,
+            "threads": threads or cores,
+            "examples": labels is not None,
+            "imports": [type(task.input).__module__],
+        }
         measured = []
         for entry in artifacts:
             if progress is not None:
                 progress(f"measuring {entry['path']}")
-            measured.append(_measured(task, folder, entry, job, work, labels))
+            measured.append(_measured(task, entry, job, work, labels))
     return {
         "bundle": str(folder),
         "threads": threads or cores,
@@ -134,23 +141,12 @@ def _can_read(input: Input, source: Any) -> bool:
 
 def _measured(
     task: Task,
-    folder: Path,
     entry: Mapping[str, Any],
     job: Mapping[str, Any],
     work: Path,
     labels: Mapping[str, Array] | None,
 ) -> dict[str, Any]:
-    facts = run_worker(
-        {
-            **job,
-            "does": "measure",
-            "format": entry["format"],
-            "path": entry["path"],
-            "examples": labels is not None,
-            "imports": [type(task.input).__module__],
-        },
-        work,
-    )
+    facts = run_worker({**job, "format": entry["format"], "path": entry["path"]}, work)
     metrics = None
     if labels is not None:
         with np.load(work / "outputs.npz") as archive:
@@ -159,7 +155,7 @@ def _measured(
         "format": entry["format"],
         "path": entry["path"],
         "quantization": entry["quantization"],
-        "bytes": size_of(folder / entry["path"]),
+        "bytes": size_of(Path(job["bundle"]) / entry["path"]),
         **{key: value for key, value in facts.items() if key != "seconds"},
         "metrics": metrics,
         **{key: (metrics or {}).get(key) for key in ("accuracy", "accuracy_low", "accuracy_high")},

@@ -233,7 +233,6 @@ def _convert(
             "litert": vars(plan.litert),
             "gate": vars(proof.gate),
             "modules": modules,
-            "imports": imports,
             "metadata": manifest.artifact_metadata(task, entries),
         }
         facts: dict[str, Any] = {"seconds": {}}

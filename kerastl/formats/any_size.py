@@ -34,23 +34,16 @@ def resize(images: Any, height: int, width: int) -> Any:
 
 
 def _along_columns(images: Any, width: int) -> Any:
-    shape = tf.shape(images)
-    count, rows, columns = shape[0], shape[1], shape[2]
-    samples = tf.reshape(tf.transpose(images, (0, 2, 1, 3)), (count, columns, rows * 3))
-    resized = _round(tf.matmul(_weights(columns, width), samples))
-    return tf.transpose(tf.reshape(resized, (count, width, rows, 3)), (0, 2, 1, 3))
+    turned = tf.transpose(images, (0, 2, 1, 3))
+    return tf.transpose(_along_rows(turned, width), (0, 2, 1, 3))
 
 
 def _along_rows(images: Any, height: int) -> Any:
     shape = tf.shape(images)
     count, rows, columns = shape[0], shape[1], shape[2]
     samples = tf.reshape(images, (count, rows, columns * 3))
-    resized = _round(tf.matmul(_weights(rows, height), samples))
+    resized = tf.floor(tf.matmul(_weights(rows, height), samples) + 0.5)
     return tf.reshape(resized, (count, height, columns, 3))
-
-
-def _round(values: Any) -> Any:
-    return tf.floor(values + 0.5)
 
 
 def _weights(length: Any, size: int) -> Any:

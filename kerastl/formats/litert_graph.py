@@ -146,6 +146,12 @@ class Graph:
             if used.count(int(operator.inputs[1])) == 1:
                 yield Weighted(index, opcode, operator, self.name(operator))
 
+    def weights(self, layer: Weighted) -> Array:
+        """The weights of a layer."""
+        found = self.constant(layer.operator.inputs[1])
+        assert found is not None
+        return found
+
     def activations(self) -> list[int]:
         """Float32 tensors that operators compute, and the input."""
         computed = {

@@ -116,14 +116,15 @@ def quantize(
     )
     kept = [weighted[position] for position in choice.float_layers]
     layers = [x.name for x in conversion.network._flatten_layers() if hasattr(x, "kernel")]
-    total = sum(_elements(graph, layer) for layer in weighted)
+    sizes = [graph.weights(layer).size for layer in weighted]
+    share = sum(sizes[position] for position in choice.float_layers) / max(sum(sizes), 1)
     if quantization == "int8":
         # With those that have no integer kernel, which TensorFlow leaves in float.
         facts["float_operators"] = Graph(choice.data).float_operators()
     return choice.data, {
         **facts,
         "float_layers": [name_of_layer(layer.name, layers) for layer in kept],
-        "float_share_of_weights": round(sum(_elements(graph, i) for i in kept) / max(total, 1), 4),
+        "float_share_of_weights": round(share, 4),
         "selection": choice.describe(len(prepared.selection)),
     }
 
@@ -151,21 +152,12 @@ def _by_damage(prepared: Prepared, layers: int) -> list[int]:
     return sorted(range(layers), key=lambda position: -damage[position])
 
 
-def _elements(graph: Graph, layer: Any) -> int:
-    constant = graph.constant(layer.operator.inputs[1])
-    return 0 if constant is None else int(constant.size)
-
-
 def _dynamic(data: bytes, kept: Sequence[int]) -> bytes:
     """Weights as int8; activations are quantised at run time, example by example."""
     graph = Graph(data)
     for position, layer in enumerate(list(graph.weighted())):
-        if position in kept:
-            continue
-        kernel_at = layer.operator.inputs[1]
-        kernel = graph.constant(kernel_at)
-        assert kernel is not None
-        if kernel.size < LEAST_WEIGHTS:
+        kernel_at, kernel = layer.operator.inputs[1], graph.weights(layer)
+        if position in kept or kernel.size < LEAST_WEIGHTS:
             continue
         rows = np.moveaxis(kernel, layer.axis, 0)
         steps = rounding.scales(rows.reshape(len(rows), -1))

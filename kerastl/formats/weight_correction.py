@@ -54,9 +54,8 @@ def correct(data: bytes, images: Array) -> tuple[bytes, dict[str, int]]:
 
 def _is_plain(graph: Graph, layer: Weighted) -> bool:
     """Whether a layer's inputs are the patches that :func:`_inputs` cuts out."""
-    inputs = layer.operator.inputs
-    weights = graph.constant(inputs[1])
-    if weights is None or len(inputs) < 3 or graph.constant(inputs[2]) is None:
+    inputs, weights = layer.operator.inputs, graph.weights(layer)
+    if len(inputs) < 3 or graph.constant(inputs[2]) is None:
         return False
     if layer.opcode == "FULLY_CONNECTED":
         return True
@@ -96,8 +95,7 @@ def _inputs(graph: Graph, layer: Weighted, source: Array, generator: np.random.G
 
     Of a depthwise convolution ``(rows, channels, inputs)``, since each channel has its own.
     """
-    weights = graph.constant(layer.operator.inputs[1])
-    assert weights is not None
+    weights = graph.weights(layer)
     if layer.opcode == "FULLY_CONNECTED":
         return source.reshape(-1, weights.shape[1])
     options = layer.operator.builtinOptions
@@ -130,8 +128,7 @@ def _padded(source: Array, kernel: tuple[int, int], strides: tuple[int, int]) ->
 
 def _correct_layer(graph: Graph, layer: Weighted, moments: Moments) -> str:
     kernel_at, bias_at = layer.operator.inputs[1], layer.operator.inputs[2]
-    kernel, bias = graph.constant(kernel_at), graph.constant(bias_at)
-    assert kernel is not None
+    kernel, bias = graph.weights(layer), graph.constant(bias_at)
     assert bias is not None
     mean = moments.total / moments.count
     depthwise = layer.opcode == "DEPTHWISE_CONV_2D"
