@@ -60,11 +60,11 @@ def benchmark(
         ``runs``), ``peak_memory_bytes``, ``base_memory_bytes`` (of the process before it loaded
         the artifact), ``metrics`` (what ``evaluate`` reports), and of these ``accuracy`` and its
         95 % Wilson interval ``accuracy_low`` and ``accuracy_high``. None stands for what was not
-        measured, or is none of the task's.
+        measured, or what the task has no value for.
 
     Raises:
-        BundleError: the folder is no bundle, or an artifact is missing or was changed.
-        ConfigurationError: the number of threads cannot be.
+        BundleError: the folder is not a bundle, or an artifact is missing or was changed.
+        ConfigurationError: the number of threads is not positive.
         DataError: the data cannot be read, or its classes are others.
         MissingExtraError: a runtime is not installed.
     """

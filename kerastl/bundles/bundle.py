@@ -74,7 +74,7 @@ class LiteRTOptions:
     float_input: bool = False
 
     def validate(self) -> None:
-        """Raises ConfigurationError where an option cannot be."""
+        """Raises ConfigurationError where an option is invalid."""
         if self.batch not in (None, 1) or isinstance(self.batch, bool):
             raise ConfigurationError(
                 f"LiteRTOptions.batch is None (any size) or 1; received {self.batch!r}."

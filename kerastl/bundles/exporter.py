@@ -66,7 +66,7 @@ def export_subject(
         formats: any of ``"saved_model"``, ``"onnx"``, ``"litert"``, ``"openvino"``,
             ``"torch"``.
         quantize: artifacts beside the float32 ones, of ``kerastl.formats.QUANTIZATIONS``, or
-            ``"FORMAT:QUANTIZATION"`` for one format alone.
+            ``"FORMAT:QUANTIZATION"`` for one format only.
         gate: the thresholds.
         litert: batch dimension and input of the LiteRT files.
         any_size: of images: artifacts take them as they are and resize them in the graph, by the
@@ -78,7 +78,7 @@ def export_subject(
         The bundle.
 
     Raises:
-        ConfigurationError: an argument cannot be.
+        ConfigurationError: an argument is invalid.
         ExportError: a conversion failed or crashed; the message names the step.
         ParityError: an artifact did not pass the gate; nothing is written.
         MissingExtraError: a converter or runtime is not installed.

@@ -82,7 +82,7 @@ def resize_faults(
     """Artifacts that resize examples differently from training.
 
     ``answers`` are to examples as they come and ``wanted`` to the same as training makes them, both
-    by path and output name. The first ``files`` of them must be given the same labels besides.
+    by path and output name. The first ``files`` of them must also get the same labels.
     """
     allowed = task.input.equivalent_difference
     near, same = Gate(allowed, label_agreement=0.0), Gate(allowed)

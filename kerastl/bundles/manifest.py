@@ -158,12 +158,12 @@ def read_manifest(path: Path) -> dict[str, Any]:
     """Reads a bundle's manifest and checks its hash and its schema.
 
     Raises:
-        BundleError: the folder is no bundle, or its manifest is damaged or was changed.
+        BundleError: the folder is not a bundle, or its manifest is damaged or was changed.
     """
     file = path / "manifest.json"
     if not file.is_file():
         raise BundleError(
-            f"{path} is no bundle: it has no manifest.json. Pass the folder that "
+            f"{path} is not a bundle: it has no manifest.json. Pass the folder that "
             "`kerastl export` wrote."
         )
     try:

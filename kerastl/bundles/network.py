@@ -23,7 +23,7 @@ def check_network(
     """The input shape ``(height, width, 3)`` of a classifier that can be exported.
 
     Raises:
-        ConfigurationError: the network is none.
+        ConfigurationError: the network is not one.
     """
     inputs, outputs = getattr(network, "inputs", None), getattr(network, "outputs", None)
     if not inputs or not outputs:

@@ -62,7 +62,7 @@ def export(
         The bundle.
 
     Raises:
-        ConfigurationError: an argument cannot be.
+        ConfigurationError: an argument is invalid.
         ExportError: a conversion failed or crashed; the message names the step.
         ParityError: an artifact did not pass the gate; nothing is written.
         MissingExtraError: a converter or runtime is not installed.

@@ -48,7 +48,7 @@ class Predictor:
 
         Args:
             inputs: one example or any number of them: of images paths, encoded bytes, Pillow
-                images or uint8 arrays ``(height, width, 3)`` of any size; of texts strings.
+                images or uint8 arrays ``(height, width, 3)`` of any size; of texts, strings.
 
         Raises:
             DataError: one of them cannot be read.
@@ -99,7 +99,7 @@ def load_bundle(
         trusted: you trust the bundle's maker, as ``"torch"`` needs: see :func:`verify`.
 
     Raises:
-        BundleError: the folder is no bundle, the artifact is missing or was changed, or it can
+        BundleError: the folder is not a bundle, the artifact is missing or was changed, or it can
             run code and ``trusted`` is False.
         ConfigurationError: the bundle has no such artifact.
         MissingExtraError: its runtime is not installed.

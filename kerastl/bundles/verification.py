@@ -180,7 +180,7 @@ def _label_faults(
             for position, labels in kept.labels.items():
                 file = position >= kept.examples
                 wanted = labels[NETWORK if file and not quantised else artifact.path][name]
-                # Where the outputs are those of the export but for rounding, a tie may fall
+                # Where the outputs differ from those of the export only by rounding, a tie may go
                 # either way; how far a quantised artifact's may lie off was judged before.
                 tied = not file and (quantised or same[position]) and own[position] == wanted
                 if given[position] != wanted and not tied:
@@ -190,6 +190,6 @@ def _label_faults(
 
 
 def _same(output: Output, recorded: Array, values: Array) -> Array:
-    """Which recorded answers are repeated but for rounding, bool ``(known,)``."""
+    """Which recorded answers are repeated, apart from rounding, bool ``(known,)``."""
     decided = output.agreeing(recorded, values[: len(recorded)], Gate(), None)
     return np.asarray(decided.reshape(len(recorded), -1).all(axis=1))

@@ -97,7 +97,7 @@ def format_named(name: str) -> Format:
     """The format of a name.
 
     Raises:
-        ConfigurationError: there is none.
+        ConfigurationError: no format has the name.
     """
     if name not in FORMATS:
         raise ConfigurationError(

@@ -58,7 +58,7 @@ class Format:
         title: for people.
         extra: of ``pip install 'kerastl[EXTRA]'``.
         runtime: module that runs an artifact.
-        converters: modules that converting needs besides.
+        converters: further modules that converting needs.
         paths: inside a bundle, by quantisation; None is float32.
         session: ``"module:class"``, a ``Session`` of ``(path, threads)``; beside it
             ``module_conversion`` has ``convert(conversion) -> facts by path``.

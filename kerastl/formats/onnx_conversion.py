@@ -92,7 +92,7 @@ def write(
 def _converted(
     graph: Any, inputs: Mapping[str, str], outputs: Mapping[str, str]
 ) -> onnx.ModelProto:
-    """The steps of ``tf2onnx.convert.from_graph_def``, but for one optimizer.
+    """The steps of ``tf2onnx.convert.from_graph_def``, except one optimizer.
 
     It writes computed shapes down as constants, where 0 stands for the dimension of the very tensor
     that is reshaped. Another one then takes away a reshape before that, and the 0 copies the

@@ -98,7 +98,7 @@ def put_weights(model: onnx.ModelProto, weights: Mapping[str, Array]) -> None:
 
 
 def refuse_foreign_operators(model: onnx.ModelProto) -> None:
-    """Refuses operators that are none of ONNX.
+    """Refuses operators that ONNX does not have.
 
     tf2onnx logs what it has no counterpart for and writes it down as it was, without an error:
     https://github.com/onnx/tensorflow-onnx/issues/2271.

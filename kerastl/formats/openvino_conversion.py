@@ -71,4 +71,4 @@ def _tensor(model: Any, name: str) -> Any:
         if name in port.get_names():
             return port.get_tensor()
     held = [sorted(port.get_names()) for port in (*model.inputs, *model.outputs)]
-    raise RuntimeError(f"OpenVINO calls the graph's inputs and outputs {held}; {name!r} is none.")
+    raise RuntimeError(f"OpenVINO's model has the inputs and outputs {held}, and not {name!r}.")

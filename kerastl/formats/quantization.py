@@ -177,7 +177,7 @@ def _dynamic(data: bytes, kept: Sequence[int]) -> bytes:
 
 
 def _int8(calibrated: bytes, float_input: bool, kept: Sequence[int]) -> bytes:
-    """Weights and activations as int8, but for the operators before the first quantised layer."""
+    """Weights and activations as int8, except before the first quantised layer."""
     from tensorflow.lite.python.convert import mlir_quantize
 
     graph = Graph(calibrated)

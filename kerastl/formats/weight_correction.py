@@ -17,7 +17,7 @@ from kerastl.formats.litert_graph import Graph, Weighted, values
 Array = np.ndarray[Any, Any]
 
 # Rounding with compensation factors a matrix of this order; beyond, the nearest step is taken
-# and the bias alone corrected.
+# and only the bias is corrected.
 MAX_INPUTS = 2304
 # Positions of a feature map that are drawn from one batch of images.
 MAX_POSITIONS = 4096

@@ -251,7 +251,7 @@ def test_an_altered_manifest(copied, change, match):
 
 
 def test_no_bundle_at_all(tmp_path, copied):
-    with pytest.raises(BundleError, match="no bundle"):
+    with pytest.raises(BundleError, match="not a bundle"):
         verify(tmp_path / "nothing")
     (copied / "manifest.json").write_text("{", "utf-8")
     with pytest.raises(BundleError, match="damaged"):

@@ -1,6 +1,6 @@
 """TFLite model metadata: what MediaPipe's Tasks API and Android's tools read from a file.
 
-Written with the flatbuffers library alone, after the public schema
+Written with the flatbuffers library only, after the public schema
 https://github.com/google-ai-edge/mediapipe/blob/master/mediapipe/tasks/metadata/metadata_schema.fbs:
 the package that used to write it, tflite-support, is no longer kept. Numbers of fields and of
 enumerations are those of the schema, which only ever grows.
