@@ -65,12 +65,11 @@ class Plan:
     @property
     def artifacts(self) -> list[tuple[str, str | None]]:
         """Format and quantisation of every artifact, float ones first."""
-        float_ones: list[tuple[str, str | None]] = [(name, None) for name in self.formats]
-        return float_ones + [
+        return [
             (name, quantization)
-            for quantization in QUANTIZATIONS
+            for quantization in (None, *QUANTIZATIONS)
             for name in self.formats
-            if quantization in self.quantize.get(name, ())
+            if quantization is None or quantization in self.quantize.get(name, ())
         ]
 
 

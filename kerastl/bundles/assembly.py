@@ -8,7 +8,7 @@ from typing import Any
 
 from kerastl.bundles import card, golden, manifest
 from kerastl.bundles.bundle import Artifact
-from kerastl.bundles.hashing import sha256_manifest
+from kerastl.bundles.hashing import files_below, sha256_manifest
 from kerastl.bundles.proof import Proof
 from kerastl.bundles.running import Answers
 from kerastl.files import write_json
@@ -63,11 +63,7 @@ def _sealed(folder: Path, content: Mapping[str, Any], listed: Sequence[str]) -> 
 
     Not of the card: it is there for people to complete.
     """
-    golden_files = [
-        item.relative_to(folder).as_posix()
-        for item in sorted((folder / "golden").rglob("*"))
-        if item.is_file()
-    ]
+    golden_files = [f"golden/{name}" for name in files_below(folder / "golden")]
     files = {name: sha256_file(folder / name) for name in [*listed, *golden_files]}
     complete: dict[str, Any] = {**content, "files": files}
     complete["manifest_sha256"] = sha256_manifest(complete)

@@ -21,11 +21,14 @@ def sha256_path(path: Path) -> str:
     """
     if not path.is_dir():
         return sha256_file(path)
-    digest = hashlib.sha256()
-    files = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file()}
-    for name in sorted(files):
-        digest.update(f"{sha256_file(files[name])}  {name}\n".encode())
-    return digest.hexdigest()
+    lines = [f"{sha256_file(path / name)}  {name}\n" for name in files_below(path)]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def files_below(folder: Path) -> list[str]:
+    """Paths of all files below a folder, relative to it, with forward slashes, sorted."""
+    files = (item for item in folder.rglob("*") if item.is_file())
+    return sorted(item.relative_to(folder).as_posix() for item in files)
 
 
 def refuse_changed(folder: Path, hashes: Mapping[str, str]) -> None:
@@ -46,9 +49,8 @@ def refuse_changed(folder: Path, hashes: Mapping[str, str]) -> None:
 
 def size_of(path: Path) -> int:
     """Bytes of a file, or of all files below a folder."""
-    if path.is_dir():
-        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-    return path.stat().st_size
+    files = [path / name for name in files_below(path)] if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files)
 
 
 def sha256_manifest(manifest: Mapping[str, Any]) -> str:

@@ -239,13 +239,12 @@ def _check_schema(file: Path, manifest: Mapping[str, Any]) -> None:
 
 
 def _is_resize(value: Any) -> bool:
-    if not isinstance(value, dict) or not isinstance(value.get("in_graph"), bool):
-        return False
-    size = value.get("size")
     return (
-        isinstance(size, list)
-        and [type(side) for side in size] == [int, int]
-        and all(side > 0 for side in size)
+        isinstance(value, dict)
+        and isinstance(value.get("in_graph"), bool)
+        and isinstance(value.get("size"), list)
+        and [type(side) for side in value["size"]] == [int, int]
+        and min(value["size"]) > 0
     )
 
 

@@ -37,17 +37,18 @@ def check_network(
             f"{len(inputs)} inputs and {len(outputs)} outputs."
         )
     _refuse_dict(network)
-    shape = tuple(inputs[0].shape[1:])
+    given = tuple(inputs[0].shape)
+    shape = given[1:]
     if len(shape) != 3 or shape[2] != 3:
         raise ConfigurationError(
             "The input must have the shape (batch, height, width, 3), RGB with channels last; "
-            f"received {tuple(inputs[0].shape)}."
+            f"received {given}."
         )
     if None in shape:
         if examples is None:
             raise ConfigurationError(
-                f"The input has no fixed size: {tuple(inputs[0].shape)}. Pass examples=, whose "
-                "size is then taken, or build the network with keras.Input((height, width, 3))."
+                f"The input has no fixed size: {given}. Pass examples=, whose size is then taken, "
+                "or build the network with keras.Input((height, width, 3))."
             )
         shape = tuple(examples.shape[1:])
     classes = outputs[0].shape

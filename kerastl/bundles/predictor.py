@@ -62,11 +62,7 @@ class Predictor:
         return run_sources(self._session, self.task.input, sources)
 
     def predict(self, inputs: Any) -> Any:
-        """Outputs float32 ``(n, width)``; of a task of several outputs a dict of them.
-
-        Args:
-            inputs: see ``outputs``.
-        """
+        """Outputs float32 ``(n, width)``; of several outputs a dict. See ``outputs``."""
         found = self.outputs(inputs)
         return next(iter(found.values())) if len(found) == 1 else found
 

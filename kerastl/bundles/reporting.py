@@ -63,14 +63,13 @@ def describe(artifacts: Iterable[Artifact], gate: Gate) -> str:
 def _shortfalls(artifact: Artifact, gate: Gate) -> list[str]:
     if artifact.passed:
         return []
-    threshold = gate.threshold(artifact.quantization)
+    threshold, diff = gate.threshold(artifact.quantization), artifact.max_abs_diff
     needed, allowed = threshold["label_agreement"], threshold["max_abs_diff"]
     reasons = []
     if needed is not None and artifact.label_agreement < needed:
         short = needed - artifact.label_agreement
         reasons.append(f"the gate asks for an agreement of {needed:g}, {short:.4f} more")
-    if allowed is not None and artifact.max_abs_diff is not None:
-        excess = artifact.max_abs_diff - allowed
-        if excess > 0:
-            reasons.append(f"the gate allows a difference of {allowed:g}, {excess:.2e} less")
+    if allowed is not None and diff is not None and diff > allowed:
+        excess = diff - allowed
+        reasons.append(f"the gate allows a difference of {allowed:g}, {excess:.2e} less")
     return reasons

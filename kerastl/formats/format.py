@@ -91,11 +91,7 @@ class Format:
         return f"converting to {self.name}" + (f" ({quantization})" if quantization else "")
 
     def open(self, path: Path, threads: int | None = None) -> Session:
-        """Loads an artifact in its runtime.
-
-        Args:
-            path: the file or folder.
-            threads: to run on; None leaves it to the runtime.
+        """Loads an artifact in its runtime, which chooses the number of threads where it is None.
 
         Raises:
             MissingExtraError: the runtime is not installed.

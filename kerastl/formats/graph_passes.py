@@ -74,16 +74,13 @@ def replace_erfc(graph: Any) -> int:
     https://github.com/onnx/tensorflow-onnx/pull/2463, which is open. Bodies of loops and branches
     are left alone. Returns how many nodes were replaced.
     """
-    import tensorflow as tf
-
     nodes = [node for node in graph.node if node.op == "Erfc"]
     for node in nodes:
         source, kind = node.input[0], node.attr["T"]
         erf = graph.node.add(name=f"{node.name}/erf", op="Erf", input=[source], device=node.device)
         erf.attr["T"].CopyFrom(kind)
-        one = graph.node.add(name=f"{node.name}/one", op="Const", device=node.device)
-        one.attr["dtype"].CopyFrom(kind)
-        one.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(1, dtype=kind.type))
+        one = graph.node.add()
+        one.CopyFrom(_constant(f"{node.name}/one", node, 1))
         node.op = "Sub"
         del node.input[:]
         node.input.extend([one.name, erf.name])
@@ -120,10 +117,16 @@ def fold_slice_updates(graph: Any) -> int:
         with tf.compat.v1.Session(graph=imported) as session:
             values = session.run([f"{name}:0" for name in names])
     for name, value in zip(names, values, strict=True):
-        node = by_name[name]
-        kind = node.attr["T"]
-        constant = type(node)(name=name, op="Const", device=node.device)
-        constant.attr["dtype"].CopyFrom(kind)
-        constant.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value, dtype=kind.type))
-        node.CopyFrom(constant)
+        by_name[name].CopyFrom(_constant(name, by_name[name], value))
     return len(names)
+
+
+def _constant(name: str, node: Any, value: Any) -> Any:
+    """A constant of the type that a node computes, on its device."""
+    import tensorflow as tf
+
+    kind = node.attr["T"]
+    constant = type(node)(name=name, op="Const", device=node.device)
+    constant.attr["dtype"].CopyFrom(kind)
+    constant.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value, dtype=kind.type))
+    return constant
