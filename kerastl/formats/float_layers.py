@@ -45,13 +45,10 @@ class Trial:
 
 @dataclass(frozen=True)
 class Choice:
-    """What was chosen, and how.
+    """The bytes of the file that was chosen, and how.
 
-    Attributes:
-        data: the bytes of the file.
-        float_layers: positions of the layers with weights that stay in float.
-        trials: everything that was tried, fewest float layers first.
-        target: the agreement that was looked for.
+    ``float_layers`` are positions among the layers with weights. ``trials`` are all that were made,
+    fewest float layers first. ``target`` is the agreement that was looked for.
     """
 
     data: bytes
