@@ -65,7 +65,7 @@ def export_subject(
         path: the folder to make; it appears whole or not at all.
         formats: any of ``"saved_model"``, ``"onnx"``, ``"litert"``, ``"openvino"``,
             ``"torch"``.
-        quantize: artifacts beside the float32 ones, of ``kerastl.formats.QUANTIZATIONS``, or
+        quantize: further artifacts: any of ``kerastl.formats.QUANTIZATIONS``, or
             ``"FORMAT:QUANTIZATION"`` for one format only.
         gate: the thresholds.
         litert: batch dimension and input of the LiteRT files.

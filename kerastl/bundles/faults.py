@@ -1,4 +1,4 @@
-"""What is wrong with artifacts beside their answers to the examples, one sentence each."""
+"""What is wrong with artifacts apart from their answers to the examples, in sentences."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def string_faults(answers: Answers, proof: Proof) -> list[str]:
 def single_faults(
     artifacts: Iterable[Artifact], answers: Mapping[str, Mapping[str, Array]], proof: Proof
 ) -> list[str]:
-    """Sources beside the examples that a float artifact does not answer like the network.
+    """Sources other than the examples that a float artifact does not answer like the network.
 
     Quantised artifacts are judged on the examples, and of those that failed the report says enough.
     """

@@ -59,7 +59,7 @@ def artifact_metadata(task: Task, entries: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def task_entries(task: Task, reference: Mapping[str, Array]) -> dict[str, Any]:
-    """The manifest's sections on what comes out; of one output some stand at the top as well.
+    """The manifest's sections on what comes out; some of a single output stand at the top as well.
 
     ``reference`` are the network's outputs for the examples, by name.
     """

@@ -56,7 +56,7 @@ def export(
             ``weights_sha256``, ``data_fingerprint``, ``metrics``, ``versions`` and
             ``training`` have places of their own.
         **options: ``formats``, ``quantize``, ``gate``, ``litert``, ``any_size``, ``overwrite`` and
-            ``progress``, as of ``kerastl.bundles.export_subject``.
+            ``progress``, as in ``kerastl.bundles.export_subject``.
 
     Returns:
         The bundle.

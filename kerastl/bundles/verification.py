@@ -161,7 +161,7 @@ def _misnamed(path: str, task: Task, source: Any, got: Any, wanted: Any) -> str:
 def _label_faults(
     kept: Golden, answers: Answers, artifacts: Iterable[Artifact], task: Task
 ) -> list[str]:
-    """Golden sources whose label is another than the one that is written beside them.
+    """Golden sources that get another label than the one written down for them.
 
     Only classes are labels that a source has or has not; numbers and vectors are held to their
     values.

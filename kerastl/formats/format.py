@@ -45,7 +45,7 @@ class Session(abc.ABC):
     def class_names(self) -> Any:
         """The class names that the artifact itself holds.
 
-        A list of a task of one output; of several, lists by the names of those that have classes.
+        A list for a task of one output; for several, lists by the names of those with classes.
         """
 
 

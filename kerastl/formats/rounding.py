@@ -3,7 +3,7 @@
 Rounding each weight to the nearest step is best for the weight, not for the layer. Inputs that
 come out of a ReLU have a mean far from zero, so that rounding errors add up to a shift of every
 output of a channel; after the batch normalisation has been folded into the weights such shifts
-are large beside the outputs' own spread.
+are large compared with the outputs' own spread.
 
 References:
     Nagel et al. 2019, Data-Free Quantization Through Weight Equalization and Bias Correction,
