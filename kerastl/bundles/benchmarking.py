@@ -17,6 +17,7 @@ from kerastl.bundles.bundle import refuse_code
 from kerastl.bundles.hashing import refuse_changed, size_of
 from kerastl.bundles.jobs import check_installed, run_worker
 from kerastl.bundles.manifest import read_manifest, task_of
+from kerastl.bundles.running import read_arrays
 from kerastl.data import Dataset, ExampleDataset, load_for
 from kerastl.errors import ConfigurationError, DataError, DataWarning
 from kerastl.inputs import Input
@@ -149,8 +150,7 @@ def _measured(
     facts = run_worker({**job, "format": entry["format"], "path": entry["path"]}, work)
     metrics = None
     if labels is not None:
-        with np.load(work / "outputs.npz") as archive:
-            metrics = task.measure(labels, {name: archive[name] for name in archive.files})
+        metrics = task.measure(labels, read_arrays(work / "outputs.npz"))
     return {
         "format": entry["format"],
         "path": entry["path"],
@@ -165,21 +165,21 @@ def _measured(
 def as_markdown(result: dict[str, Any]) -> str:
     """The result of :func:`benchmark` as a Markdown table."""
     metric = result["metric"]
+    words = metric.replace("_", " ")
     heading = (
-        "file | MB | load s | ms at batch 1 (95 %) | ms at batch 32 (95 %) | peak MB | "
-        + metric.replace("_", " ")
+        "file | MB | load s | ms at batch 1 (95 %) | ms at batch 32 (95 %) | peak MB | " + words
     )
     lines = [f"| {heading} |", "|" + "---|" * 7]
     for artifact in result["artifacts"]:
         single, many = (artifact["latency"][size] for size in ("1", "32"))
-        metrics = artifact["metrics"]
+        metrics, peak = artifact["metrics"], artifact["peak_memory_bytes"]
         cells = (
             f"`{artifact['path']}`",
             f"{artifact['bytes'] / 1e6:.2f}",
             f"{artifact['load_seconds']:.2f}",
             f"{single['median_ms']:.1f} ({single['p95_ms']:.1f})",
             f"{many['median_ms']:.1f} ({many['p95_ms']:.1f})",
-            _megabytes(artifact["peak_memory_bytes"]),
+            "" if peak is None else f"{peak / 1e6:.0f}",
             "" if metrics is None else f"{metrics[metric]:.4f}",
         )
         lines.append(f"| {' | '.join(cells)} |")
@@ -190,15 +190,6 @@ def as_markdown(result: dict[str, Any]) -> str:
         "median and 95th percentile. Each file in a process of its own; load includes the first "
         "answer."
         + (f" From the {result['timed_from']} on." if result["timed_from"] != "array" else "")
-        + (f" {_title(metric)} on {examples} {result['of']}." if examples else ""),
+        + (f" {words[:1].upper()}{words[1:]} on {examples} {result['of']}." if examples else ""),
     ]
     return "\n".join(lines) + "\n"
-
-
-def _title(metric: str) -> str:
-    words = metric.replace("_", " ")
-    return words[:1].upper() + words[1:]
-
-
-def _megabytes(size: int | None) -> str:
-    return "" if size is None else f"{size / 1e6:.0f}"

@@ -11,7 +11,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from kerastl.bundles.proof import Proof
-from kerastl.bundles.running import Answers
+from kerastl.bundles.running import Answers, read_arrays
 from kerastl.errors import BundleError, DataError
 from kerastl.task import Task
 
@@ -115,8 +115,7 @@ def read(folder: Path, task: Task, paths: Iterable[str]) -> Golden:
 
 
 def _load(path: Path, task: Task, keys: Iterable[str], count: int) -> dict[str, dict[str, Array]]:
-    with np.load(path) as archive:
-        arrays = {key: archive[key] for key in archive.files}
+    arrays = read_arrays(path)
     found = {key: {name: arrays[_key(task, key, name)] for name in task.outputs} for key in keys}
     for key, outputs in found.items():
         for name, values in outputs.items():

@@ -79,10 +79,10 @@ def run_artifacts(
         facts = run_worker(job, work, progress)
         paths = [path for _, path in artifacts]
         return Answers(
-            outputs={path: _read(work / f"outputs_{i}.npz") for i, path in enumerate(paths)},
+            outputs={path: read_arrays(work / f"outputs_{i}.npz") for i, path in enumerate(paths)},
             facts={path: facts[path] for path in paths},
             strings={
-                path: _read(work / f"strings_{i}.npz")
+                path: read_arrays(work / f"strings_{i}.npz")
                 for i, path in enumerate(paths)
                 if (work / f"strings_{i}.npz").exists()
             },
@@ -90,6 +90,7 @@ def run_artifacts(
         )
 
 
-def _read(path: Path) -> dict[str, Array]:
+def read_arrays(path: Path) -> dict[str, Array]:
+    """The arrays of a file in NumPy's npz format, by name."""
     with np.load(path) as archive:
         return {name: archive[name] for name in archive.files}
