@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ def check_class_names(class_names: Sequence[str]) -> list[str]:
         )
     names = [str(name) for name in class_names]
     for name in names:
-        # labels.txt holds one name a line.
+        # labels.txt holds one name per line.
         if not name.strip() or name.splitlines() != [name]:
             raise ConfigurationError(f"A class name must be one non-empty line; received {name!r}.")
         try:
@@ -53,8 +53,7 @@ class Plan:
         formats: names, in their canonical order.
         quantize: by format, the quantisations.
         litert: options of LiteRT files.
-        calibration: what value ranges are measured on, as ``Input.calibration`` gives it; None
-            where no file needs it, or there is none.
+        calibration: of ``Input.calibration``; None where no file needs it, or there is none.
     """
 
     input: Input
@@ -66,17 +65,12 @@ class Plan:
     @property
     def artifacts(self) -> list[tuple[str, str | None]]:
         """Format and quantisation of every artifact, float ones first."""
-        float_ones: list[tuple[str, str | None]] = [(name, None) for name in self.formats]
-        return float_ones + [
+        return [
             (name, quantization)
-            for quantization in QUANTIZATIONS
+            for quantization in (None, *QUANTIZATIONS)
             for name in self.formats
-            if quantization in self.quantize.get(name, ())
+            if quantization is None or quantization in self.quantize.get(name, ())
         ]
-
-    def needs(self, kinds: Iterable[str]) -> bool:
-        """Whether one of some quantisations is made."""
-        return any(set(kinds) & set(made) for made in self.quantize.values())
 
 
 def plan_of(
@@ -86,11 +80,7 @@ def plan_of(
     litert: LiteRTOptions,
     any_size: bool,
 ) -> Plan:
-    """Checks what was asked for, before any work is done.
-
-    Raises:
-        ConfigurationError: it cannot be.
-    """
+    """Checks what was asked for, before any work is done; raises ConfigurationError."""
     own = subject.task.input
     check_output_names(subject.task.outputs)
     for output in subject.task.outputs.values():
@@ -100,13 +90,14 @@ def plan_of(
         raise ConfigurationError(f"formats is empty; allowed are {tuple(FORMATS)}.")
     made = _quantizations(quantize, chosen, own)
     _check_litert(litert, chosen, made)
+    asked = {quantization for of_one in made.values() for quantization in of_one}
     input = own
     if any_size:
         input = own.of_any_size()
-        _check_any_size(chosen, made)
-    plan = Plan(input, chosen, made, litert)
+        _check_any_size(chosen, asked)
+    given = subject.samples.calibration
     for quantization in NEED_CALIBRATION:
-        if not plan.needs([quantization]):
+        if quantization not in asked:
             continue
         if not own.calibrates:
             raise ConfigurationError(
@@ -114,16 +105,14 @@ def plan_of(
                 f"examples, and that is not done for {own.nouns}. Leave it out: 'dynamic' and "
                 "'float16' need none."
             )
-        if not len(subject.samples.calibration):
+        if not len(given):
             raise ConfigurationError(
                 f"quantize has {quantization!r}, which needs real {own.nouns} to measure value "
                 f"ranges on. Pass calibration=, about 100 training {own.nouns} as the network "
                 "takes them."
             )
-    given = subject.samples.calibration
-    if plan.needs(CALIBRATED) and own.calibrates and len(given):
-        return replace(plan, calibration=own.calibration(given))
-    return plan
+    calibrated = own.calibrates and len(given) > 0 and not asked.isdisjoint(CALIBRATED)
+    return Plan(input, chosen, made, litert, own.calibration(given) if calibrated else None)
 
 
 def _quantizations(
@@ -173,10 +162,8 @@ def _check_litert(
         )
 
 
-def _check_any_size(formats: Sequence[str], quantize: Mapping[str, Sequence[str]]) -> None:
-    wrong = sorted(
-        {quantization for made in quantize.values() for quantization in made} - {"float16"}
-    )
+def _check_any_size(formats: Sequence[str], asked: set[str]) -> None:
+    wrong = sorted(asked - {"float16"})
     if wrong:
         raise ConfigurationError(
             f"any_size resizes in float32 inside the graph, which quantize={wrong} cannot. Leave "

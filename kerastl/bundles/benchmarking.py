@@ -14,11 +14,12 @@ import numpy as np
 
 from kerastl.bundles import golden
 from kerastl.bundles.bundle import refuse_code
-from kerastl.bundles.hashing import sha256_path, size_of
+from kerastl.bundles.hashing import refuse_changed, size_of
 from kerastl.bundles.jobs import check_installed, run_worker
 from kerastl.bundles.manifest import read_manifest, task_of
+from kerastl.bundles.running import read_arrays
 from kerastl.data import Dataset, ExampleDataset, load_for
-from kerastl.errors import BundleError, ConfigurationError, DataError, DataWarning
+from kerastl.errors import ConfigurationError, DataError, DataWarning
 from kerastl.inputs import Input
 from kerastl.task import Task
 
@@ -60,11 +61,11 @@ def benchmark(
         ``runs``), ``peak_memory_bytes``, ``base_memory_bytes`` (of the process before it loaded
         the artifact), ``metrics`` (what ``evaluate`` reports), and of these ``accuracy`` and its
         95 % Wilson interval ``accuracy_low`` and ``accuracy_high``. None stands for what was not
-        measured, or is none of the task's.
+        measured, or what the task has no value for.
 
     Raises:
-        BundleError: the folder is no bundle, or an artifact is missing or was changed.
-        ConfigurationError: the number of threads cannot be.
+        BundleError: the folder is not a bundle, or an artifact is missing or was changed.
+        ConfigurationError: the number of threads is not positive.
         DataError: the data cannot be read, or its classes are others.
         MissingExtraError: a runtime is not installed.
     """
@@ -73,30 +74,34 @@ def benchmark(
         raise ConfigurationError(f"threads must be 1 or more; received {threads!r}.")
     folder = Path(path)
     manifest = read_manifest(folder)
-    refuse_code(folder, manifest["artifacts"], trusted)
-    for entry in manifest["artifacts"]:
-        file = folder / entry["path"]
-        if not file.exists() or sha256_path(file) != entry["sha256"]:
-            raise BundleError(f"{file} is missing or was changed. Export the bundle again.")
+    artifacts = manifest["artifacts"]
+    refuse_code(folder, artifacts, trusted)
+    refuse_changed(folder, {entry["path"]: entry["sha256"] for entry in artifacts})
     task = task_of(manifest, folder)
-    formats = [entry["format"] for entry in manifest["artifacts"]]
+    formats = [entry["format"] for entry in artifacts]
     check_installed(formats, to_convert=False, input=task.input)
     if split is not None:
         options["split"] = split
     with tempfile.TemporaryDirectory(prefix="kerastl-benchmark-") as temporary:
         work = Path(temporary)
-        paths = [entry["path"] for entry in manifest["artifacts"]]
-        kept = golden.read(folder, task, paths).sources
+        kept = golden.read(folder, task, [entry["path"] for entry in artifacts]).sources
         task.input.store(work, "inputs", [kept[i % len(kept)] for i in range(BATCH)])
         labels = None
         if data is not None:
             labels = _stored_examples(task, load_for(task, data, **options), work)
-        job = {"bundle": str(folder.resolve()), "manifest": manifest, "threads": threads or cores}
-        artifacts = []
-        for entry in manifest["artifacts"]:
+        job = {
+            "does": "measure",
+            "bundle": str(folder.resolve()),
+            "manifest": manifest,
+            "threads": threads or cores,
+            "examples": labels is not None,
+            "imports": [type(task.input).__module__],
+        }
+        measured = []
+        for entry in artifacts:
             if progress is not None:
                 progress(f"measuring {entry['path']}")
-            artifacts.append(_measured(task, folder, entry, job, work, labels))
+            measured.append(_measured(task, entry, job, work, labels))
     return {
         "bundle": str(folder),
         "threads": threads or cores,
@@ -106,7 +111,7 @@ def benchmark(
         "timed_from": task.input.noun if not task.input.timed_from_arrays else "array",
         "metric": task.metric,
         "examples": None if labels is None else len(next(iter(labels.values()))),
-        "artifacts": artifacts,
+        "artifacts": measured,
     }
 
 
@@ -137,32 +142,20 @@ def _can_read(input: Input, source: Any) -> bool:
 
 def _measured(
     task: Task,
-    folder: Path,
     entry: Mapping[str, Any],
     job: Mapping[str, Any],
     work: Path,
     labels: Mapping[str, Array] | None,
 ) -> dict[str, Any]:
-    facts = run_worker(
-        {
-            **job,
-            "does": "measure",
-            "format": entry["format"],
-            "path": entry["path"],
-            "examples": labels is not None,
-            "imports": [type(task.input).__module__],
-        },
-        work,
-    )
+    facts = run_worker({**job, "format": entry["format"], "path": entry["path"]}, work)
     metrics = None
     if labels is not None:
-        with np.load(work / "outputs.npz") as archive:
-            metrics = task.measure(labels, {name: archive[name] for name in archive.files})
+        metrics = task.measure(labels, read_arrays(work / "outputs.npz"))
     return {
         "format": entry["format"],
         "path": entry["path"],
         "quantization": entry["quantization"],
-        "bytes": size_of(folder / entry["path"]),
+        "bytes": size_of(Path(job["bundle"]) / entry["path"]),
         **{key: value for key, value in facts.items() if key != "seconds"},
         "metrics": metrics,
         **{key: (metrics or {}).get(key) for key in ("accuracy", "accuracy_low", "accuracy_high")},
@@ -172,21 +165,21 @@ def _measured(
 def as_markdown(result: dict[str, Any]) -> str:
     """The result of :func:`benchmark` as a Markdown table."""
     metric = result["metric"]
+    words = metric.replace("_", " ")
     heading = (
-        "file | MB | load s | ms at batch 1 (95 %) | ms at batch 32 (95 %) | peak MB | "
-        + metric.replace("_", " ")
+        "file | MB | load s | ms at batch 1 (95 %) | ms at batch 32 (95 %) | peak MB | " + words
     )
     lines = [f"| {heading} |", "|" + "---|" * 7]
     for artifact in result["artifacts"]:
         single, many = (artifact["latency"][size] for size in ("1", "32"))
-        metrics = artifact["metrics"]
+        metrics, peak = artifact["metrics"], artifact["peak_memory_bytes"]
         cells = (
             f"`{artifact['path']}`",
             f"{artifact['bytes'] / 1e6:.2f}",
             f"{artifact['load_seconds']:.2f}",
             f"{single['median_ms']:.1f} ({single['p95_ms']:.1f})",
             f"{many['median_ms']:.1f} ({many['p95_ms']:.1f})",
-            _megabytes(artifact["peak_memory_bytes"]),
+            "" if peak is None else f"{peak / 1e6:.0f}",
             "" if metrics is None else f"{metrics[metric]:.4f}",
         )
         lines.append(f"| {' | '.join(cells)} |")
@@ -197,15 +190,6 @@ def as_markdown(result: dict[str, Any]) -> str:
         "median and 95th percentile. Each file in a process of its own; load includes the first "
         "answer."
         + (f" From the {result['timed_from']} on." if result["timed_from"] != "array" else "")
-        + (f" {_title(metric)} on {examples} {result['of']}." if examples else ""),
+        + (f" {words[:1].upper()}{words[1:]} on {examples} {result['of']}." if examples else ""),
     ]
     return "\n".join(lines) + "\n"
-
-
-def _title(metric: str) -> str:
-    words = metric.replace("_", " ")
-    return words[:1].upper() + words[1:]
-
-
-def _megabytes(size: int | None) -> str:
-    return "" if size is None else f"{size / 1e6:.0f}"

@@ -27,12 +27,7 @@ def refuse_code(folder: Path, entries: Iterable[Mapping[str, Any]], trusted: boo
     ``torch.export.load`` unpickles what an archive says is pickled, and compiles guards out of the
     archive's text: https://github.com/pytorch/pytorch/pull/176791. A SavedModel may hold operations
     that touch files: https://github.com/tensorflow/tensorflow/blob/master/SECURITY.md. Known ones
-    are looked for; that is no sandbox.
-
-    Args:
-        folder: the bundle.
-        entries: ``artifacts`` of its manifest, or some of them.
-        trusted: the bundle's maker was said to be trusted.
+    are looked for; that is not a sandbox.
 
     Raises:
         BundleError: there is such a one, and the bundle was not said to be trusted.
@@ -79,7 +74,7 @@ class LiteRTOptions:
     float_input: bool = False
 
     def validate(self) -> None:
-        """Raises ConfigurationError where an option cannot be."""
+        """Raises ConfigurationError where an option is invalid."""
         if self.batch not in (None, 1) or isinstance(self.batch, bool):
             raise ConfigurationError(
                 f"LiteRTOptions.batch is None (any size) or 1; received {self.batch!r}."
@@ -104,7 +99,7 @@ class Artifact:
         accuracy: share of right decisions, where true labels were given and there are classes.
         seconds: time the conversion took.
         float_layers: layers of a quantised file whose weights stay in float.
-        outputs: of several outputs each one's ``max_abs_diff``, ``label_agreement`` and ``passed``.
+        outputs: ``max_abs_diff``, ``label_agreement`` and ``passed`` of each of several outputs.
     """
 
     format: str

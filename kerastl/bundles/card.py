@@ -14,12 +14,7 @@ from kerastl.task import Task
 
 
 def render(manifest: Mapping[str, Any], task: Task) -> str:
-    """The card as Markdown.
-
-    Args:
-        manifest: of the bundle.
-        task: what goes in and what comes out.
-    """
+    """The card of a bundle as Markdown."""
     sections = [
         _front_matter(manifest, task),
         _intended_use(manifest, task),
@@ -101,8 +96,7 @@ def _artifacts(manifest: Mapping[str, Any], task: Task) -> str:
         "## Artifacts",
         "",
         f"Each was run in its own runtime on {examples['n']} {examples['kind']} "
-        f"{task.input.nouns} and "
-        "compared with the Keras network.",
+        f"{task.input.nouns} and compared with the Keras network.",
         "",
         "| file | format | quantisation | MB | largest difference | agreement | accuracy |",
         "|---|---|---|---|---|---|---|",
@@ -139,8 +133,7 @@ def _metrics(manifest: Mapping[str, Any], task: Task) -> str:
         low, high = wilson_interval(round(accuracy * examples["n"]), examples["n"])
         lines.append(
             f"Accuracy of the network on the {examples['n']} {examples['kind']} "
-            f"{task.input.nouns}: "
-            f"{accuracy:.4f} (95 % Wilson interval {low:.4f} to {high:.4f})."
+            f"{task.input.nouns}: {accuracy:.4f} (95 % Wilson interval {low:.4f} to {high:.4f})."
         )
     lines += [f"- {_code(name)}: {_value(value)}" for name, value in metrics.items()]
     if accuracy is None and not metrics:

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from kerastl.bundles.bundle import Artifact
+from kerastl.bundles.proof import Proof
 from kerastl.bundles.running import run_artifacts
 from kerastl.errors import ExportError
-from kerastl.outputs import Gate, Output
-from kerastl.task import Answers, Task
+from kerastl.outputs import Output
+from kerastl.task import Answers
 
 Array = np.ndarray[Any, Any]
 
@@ -24,44 +25,28 @@ _FEW = 32
 
 
 def diagnose(
-    folder: Path,
-    artifacts: Sequence[Artifact],
-    task: Task,
-    examples: Sequence[Any],
-    reference: Answers,
-    answers: Mapping[str, Answers],
-    gate: Gate,
+    folder: Path, artifacts: Sequence[Artifact], proof: Proof, answers: Mapping[str, Answers]
 ) -> list[str]:
-    """Looks for the usual causes in artifacts that failed.
+    """One sentence for each of the usual causes that is found in artifacts that failed.
 
-    Args:
-        folder: the bundle.
-        artifacts: what was measured; those that passed are passed over.
-        task: what goes in and what comes out.
-        examples: what the figures were measured on.
-        reference: the network's outputs for them, by name.
-        answers: the artifacts', by path and name.
-        gate: the thresholds.
-
-    Returns:
-        One sentence for each cause that was found; none where it is another.
+    ``answers`` are the artifacts' to the examples, by path and output name.
     """
+    task, reference = proof.task, proof.rows(proof.example_rows)
     found, unexplained = [], []
     for artifact in artifacts:
         if artifact.passed:
             continue
-        nouns, reasons = task.input.nouns, []
+        reasons = []
         for name, output in task.outputs.items():
             given = answers[artifact.path].get(name)
-            judge = partial(output.figures, gate=gate, quantization=artifact.quantization)
-            reason = _in_output(output, reference[name], given, nouns, judge)
+            judge = partial(output.figures, gate=proof.gate, quantization=artifact.quantization)
+            reason = _in_output(output, reference[name], given, task.input.nouns, judge)
             if reason is not None:
                 reasons.append(f"of {name!r}, {reason}" if len(task.outputs) > 1 else reason)
-        if reasons:
-            found += [f"{artifact.path}: {reason}" for reason in reasons]
-        else:
+        found += [f"{artifact.path}: {reason}" for reason in reasons]
+        if not reasons:
             unexplained.append(artifact)
-    return found + _in_the_inputs(folder, unexplained, task, examples[:EXAMPLES], reference, gate)
+    return found + _in_the_inputs(folder, unexplained, proof)
 
 
 def _in_output(
@@ -106,17 +91,12 @@ def order_of(reference: Array, outputs: Array) -> list[int] | None:
     return order
 
 
-def _in_the_inputs(
-    folder: Path,
-    artifacts: list[Artifact],
-    task: Task,
-    examples: Sequence[Any],
-    reference: Answers,
-    gate: Gate,
-) -> list[str]:
+def _in_the_inputs(folder: Path, artifacts: Sequence[Artifact], proof: Proof) -> list[str]:
     """Runs artifacts on changed inputs: what makes one right says what it does wrong."""
     found: list[str] = []
-    left = list(artifacts)
+    left, task = list(artifacts), proof.task
+    examples = proof.examples[:EXAMPLES]
+    wanted = proof.rows(slice(len(examples)))
     for changed, input, meaning in task.input.suspicions(examples):
         if not left:
             break
@@ -127,10 +107,9 @@ def _in_the_inputs(
         except ExportError:
             # What fails on other values is no explanation.
             continue
-        wanted = {name: values[: len(examples)] for name, values in reference.items()}
         for artifact in list(left):
             got = answers.outputs[artifact.path]
-            if task.figures(wanted, got, gate, artifact.quantization)["passed"]:
+            if task.figures(wanted, got, proof.gate, artifact.quantization)["passed"]:
                 found.append(f"{artifact.path}: {meaning}")
                 left.remove(artifact)
     return found

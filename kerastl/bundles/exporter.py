@@ -6,9 +6,8 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -16,10 +15,11 @@ from kerastl.bundles import assembly, faults, manifest
 from kerastl.bundles import network as networks
 from kerastl.bundles.arguments import Plan, plan_of
 from kerastl.bundles.bundle import Artifact, Bundle, LiteRTOptions
-from kerastl.bundles.diagnosis import diagnose
 from kerastl.bundles.few_examples import warn_of_few
+from kerastl.bundles.hashing import sha256_path, size_of
 from kerastl.bundles.jobs import check_installed, run_worker
-from kerastl.bundles.reporting import parity_error
+from kerastl.bundles.proof import Proof
+from kerastl.bundles.reporting import refuse_failed
 from kerastl.bundles.running import Answers, run_artifacts
 from kerastl.bundles.subject import Subject
 from kerastl.errors import ExportError
@@ -34,41 +34,16 @@ _DEFAULT_GATE = Gate()
 _DEFAULT_LITERT = LiteRTOptions()
 
 
-@dataclass(frozen=True)
-class _Proof:
-    """What every artifact is run on, and what the network answers.
+class ExportOptions(TypedDict, total=False):
+    """The keyword arguments of ``export_subject``, which describes them."""
 
-    Attributes:
-        examples: sources that figures are measured on.
-        kind: what they are: ``"validation"``, or that they came with the input.
-        files: source files, which single answers are held to.
-        probes: what no data set holds.
-        reference: the network's outputs for all of these, in this order, by output name.
-    """
-
-    examples: Sequence[Any]
-    kind: str
-    files: Sequence[Path]
-    probes: Sequence[Any]
-    reference: dict[str, Array]
-
-    @property
-    def sources(self) -> list[Any]:
-        """All of them."""
-        return [*self.examples, *self.files, *self.probes]
-
-    def rows(self, part: str) -> slice:
-        """Where the examples, the files, or files and probes stand among the sources."""
-        n, files = len(self.examples), len(self.files)
-        return {
-            "examples": slice(0, n),
-            "files": slice(n, n + files),
-            "others": slice(n, None),
-        }[part]
-
-    def of(self, part: str) -> dict[str, Array]:
-        """The network's outputs for a part of the sources."""
-        return {name: values[self.rows(part)] for name, values in self.reference.items()}
+    formats: Sequence[str]
+    quantize: Sequence[str]
+    gate: Gate
+    litert: LiteRTOptions
+    any_size: bool
+    overwrite: bool
+    progress: Callable[[str], None] | None
 
 
 def export_subject(
@@ -90,12 +65,12 @@ def export_subject(
         path: the folder to make; it appears whole or not at all.
         formats: any of ``"saved_model"``, ``"onnx"``, ``"litert"``, ``"openvino"``,
             ``"torch"``.
-        quantize: artifacts beside the float32 ones, of ``kerastl.formats.QUANTIZATIONS``, or
-            ``"FORMAT:QUANTIZATION"`` for one format alone.
+        quantize: further artifacts: any of ``kerastl.formats.QUANTIZATIONS``, or
+            ``"FORMAT:QUANTIZATION"`` for one format only.
         gate: the thresholds.
         litert: batch dimension and input of the LiteRT files.
         any_size: of images: artifacts take them as they are and resize them in the graph, by the
-            rule of training. Of the quantised ones float16 alone can.
+            rule of training. Of the quantised ones, only float16 can.
         overwrite: replace a bundle that is there; a folder that holds anything else is left.
         progress: called with a short text as each step begins.
 
@@ -103,7 +78,7 @@ def export_subject(
         The bundle.
 
     Raises:
-        ConfigurationError: an argument cannot be.
+        ConfigurationError: an argument is invalid.
         ExportError: a conversion failed or crashed; the message names the step.
         ParityError: an artifact did not pass the gate; nothing is written.
         MissingExtraError: a converter or runtime is not installed.
@@ -147,51 +122,48 @@ def _export_to(
 ) -> dict[str, Any]:
     network, reduced = networks.in_float32(subject.network)
     say("predicting with the network")
-    proof = _proof(network, subject, plan, files)
-    _refuse_batch_dependent_network(network, subject.task, proof, gate)
-    task = Task(plan.input, subject.task.outputs)
+    proof = _proof(network, subject, plan, gate, files)
+    _refuse_batch_dependent_network(network, subject.task, proof)
+    task, nouns = proof.task, proof.task.input.nouns
     plan.input.write_files(folder)
     entries = plan.input.manifest_entries()
-    facts = _convert(folder, network, subject, plan, gate, proof, say)
+    facts = _convert(folder, network, plan, proof, say)
     for section, found in facts.pop("proof", {}).items():
         entries[section] = {**entries[section], **found}
 
     planned = [(name, FORMATS[name].path(kind)) for name, kind in plan.artifacts]
     manifest_part = {**entries, "task": task.name}
     answers = run_artifacts(folder, planned, plan.input, manifest_part, proof.sources, say)
-    examples = answers.rows(proof.rows("examples"))
-    artifacts = [
-        _measured(folder, subject, plan, gate, proof, item, examples, facts)
-        for item in plan.artifacts
-    ]
-    found = _faults(task, gate, proof, artifacts, answers)
-    if found or not all(artifact.passed for artifact in artifacts):
-        causes = diagnose(
-            folder, artifacts, task, proof.examples, proof.of("examples"), examples, gate
-        )
-        raise parity_error(artifacts, gate, proof.kind, task.input.nouns, causes, found)
-
-    warn_of_few(artifacts, gate, f"{proof.kind} {task.input.nouns}", _labels_given(task, proof))
+    examples = answers.rows(proof.example_rows)
+    artifacts = [_measured(folder, proof, item, examples, facts) for item in plan.artifacts]
+    refuse_failed(
+        f"The export was stopped: an artifact does not answer like the network, measured on "
+        f"{len(proof.examples)} {proof.kind} {nouns}. Nothing was written.",
+        folder,
+        proof,
+        artifacts,
+        examples,
+        _faults(proof, artifacts, answers),
+        advice=f"Leave the quantisation out, calibrate on more {nouns}, or lower "
+        "Gate.quantized_label_agreement (--label-agreement), which the manifest then records.",
+    )
+    warn_of_few(artifacts, gate, f"{proof.kind} {nouns}", _labels_given(proof))
     say("writing the bundle")
     return assembly.write_bundle(
         folder,
-        task=task,
+        proof,
+        artifacts,
+        answers,
         entries=entries,
-        artifacts=artifacts,
-        gate=gate,
-        proof=proof,
-        answers=answers,
-        labels=subject.samples.labels,
         facts={
             path: {"batch": answers.facts[path]["batch"], **facts.get(path, {})}
             for _, path in planned
         },
         provenance={**provenance, "reduced_precision": reduced},
-        training_versions=dict(subject.details.get("versions") or {}),
     )
 
 
-def _proof(network: Any, subject: Subject, plan: Plan, files: list[Path]) -> _Proof:
+def _proof(network: Any, subject: Subject, plan: Plan, gate: Gate, files: list[Path]) -> Proof:
     # Reading and verifying a bundle needs no Keras.
     from kerastl.model.predicting import predict_sources
 
@@ -207,10 +179,11 @@ def _proof(network: Any, subject: Subject, plan: Plan, files: list[Path]) -> _Pr
                 f"{len(values)} {plan.input.nouns}: a weight is NaN or infinite, or the training "
                 "diverged."
             )
-    return _Proof(examples, kind, files, probes, reference)
+    task = Task(plan.input, subject.task.outputs)
+    return Proof(task, gate, examples, kind, files, probes, reference, subject.samples.labels)
 
 
-def _refuse_batch_dependent_network(network: Any, task: Task, proof: _Proof, gate: Gate) -> None:
+def _refuse_batch_dependent_network(network: Any, task: Task, proof: Proof) -> None:
     """Refuses a network whose answer for an example depends on the other examples of its batch.
 
     Artifacts answer for single examples, and would be compared with answers in batches.
@@ -223,34 +196,27 @@ def _refuse_batch_dependent_network(network: Any, task: Task, proof: _Proof, gat
     # Whatever structure its inputs and outputs have.
     listed = keras.Model(network.inputs[0], network.outputs)
     alone = listed(batch.astype(network.inputs[0].dtype), training=False)
+    # A kernel for one row may round differently from one for many.
+    allowed = max(proof.gate.max_abs_diff, Gate().max_abs_diff)
     for name, values in task.by_name(alone).items():
-        diff = float(np.abs(proof.reference[name][:1] - np.asarray(values)).max())
-        # A kernel for one row may round in another way than that for many.
-        if diff > max(gate.max_abs_diff, Gate().max_abs_diff) * task.outputs[name].scale(
-            proof.reference[name]
-        ):
+        reference, noun = proof.reference[name], task.input.noun
+        diff = float(np.abs(reference[:1] - np.asarray(values)).max())
+        if diff > allowed * task.outputs[name].scale(reference):
             raise ExportError(
-                f"The network's answer for {_a(task.input.noun)} depends on the other "
-                f"{task.input.nouns} of its batch: alone, it differs by {diff:.2e}. A layer mixes "
-                "the examples of a batch, as BatchNormalization does in training alone."
+                f"The network's answer for {'an' if noun[0] in 'aeiou' else 'a'} {noun} depends on "
+                f"the other {task.input.nouns} of its batch: alone, it differs by {diff:.2e}. A "
+                "layer mixes the examples of a batch, as BatchNormalization does in training only."
             )
 
 
-def _a(noun: str) -> str:
-    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
-
-
 def _convert(
-    folder: Path,
-    network: Any,
-    subject: Subject,
-    plan: Plan,
-    gate: Gate,
-    proof: _Proof,
-    say: Callable[[str], None],
+    folder: Path, network: Any, plan: Plan, proof: Proof, say: Callable[[str], None]
 ) -> dict[str, Any]:
-    task = Task(plan.input, subject.task.outputs)
-    modules = sorted({*networks.modules_of(network), *_modules_of(task)})
+    task, entries = proof.task, plan.input.manifest_entries()
+    members: list[Any] = [task.input, *task.outputs.values()]
+    # Importing these makes the input and the outputs known.
+    imports = sorted({type(member).__module__ for member in members})
+    modules = sorted({*networks.modules_of(network), *imports})
     with tempfile.TemporaryDirectory(prefix="kerastl-export-") as temporary:
         work = Path(temporary)
         networks.save_network(network, work / "network.keras")
@@ -258,7 +224,6 @@ def _convert(
         plan.input.store(work, "sources", proof.sources)
         if plan.calibration is not None:
             np.save(work / "calibration.npy", plan.calibration)
-        entries = plan.input.manifest_entries()
         job = {
             "does": "convert",
             "bundle": str(folder.resolve()),
@@ -266,76 +231,56 @@ def _convert(
             "outputs": task.outputs_config(),
             "quantize": plan.quantize,
             "litert": vars(plan.litert),
-            "gate": vars(gate),
+            "gate": vars(proof.gate),
             "modules": modules,
-            "imports": _modules_of(task),
             "metadata": manifest.artifact_metadata(task, entries),
         }
         facts: dict[str, Any] = {"seconds": {}}
         # Formats of Keras's other backends are converted in processes of their own.
         for backend in dict.fromkeys(FORMATS[name].backend for name in plan.formats):
             names = [name for name in plan.formats if FORMATS[name].backend == backend]
-            more = run_worker(
-                {**job, "formats": names, "prove": names[0] == plan.formats[0]},
-                work,
-                say,
-                backend=backend,
-            )
+            part = {**job, "formats": names, "prove": names[0] == plan.formats[0]}
+            more = run_worker(part, work, say, backend=backend)
             facts = {**facts, **more, "seconds": {**facts["seconds"], **more["seconds"]}}
         return facts
 
 
-def _modules_of(task: Task) -> list[str]:
-    """Modules that make an input and outputs known."""
-    members: list[Any] = [task.input, *task.outputs.values()]
-    return sorted({type(member).__module__ for member in members})
-
-
 def _measured(
     folder: Path,
-    subject: Subject,
-    plan: Plan,
-    gate: Gate,
-    proof: _Proof,
+    proof: Proof,
     item: tuple[str, str | None],
     examples: Mapping[str, Mapping[str, Array]],
     facts: Mapping[str, Any],
 ) -> Artifact:
-    name, quantization = item
+    (name, quantization), task = item, proof.task
     path = FORMATS[name].path(quantization)
-    found = examples[path]
-    return assembly.described(
-        folder,
-        name,
-        quantization,
-        **subject.task.figures(proof.of("examples"), found, gate, quantization),
+    found, reference = examples[path], proof.rows(proof.example_rows)
+    return Artifact(
+        format=name,
+        path=path,
+        bytes=size_of(folder / path),
+        sha256=sha256_path(folder / path),
+        quantization=quantization,
+        **task.figures(reference, found, proof.gate, quantization),
         n=len(proof.examples),
-        accuracy=subject.task.accuracy(subject.samples.labels, found),
+        accuracy=task.accuracy(proof.labels, found),
         seconds=facts["seconds"].get(FORMATS[name].step(quantization)),
         float_layers=tuple(facts.get(path, {}).get("float_layers", ())),
     )
 
 
-def _faults(
-    task: Task,
-    gate: Gate,
-    proof: _Proof,
-    artifacts: Sequence[Artifact],
-    answers: Answers,
-) -> list[str]:
-    found = faults.held_faults(answers, task)
-    found += faults.string_faults(answers, task, proof.reference, gate)
-    others, answered = [*proof.files, *proof.probes], answers.rows(proof.rows("others"))
-    wanted = proof.of("others")
-    if task.input.equivalents(others[:1]):
-        same = dict.fromkeys(answered, wanted)
-        return found + faults.resize_faults(answered, task, same, len(proof.files))
-    return found + faults.single_faults(artifacts, answered, task, wanted, others, gate)
+def _faults(proof: Proof, artifacts: Sequence[Artifact], answers: Answers) -> list[str]:
+    found = [*faults.held_faults(answers, proof.task), *faults.string_faults(answers, proof)]
+    answered = answers.rows(proof.other_rows)
+    if proof.task.input.equivalents(proof.others[:1]):
+        same = dict.fromkeys(answered, proof.rows(proof.other_rows))
+        return found + faults.resize_faults(answered, proof.task, same, len(proof.files))
+    return found + faults.single_faults(artifacts, answered, proof)
 
 
-def _labels_given(task: Task, proof: _Proof) -> int | None:
+def _labels_given(proof: Proof) -> int | None:
     """How many labels the network gives to the examples; None where it gives none of classes."""
-    name, output = next(iter(task.outputs.items()))
-    if not output.names_one_class:
+    if not proof.task.first.names_one_class:
         return None
-    return len(set(output.decode(proof.of("examples")[name])))
+    [reference, *_] = proof.rows(proof.example_rows).values()
+    return len(set(proof.task.first.decode(reference)))

@@ -1,13 +1,14 @@
-"""What is wrong with artifacts beside their answers to the examples, one sentence each."""
+"""What is wrong with artifacts apart from their answers to the examples, in sentences."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from kerastl.bundles.bundle import Artifact
+from kerastl.bundles.proof import Proof
 from kerastl.bundles.running import Answers
 from kerastl.formats.labels import names_held
 from kerastl.outputs import Gate
@@ -28,24 +29,15 @@ def held_faults(answers: Answers, task: Task) -> list[str]:
     return faults
 
 
-def string_faults(
-    answers: Answers, task: Task, reference: Mapping[str, Array], gate: Gate
-) -> list[str]:
-    """Answers to strings that are not the network's, or whose named label is another.
-
-    Args:
-        answers: of all sources.
-        task: what goes in and what comes out.
-        reference: the network's outputs for the sources, ``(n, width)`` by name.
-        gate: the thresholds.
-    """
-    faults = []
+def string_faults(answers: Answers, proof: Proof) -> list[str]:
+    """Answers to strings that are not the network's, or whose named label is another."""
+    faults, task = [], proof.task
     for path, found in answers.strings.items():
-        wanted = {name: reference[name][answers.positions] for name in task.outputs}
-        figures = task.figures(wanted, found, gate, None)
+        wanted = {name: proof.reference[name][answers.positions] for name in task.outputs}
+        figures = task.figures(wanted, found, proof.gate, None)
         if not figures["passed"]:
             faults.append(
-                f"{path} answers strings otherwise than the network, from the string to the "
+                f"{path} does not answer strings like the network, from the string to the "
                 f"answer: agreement {figures['label_agreement']:.4f}, largest difference "
                 f"{_difference(figures)}"
             )
@@ -56,36 +48,25 @@ def string_faults(
 
 
 def single_faults(
-    artifacts: Iterable[Artifact],
-    answers: Mapping[str, Mapping[str, Array]],
-    task: Task,
-    reference: Mapping[str, Array],
-    sources: Sequence[Any],
-    gate: Gate,
+    artifacts: Iterable[Artifact], answers: Mapping[str, Mapping[str, Array]], proof: Proof
 ) -> list[str]:
-    """Sources that each float artifact must answer as the network does, one by one.
+    """Sources other than the examples that a float artifact does not answer like the network.
 
-    Args:
-        artifacts: quantised ones are judged on the examples, and of those that failed the report
-            says enough.
-        answers: by path and output name, ``(n, width)``.
-        task: what goes in and what comes out.
-        reference: the network's outputs, ``(n, width)`` by name.
-        sources: files, or what no data set holds.
-        gate: the thresholds.
+    Quantised artifacts are judged on the examples, and of those that failed the report says enough.
     """
-    faults = []
+    faults, task = [], proof.task
     for artifact in artifacts:
         if artifact.quantization is not None or not artifact.passed:
             continue
-        found = answers[artifact.path]
-        for row, source in enumerate(sources):
-            wanted = {name: values[row : row + 1] for name, values in reference.items()}
-            got = {name: values[row : row + 1] for name, values in found.items()}
-            figures = task.figures(wanted, got, gate, None)
+        for row, source in enumerate(proof.others):
+            wanted, got = (
+                {name: values[row : row + 1] for name, values in outputs.items()}
+                for outputs in (proof.rows(proof.other_rows), answers[artifact.path])
+            )
+            figures = task.figures(wanted, got, proof.gate, None)
             if not figures["passed"]:
                 faults.append(
-                    f"{artifact.path} answers {task.input.shown(source)} otherwise: "
+                    f"{artifact.path} answers {task.input.shown(source)} differently: "
                     f"{_shown(task, got)}, not {_shown(task, wanted)}; largest difference "
                     f"{_difference(figures)}"
                 )
@@ -98,13 +79,10 @@ def resize_faults(
     wanted: Mapping[str, Mapping[str, Array]],
     files: int,
 ) -> list[str]:
-    """Artifacts that make something else of examples as they come than training does.
+    """Artifacts that resize examples differently from training.
 
-    Args:
-        answers: by path and output name, for examples as they come, ``(n, width)``.
-        task: what goes in and what comes out.
-        wanted: the same for these examples as training makes them.
-        files: how many of the first examples must be given the same labels besides.
+    ``answers`` are to examples as they come and ``wanted`` to the same as training makes them, both
+    by path and output name. The first ``files`` of them must also get the same labels.
     """
     allowed = task.input.equivalent_difference
     near, same = Gate(allowed, label_agreement=0.0), Gate(allowed)

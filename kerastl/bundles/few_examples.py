@@ -18,13 +18,10 @@ class FewExamplesWarning(UserWarning):
 
 
 def warn_of_few(artifacts: Iterable[Artifact], gate: Gate, what: str, labels: int | None) -> None:
-    """Warns where label agreement on the examples says little.
+    """Warns where label agreement on the examples says little about artifacts that passed the gate.
 
-    Args:
-        artifacts: what passed the gate.
-        gate: the thresholds.
-        what: what the examples are, as in ``"validation images"``.
-        labels: how many labels the network gives to the examples; None where it gives none.
+    ``what`` are the examples, such as ``"validation images"``, and ``labels`` is how many labels
+    the network gives them, None where it gives none.
     """
     for artifact in artifacts:
         if artifact.quantization is None:

@@ -10,7 +10,8 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from kerastl.bundles.running import Answers
+from kerastl.bundles.proof import Proof
+from kerastl.bundles.running import Answers, read_arrays
 from kerastl.errors import BundleError, DataError
 from kerastl.task import Task
 
@@ -49,20 +50,10 @@ class Golden:
         """Of how many of the first sources there are outputs."""
         return len(next(iter(self.outputs[NETWORK].values())))
 
-    def rows(self, key: str, rows: slice) -> dict[str, Array]:
-        """The outputs of the network or of an artifact for some of the sources."""
-        return {name: values[rows] for name, values in self.outputs[key].items()}
 
-
-def write(folder: Path, task: Task, proof: Any, answers: Answers) -> None:
-    """Writes golden/.
-
-    Args:
-        folder: the bundle.
-        task: what goes in and what comes out.
-        proof: what artifacts were run on, and the network's answers.
-        answers: the artifacts'.
-    """
+def write(folder: Path, proof: Proof, answers: Answers) -> None:
+    """Writes golden/ of a bundle."""
+    task = proof.task
     golden = folder / "golden"
     golden.mkdir()
     chosen = task.input.golden_rows(proof.examples, proof.probes)
@@ -74,7 +65,7 @@ def write(folder: Path, task: Task, proof: Any, answers: Answers) -> None:
     if files:
         _save(golden / _FILE_OUTPUTS, task, everything, np.arange(n, n + files))
     labels = {key: task.decode(found) for key, found in everything.items()}
-    of_files = task.answers(proof.of("files"))
+    of_files = task.answers(proof.rows(slice(n, n + files)))
     task.input.write_golden(
         golden,
         [proof.sources[row] for row in rows],
@@ -86,12 +77,15 @@ def write(folder: Path, task: Task, proof: Any, answers: Answers) -> None:
     )
 
 
+def _key(task: Task, key: str, name: str) -> str:
+    return key if len(task.outputs) == 1 else f"{key}{_BETWEEN}{name}"
+
+
 def _save(
     path: Path, task: Task, everything: Mapping[str, Mapping[str, Array]], rows: Array
 ) -> None:
-    alone = len(task.outputs) == 1
     arrays = {
-        key if alone else f"{key}{_BETWEEN}{name}": values[rows]
+        _key(task, key, name): values[rows]
         for key, found in everything.items()
         for name, values in found.items()
     }
@@ -99,12 +93,7 @@ def _save(
 
 
 def read(folder: Path, task: Task, paths: Iterable[str]) -> Golden:
-    """Reads golden/.
-
-    Args:
-        folder: the bundle.
-        task: what goes in and what comes out.
-        paths: of the bundle's artifacts.
+    """Reads golden/ of a bundle that has artifacts under these paths.
 
     Raises:
         BundleError: it is damaged, or lacks something.
@@ -126,13 +115,8 @@ def read(folder: Path, task: Task, paths: Iterable[str]) -> Golden:
 
 
 def _load(path: Path, task: Task, keys: Iterable[str], count: int) -> dict[str, dict[str, Array]]:
-    with np.load(path) as archive:
-        arrays = {key: archive[key] for key in archive.files}
-    alone = len(task.outputs) == 1
-    found = {
-        key: {name: arrays[key if alone else f"{key}{_BETWEEN}{name}"] for name in task.outputs}
-        for key in keys
-    }
+    arrays = read_arrays(path)
+    found = {key: {name: arrays[_key(task, key, name)] for name in task.outputs} for key in keys}
     for key, outputs in found.items():
         for name, values in outputs.items():
             wanted = (count, task.outputs[name].width)

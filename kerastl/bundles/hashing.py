@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from kerastl.errors import BundleError
 from kerastl.provenance import sha256_file
 
 
@@ -20,18 +21,36 @@ def sha256_path(path: Path) -> str:
     """
     if not path.is_dir():
         return sha256_file(path)
-    digest = hashlib.sha256()
-    files = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file()}
-    for name in sorted(files):
-        digest.update(f"{sha256_file(files[name])}  {name}\n".encode())
-    return digest.hexdigest()
+    lines = [f"{sha256_file(path / name)}  {name}\n" for name in files_below(path)]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def files_below(folder: Path) -> list[str]:
+    """Paths of all files below a folder, relative to it, with forward slashes, sorted."""
+    files = (item for item in folder.rglob("*") if item.is_file())
+    return sorted(item.relative_to(folder).as_posix() for item in files)
+
+
+def refuse_changed(folder: Path, hashes: Mapping[str, str]) -> None:
+    """Refuses a bundle in which a file, given with its SHA-256, is missing or was changed.
+
+    Raises:
+        BundleError: names the file.
+    """
+    for name, sha256 in hashes.items():
+        if not (folder / name).exists():
+            raise BundleError(f"{folder} is incomplete: {name} is missing. Export it again.")
+        if sha256_path(folder / name) != sha256:
+            raise BundleError(
+                f"{folder} is damaged: {name} is not what was exported (its SHA-256 differs). "
+                "Export it again."
+            )
 
 
 def size_of(path: Path) -> int:
     """Bytes of a file, or of all files below a folder."""
-    if path.is_dir():
-        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-    return path.stat().st_size
+    files = [path / name for name in files_below(path)] if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files)
 
 
 def sha256_manifest(manifest: Mapping[str, Any]) -> str:

@@ -29,13 +29,10 @@ def run_worker(
     *,
     backend: str = "tensorflow",
 ) -> dict[str, Any]:
-    """Carries out one job in a fresh Python process.
+    """Carries out one job, JSON data, in a fresh Python process.
 
-    Args:
-        job: what to do, as JSON-ready data.
-        folder: where the job's inputs lie and its outputs go.
-        progress: called with the name of each step as it begins.
-        backend: of Keras in that process.
+    ``folder`` holds the job's inputs and gets its outputs; ``progress`` is called with the name of
+    each step as it begins; ``backend`` is Keras's in that process.
 
     Returns:
         The facts that the worker reports, and under ``"seconds"`` each step's duration.
@@ -73,12 +70,7 @@ def run_worker(
 
 
 def check_installed(formats: Iterable[str], *, to_convert: bool, input: Input) -> None:
-    """Refuses formats whose packages are missing, before any work is done.
-
-    Args:
-        formats: what will be run, and where asked converted.
-        to_convert: whether the converters are needed as well.
-        input: what goes in, which may need packages of its own.
+    """Refuses formats and inputs whose packages are missing, before any work is done.
 
     Raises:
         MissingExtraError: a package is not installed; the message names the extra.
@@ -101,15 +93,6 @@ def _need(module: str, extra: str, what: str) -> None:
             f"{what} needs {module!r}, which is not installed. Install it with: pip install "
             f"'kerastl[{extra}]'"
         )
-
-
-# What libraries say of these helps nobody who exports.
-_MEANINGS = {
-    "enable_unsafe_deserialization": (
-        "a Lambda layer holds Python code, which is run out of no file here. Write a layer of your "
-        "own, in a module that can be imported, with @keras.saving.register_keras_serializable()."
-    ),
-}
 
 
 def _environment(backend: str) -> dict[str, str]:
@@ -147,9 +130,13 @@ def _explain(folder: Path, status: int, seen: list[dict[str, Any]]) -> str:
     if (folder / "error.json").exists():
         error = json.loads((folder / "error.json").read_text(encoding="utf-8"))
         reason = error["message"].strip()[:2000]
-        for sign, meaning in _MEANINGS.items():
-            if sign in reason:
-                return f"Export failed while {error['step']}: {meaning}"
+        if "enable_unsafe_deserialization" in reason:
+            # What Keras says of it helps nobody who exports.
+            return (
+                f"Export failed while {error['step']}: a Lambda layer holds Python code, which is "
+                "never run from a file here. Write a layer of your own, in a module that can be "
+                "imported, with @keras.saving.register_keras_serializable()."
+            )
         return f"Export failed while {error['step']}: {error['type']}: {reason}"
     if status < 0:
         try:

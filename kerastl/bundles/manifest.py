@@ -11,20 +11,25 @@ import numpy as np
 
 from kerastl.bundles.bundle import Artifact, Bundle
 from kerastl.bundles.hashing import sha256_manifest
+from kerastl.bundles.proof import Proof
 from kerastl.errors import BundleError, ConfigurationError
 from kerastl.formats import FORMATS, QUANTIZATIONS
 from kerastl.formats.labels import names_held
 from kerastl.inputs import input_from_manifest
 from kerastl.outputs import Gate
+from kerastl.provenance import versions
 from kerastl.task import Task, check_output_names, outputs_from_manifest
 from kerastl.text import TOKENIZER_FILE
 
 Array = np.ndarray[Any, Any]
 SCHEMA_VERSION = 1
 CARD = "README.md"
-LABELS = "labels.txt"
 
 _PROVENANCE = ("backbone", "licence", "weights_sha256", "data_fingerprint", "training")
+
+# Fields of an artifact that stand in its entry, and in the entry's "parity".
+_OF_FILES = ("format", "path", "sha256", "bytes", "quantization")
+_OF_PARITY = ("max_abs_diff", "label_agreement", "n")
 
 _REQUIRED: dict[str, type | tuple[type, ...]] = {
     "schema_version": int,
@@ -42,12 +47,7 @@ _REQUIRED: dict[str, type | tuple[type, ...]] = {
 
 
 def artifact_metadata(task: Task, entries: Mapping[str, Any]) -> dict[str, Any]:
-    """What every artifact that can hold metadata is given.
-
-    Args:
-        task: what goes in and what comes out.
-        entries: ``manifest_entries()`` of its input.
-    """
+    """What every artifact that can hold metadata is given; ``entries`` are of the task's input."""
     return {
         **_of_one(task),
         "class_names": names_held(task.outputs),
@@ -59,11 +59,9 @@ def artifact_metadata(task: Task, entries: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def task_entries(task: Task, reference: Mapping[str, Array]) -> dict[str, Any]:
-    """The manifest's sections on what comes out; of one output some stand at the top as well.
+    """The manifest's sections on what comes out; some of a single output stand at the top as well.
 
-    Args:
-        task: what comes out.
-        reference: the network's outputs for the examples, by name.
+    ``reference`` are the network's outputs for the examples, by name.
     """
     outputs = [
         {
@@ -96,34 +94,35 @@ def _of_one(task: Task) -> dict[str, Any]:
 
 
 def artifact_entry(
-    artifact: Artifact,
-    gate: Gate,
-    examples: str,
-    facts: Mapping[str, Any],
-    details: tuple[Mapping[str, Any], Mapping[str, Any]] = ({}, {}),
+    artifact: Artifact, proof: Proof, answers: Mapping[str, Array], facts: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The manifest's description of one artifact.
 
-    Args:
-        artifact: what was measured.
-        gate: the thresholds that were applied.
-        examples: what it was measured on.
-        facts: what its converter says of it.
-        details: further entries of ``parity.threshold`` and of ``parity``.
+    ``answers`` are its own to the examples, and ``facts`` is what its converter says of it.
     """
+    reference, gate = proof.rows(proof.example_rows), proof.gate
+    details = {
+        name: output.parity_details(reference[name], answers[name], gate, artifact.quantization)
+        for name, output in proof.task.outputs.items()
+    }
+    if len(details) == 1:
+        [(threshold, more)] = details.values()
+    else:
+        threshold = {}
+        each = {
+            name: {**artifact.outputs[name], "threshold": own, **rest}
+            for name, (own, rest) in details.items()
+        }
+        more = {"outputs": each}
     return {
-        "format": artifact.format,
-        "path": artifact.path,
-        "sha256": artifact.sha256,
-        "bytes": artifact.bytes,
-        "quantization": artifact.quantization,
+        **{key: getattr(artifact, key) for key in _OF_FILES},
         "parity": {
             "max_abs_diff": artifact.max_abs_diff,
             "label_agreement": artifact.label_agreement,
-            "threshold": {**gate.threshold(artifact.quantization), **details[0]},
+            "threshold": {**gate.threshold(artifact.quantization), **threshold},
             "n": artifact.n,
-            "examples": examples,
-            **details[1],
+            "examples": proof.kind,
+            **more,
         },
         "accuracy": artifact.accuracy,
         "seconds": artifact.seconds,
@@ -132,7 +131,7 @@ def artifact_entry(
 
 
 def provenance_entries(details: Mapping[str, Any]) -> dict[str, Any]:
-    """Splits free details into the manifest's own fields and the rest.
+    """Splits free details into the manifest's own fields and the rest; adds versions.
 
     Raises:
         ConfigurationError: a detail cannot be written as JSON.
@@ -148,6 +147,10 @@ def provenance_entries(details: Mapping[str, Any]) -> dict[str, Any]:
         **{key: details.get(key) for key in _PROVENANCE},
         "metrics": dict(details.get("metrics") or {}),
         "details": {key: value for key, value in details.items() if key not in known},
+        "versions": {
+            **versions(),
+            **{f"training:{k}": v for k, v in (details.get("versions") or {}).items()},
+        },
     }
 
 
@@ -155,12 +158,12 @@ def read_manifest(path: Path) -> dict[str, Any]:
     """Reads a bundle's manifest and checks its hash and its schema.
 
     Raises:
-        BundleError: the folder is no bundle, or its manifest is damaged or was changed.
+        BundleError: the folder is not a bundle, or its manifest is damaged or was changed.
     """
     file = path / "manifest.json"
     if not file.is_file():
         raise BundleError(
-            f"{path} is no bundle: it has no manifest.json. Pass the folder that "
+            f"{path} is not a bundle: it has no manifest.json. Pass the folder that "
             "`kerastl export` wrote."
         )
     try:
@@ -207,20 +210,23 @@ def _check_schema(file: Path, manifest: Mapping[str, Any]) -> None:
         )
     if not manifest["artifacts"]:
         raise BundleError(f"{file} names no artifact. Export the bundle again.")
-    if not _is_gate(manifest["gate"]):
-        raise BundleError(f"{file} has no valid 'gate'; received {manifest['gate']!r}.")
-    resize = manifest["input"].get("resize")
-    if resize is not None and not _is_resize(resize):
-        raise BundleError(f"{file} has no valid 'input'; received {manifest['input']!r}.")
-    if not all(_is_output(entry) for entry in manifest["outputs"]) or not manifest["outputs"]:
-        raise BundleError(f"{file} has no valid 'outputs'; received {manifest['outputs']!r}.")
+    resize, outputs = manifest["input"].get("resize"), manifest["outputs"]
+    valid_sections = {
+        "files": all(isinstance(sha256, str) for sha256 in manifest["files"].values()),
+        "gate": _is_gate(manifest["gate"]),
+        "input": resize is None or _is_resize(resize),
+        "outputs": bool(outputs) and all(_is_output(entry) for entry in outputs),
+    }
+    for key, valid in valid_sections.items():
+        if not valid:
+            raise BundleError(f"{file} has no valid {key!r}; received {manifest[key]!r}.")
     for entry in manifest["artifacts"]:
         valid = (
             isinstance(entry, dict)
             and entry.get("format") in FORMATS
             and entry.get("quantization") in (None, *QUANTIZATIONS)
             and isinstance(entry.get("parity"), dict)
-            and {"max_abs_diff", "label_agreement", "n"} <= set(entry["parity"])
+            and set(_OF_PARITY) <= set(entry["parity"])
             and all(isinstance(entry.get(key), str) for key in ("path", "sha256"))
             and isinstance(entry.get("bytes"), int)
         )
@@ -235,13 +241,12 @@ def _check_schema(file: Path, manifest: Mapping[str, Any]) -> None:
 
 
 def _is_resize(value: Any) -> bool:
-    if not isinstance(value, dict) or not isinstance(value.get("in_graph"), bool):
-        return False
-    size = value.get("size")
     return (
-        isinstance(size, list)
-        and [type(side) for side in size] == [int, int]
-        and all(side > 0 for side in size)
+        isinstance(value, dict)
+        and isinstance(value.get("in_graph"), bool)
+        and isinstance(value.get("size"), list)
+        and [type(side) for side in value["size"]] == [int, int]
+        and min(value["size"]) > 0
     )
 
 
@@ -296,10 +301,8 @@ def bundle_of(path: Path, manifest: dict[str, Any]) -> Bundle:
     """The bundle that a manifest describes, with the figures of its export."""
     artifacts = tuple(
         Artifact(
-            **{key: entry[key] for key in ("format", "path", "bytes", "sha256", "quantization")},
-            max_abs_diff=entry["parity"]["max_abs_diff"],
-            label_agreement=entry["parity"]["label_agreement"],
-            n=entry["parity"]["n"],
+            **{key: entry[key] for key in _OF_FILES},
+            **{key: entry["parity"][key] for key in _OF_PARITY},
             passed=True,
             accuracy=entry.get("accuracy"),
             seconds=entry.get("seconds"),

@@ -27,10 +27,8 @@ MOST_SECONDS = 3.0
 def measure(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Measures the artifact of a job.
 
-    Args:
-        job: ``bundle``, ``manifest``, ``format``, ``path``, ``threads`` and ``examples`` (a bool).
-        folder: holds the sources ``inputs``, 32 of them, and, with examples, ``examples``. Gets
-            ``outputs.npz`` for the examples.
+    ``folder`` holds 32 sources ``inputs`` and, where the job says so, ``examples``, whose answers
+    are written to ``outputs.npz``.
 
     Returns:
         ``load_seconds``; ``latency``, by batch size ``median_ms``, ``p95_ms`` and ``runs``;

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +20,10 @@ _REDUCED = ("mixed_float16", "mixed_bfloat16", "float16", "bfloat16")
 def check_network(
     network: keras.Model, class_names: list[str], examples: np.ndarray[Any, Any] | None
 ) -> tuple[int, int, int]:
-    """Checks that a network is an image classifier that can be exported.
+    """The input shape ``(height, width, 3)`` of a classifier that can be exported.
 
-    Returns:
-        Its input shape, ``(height, width, 3)``.
+    Raises:
+        ConfigurationError: the network is not one.
     """
     inputs, outputs = getattr(network, "inputs", None), getattr(network, "outputs", None)
     if not inputs or not outputs:
@@ -37,25 +36,19 @@ def check_network(
             "An image classifier has one input and one output; received "
             f"{len(inputs)} inputs and {len(outputs)} outputs."
         )
-    # A Sequential model has none.
-    answered = getattr(network, "output", None)
-    if isinstance(answered, dict):
-        (key,) = answered
-        raise ConfigurationError(
-            f"The network answers with a dict. Export one that answers with what is in it: "
-            f"keras.Model(network.input, network.output[{key!r}])."
-        )
-    shape = tuple(inputs[0].shape[1:])
+    _refuse_dict(network)
+    given = tuple(inputs[0].shape)
+    shape = given[1:]
     if len(shape) != 3 or shape[2] != 3:
         raise ConfigurationError(
             "The input must have the shape (batch, height, width, 3), RGB with channels last; "
-            f"received {tuple(inputs[0].shape)}."
+            f"received {given}."
         )
     if None in shape:
         if examples is None:
             raise ConfigurationError(
-                f"The input has no fixed size: {tuple(inputs[0].shape)}. Pass examples=, whose "
-                "size is then taken, or build the network with keras.Input((height, width, 3))."
+                f"The input has no fixed size: {given}. Pass examples=, whose size is then taken, "
+                "or build the network with keras.Input((height, width, 3))."
             )
         shape = tuple(examples.shape[1:])
     classes = outputs[0].shape
@@ -76,17 +69,21 @@ def check_network(
     return int(shape[0]), int(shape[1]), 3
 
 
-def check_outputs(network: keras.Model, task: Task) -> None:
-    """Checks that a network has the outputs that a task says.
-
-    Raises:
-        ConfigurationError: it has others.
-    """
-    if isinstance(getattr(network, "output", None), dict):
+def _refuse_dict(network: keras.Model) -> None:
+    # A Sequential model has no ``output``.
+    answered = getattr(network, "output", None)
+    if isinstance(answered, dict):
+        values = [f"network.output[{key!r}]" for key in answered]
+        listed = values[0] if len(values) == 1 else f"[{', '.join(values)}]"
         raise ConfigurationError(
-            "The network answers with a dict. Export one that answers with a list of what is in "
-            "it, in the order of the task's outputs: keras.Model(network.input, [...])."
+            "The network answers with a dict. Export one that answers with what is in it, in the "
+            f"order of the task's outputs: keras.Model(network.input, {listed})."
         )
+
+
+def check_outputs(network: keras.Model, task: Task) -> None:
+    """Checks that a network has the outputs that a task says; raises ConfigurationError."""
+    _refuse_dict(network)
     found = [tuple(tensor.shape) for tensor in network.outputs]
     wanted = [output.width for output in task.outputs.values()]
     if [shape[1:] for shape in found] != [(width,) for width in wanted]:
@@ -100,14 +97,10 @@ def check_outputs(network: keras.Model, task: Task) -> None:
 
 
 def in_float32(network: keras.Model) -> tuple[keras.Model, str | None]:
-    """The network itself, or its float32 clone where a layer computes in fewer bits.
-
-    Returns:
-        The network to export and the reduced policy that was found, None where none was.
-    """
+    """The network, and None; or its float32 clone, and the reduced policy of its layers."""
     import keras
 
-    policies = {layer.dtype_policy.name for layer in _layers(network)}
+    policies = {layer.dtype_policy.name for layer in network._flatten_layers()}
     reduced = sorted(policies & set(_REDUCED))
     if not reduced:
         return network, None
@@ -115,15 +108,6 @@ def in_float32(network: keras.Model) -> tuple[keras.Model, str | None]:
     clone = keras.saving.deserialize_keras_object(_with_float32(config))
     clone.set_weights(network.get_weights())
     return clone, reduced[0]
-
-
-def _layers(network: Any) -> Iterator[Any]:
-    for layer in network.layers:
-        yield layer
-        if hasattr(layer, "layers"):
-            yield from _layers(layer)
-        elif hasattr(getattr(layer, "layer", None), "dtype_policy"):
-            yield layer.layer
 
 
 def _with_float32(value: Any, key: str = "") -> Any:
@@ -151,7 +135,7 @@ def modules_of(network: keras.Model) -> list[str]:
     """
     import keras
 
-    kinds = {type(layer) for layer in _layers(network)} | {type(network)}
+    classes = {type(layer) for layer in network._flatten_layers()}
     try:
         config = keras.saving.serialize_keras_object(network)
     except Exception:
@@ -159,7 +143,7 @@ def modules_of(network: keras.Model) -> list[str]:
         config = {}
     registered = _registered_names(config)
     objects = [keras.saving.get_registered_object(name) for name in registered]
-    owners = [*kinds, *(item for item in objects if item is not None)]
+    owners = [*classes, *(item for item in objects if item is not None)]
     modules = {item.__module__ for item in owners if item.__module__.split(".")[0] != "keras"}
     if "__main__" in modules:
         names = sorted({item.__name__ for item in owners if item.__module__ == "__main__"})
@@ -184,11 +168,7 @@ def _registered_names(config: Any) -> set[str]:
 
 
 def save_network(network: keras.Model, path: Path) -> None:
-    """Saves a network for the worker.
-
-    Raises:
-        ExportError: Keras cannot save it.
-    """
+    """Saves a network for the worker; raises ExportError where Keras cannot."""
     try:
         with warnings.catch_warnings():
             # Keras hands its variables to NumPy without the keyword that NumPy 2 asks for.

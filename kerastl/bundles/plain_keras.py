@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
 from kerastl.bundles import arguments
 from kerastl.bundles import network as networks
-from kerastl.bundles.bundle import Bundle, LiteRTOptions
-from kerastl.bundles.exporter import export_subject
+from kerastl.bundles.bundle import Bundle
+from kerastl.bundles.exporter import ExportOptions, export_subject
 from kerastl.bundles.subject import Subject
-from kerastl.formats import DEFAULT_FORMATS
 from kerastl.inputs import Image
-from kerastl.outputs import Classes, Gate
+from kerastl.outputs import Classes
 from kerastl.samples import Samples
 from kerastl.task import Task
 
@@ -24,27 +23,18 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
-_DEFAULT_GATE = Gate()
-_DEFAULT_LITERT = LiteRTOptions()
-
 
 def export(
     network: keras.Model,
     path: str | os.PathLike[str],
     *,
     class_names: Sequence[str],
-    formats: Sequence[str] = DEFAULT_FORMATS,
-    quantize: Sequence[str] = (),
     examples: Array | None = None,
     labels: Array | None = None,
     calibration: Array | None = None,
     files: Sequence[str | os.PathLike[str]] = (),
-    gate: Gate = _DEFAULT_GATE,
-    litert: LiteRTOptions = _DEFAULT_LITERT,
-    any_size: bool = False,
-    overwrite: bool = False,
     details: Mapping[str, Any] | None = None,
-    progress: Callable[[str], None] | None = None,
+    **options: Unpack[ExportOptions],
 ) -> Bundle:
     """Exports an image classifier and proves that every artifact answers like it.
 
@@ -53,8 +43,6 @@ def export(
             values 0 to 255 (preprocessing inside), and one output ``(batch, classes)``.
         path: the folder to make; it appears whole or not at all.
         class_names: one name for each output, in the order of the outputs.
-        formats: as of ``export_subject``.
-        quantize: as of ``export_subject``.
         examples: images to compare on, uint8 ``(n, height, width, 3)``, best the validation
             images. Without them parity is measured on synthetic images, and the manifest says
             so.
@@ -64,21 +52,17 @@ def export(
             int16x8, and to correct the weights of dynamic. Layers that have to stay in float are
             chosen on a quarter of them; the examples only judge.
         files: a few image files that become golden examples, at most 16.
-        gate: the thresholds.
-        litert: batch dimension and input of the LiteRT files.
-        any_size: artifacts take images of any size and resize them in the graph, by the rule of
-            training. Of the quantised ones float16 alone can.
-        overwrite: replace a bundle that is there; a folder that holds anything else is left.
         details: JSON data for manifest and card; ``backbone``, ``licence``,
             ``weights_sha256``, ``data_fingerprint``, ``metrics``, ``versions`` and
             ``training`` have places of their own.
-        progress: called with a short text as each step begins.
+        **options: ``formats``, ``quantize``, ``gate``, ``litert``, ``any_size``, ``overwrite`` and
+            ``progress``, as in ``kerastl.bundles.export_subject``.
 
     Returns:
         The bundle.
 
     Raises:
-        ConfigurationError: an argument cannot be.
+        ConfigurationError: an argument is invalid.
         ExportError: a conversion failed or crashed; the message names the step.
         ParityError: an artifact did not pass the gate; nothing is written.
         MissingExtraError: a converter or runtime is not installed.
@@ -95,14 +79,4 @@ def export(
         calibration=() if calibration is None else list(calibration),
         files=arguments.read_files(files),
     )
-    return export_subject(
-        Subject(network, task, samples, dict(details or {})),
-        path,
-        formats=formats,
-        quantize=quantize,
-        gate=gate,
-        litert=litert,
-        any_size=any_size,
-        overwrite=overwrite,
-        progress=progress,
-    )
+    return export_subject(Subject(network, task, samples, dict(details or {})), path, **options)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from kerastl.bundles.bundle import refuse_code
-from kerastl.bundles.hashing import sha256_path
+from kerastl.bundles.hashing import refuse_changed
 from kerastl.bundles.manifest import read_manifest, task_of
 from kerastl.bundles.sessions import run_sources
 from kerastl.errors import BundleError, ConfigurationError, KerastlError, MissingExtraError
@@ -48,7 +48,7 @@ class Predictor:
 
         Args:
             inputs: one example or any number of them: of images paths, encoded bytes, Pillow
-                images or uint8 arrays ``(height, width, 3)`` of any size; of texts strings.
+                images or uint8 arrays ``(height, width, 3)`` of any size; of texts, strings.
 
         Raises:
             DataError: one of them cannot be read.
@@ -62,11 +62,7 @@ class Predictor:
         return run_sources(self._session, self.task.input, sources)
 
     def predict(self, inputs: Any) -> Any:
-        """Outputs float32 ``(n, width)``; of a task of several outputs a dict of them.
-
-        Args:
-            inputs: see ``outputs``.
-        """
+        """Outputs float32 ``(n, width)``; of several outputs a dict. See ``outputs``."""
         found = self.outputs(inputs)
         return next(iter(found.values())) if len(found) == 1 else found
 
@@ -99,7 +95,7 @@ def load_bundle(
         trusted: you trust the bundle's maker, as ``"torch"`` needs: see :func:`verify`.
 
     Raises:
-        BundleError: the folder is no bundle, the artifact is missing or was changed, or it can
+        BundleError: the folder is not a bundle, the artifact is missing or was changed, or it can
             run code and ``trusted`` is False.
         ConfigurationError: the bundle has no such artifact.
         MissingExtraError: its runtime is not installed.
@@ -119,9 +115,11 @@ def load_bundle(
             f"{folder} has no artifact with format={format!r} and quantization="
             f"{quantization!r}; it has {held}."
         )
+    # What the input may be made of.
+    files = {x: sha for x, sha in manifest["files"].items() if not x.startswith(_NOT_NEEDED)}
     missing: MissingExtraError | None = None
     for entry in entries:
-        _check_unchanged(folder, manifest, entry)
+        refuse_changed(folder, {entry["path"]: entry["sha256"], **files})
         refuse_code(folder, [entry], trusted)
         try:
             task = task_of(manifest, folder)
@@ -140,13 +138,3 @@ def load_bundle(
         return Predictor(session, task, entry["format"], entry["path"])
     assert missing is not None
     raise missing
-
-
-def _check_unchanged(folder: Path, manifest: Mapping[str, Any], entry: Mapping[str, Any]) -> None:
-    """The artifact, and what its input may be made of."""
-    wanted = {entry["path"]: entry["sha256"]}
-    wanted |= {x: sha for x, sha in manifest["files"].items() if not x.startswith(_NOT_NEEDED)}
-    for name, sha256 in wanted.items():
-        file = folder / name
-        if not file.exists() or sha256_path(file) != sha256:
-            raise BundleError(f"{file} is missing or was changed. Export the bundle again.")

@@ -1,45 +1,45 @@
-"""The words in which artifacts that failed are reported."""
+"""Reports artifacts that failed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from kerastl.bundles.bundle import Artifact
+from kerastl.bundles.diagnosis import diagnose
+from kerastl.bundles.proof import Proof
 from kerastl.errors import ParityError
 from kerastl.outputs import Gate
+from kerastl.task import Answers
 
 
-def parity_error(
+def refuse_failed(
+    headline: str,
+    folder: Path,
+    proof: Proof,
     artifacts: Sequence[Artifact],
-    gate: Gate,
-    kind: str,
-    nouns: str,
-    causes: Iterable[str],
-    faults: Iterable[str],
-) -> ParityError:
-    """The error that stops an export.
+    answers: Mapping[str, Answers],
+    faults: Sequence[str],
+    *,
+    advice: str | None = None,
+) -> None:
+    """Raises ParityError where an artifact did not pass, or where there are other faults.
 
-    Args:
-        artifacts: what was measured.
-        gate: the thresholds.
-        kind: what the examples are, as ``"validation"``.
-        nouns: what they are examples of.
-        causes: of ``diagnose``.
-        faults: what else is wrong.
+    ``answers`` are the artifacts' to the examples, by path and output name. The report begins with
+    ``headline``, and ends with ``advice`` where a quantised artifact failed.
     """
+    if not faults and all(artifact.passed for artifact in artifacts):
+        return
+    causes = diagnose(folder, artifacts, proof, answers)
     report = [
-        "The export was stopped: an artifact does not answer like the network, measured on "
-        f"{artifacts[0].n} {kind} {nouns}. Nothing was written.",
-        describe(artifacts, gate),
+        headline,
+        describe(artifacts, proof.gate),
         *(f"  CAUSE   {cause}" for cause in causes),
         *(f"  FAILED  {fault}" for fault in faults),
     ]
-    if any(not item.passed and item.quantization for item in artifacts):
-        report.append(
-            f"Leave the quantisation out, calibrate on more {nouns}, or lower "
-            "Gate.quantized_label_agreement (--label-agreement), which the manifest then records."
-        )
-    return ParityError("\n".join(report), [vars(artifact) for artifact in artifacts])
+    if advice and any(not item.passed and item.quantization for item in artifacts):
+        report.append(advice)
+    raise ParityError("\n".join(report), [vars(artifact) for artifact in artifacts])
 
 
 def describe(artifacts: Iterable[Artifact], gate: Gate) -> str:
@@ -63,14 +63,13 @@ def describe(artifacts: Iterable[Artifact], gate: Gate) -> str:
 def _shortfalls(artifact: Artifact, gate: Gate) -> list[str]:
     if artifact.passed:
         return []
-    threshold = gate.threshold(artifact.quantization)
+    threshold, diff = gate.threshold(artifact.quantization), artifact.max_abs_diff
     needed, allowed = threshold["label_agreement"], threshold["max_abs_diff"]
     reasons = []
     if needed is not None and artifact.label_agreement < needed:
         short = needed - artifact.label_agreement
         reasons.append(f"the gate asks for an agreement of {needed:g}, {short:.4f} more")
-    if allowed is not None and artifact.max_abs_diff is not None:
-        excess = artifact.max_abs_diff - allowed
-        if excess > 0:
-            reasons.append(f"the gate allows a difference of {allowed:g}, {excess:.2e} less")
+    if allowed is not None and diff is not None and diff > allowed:
+        excess = diff - allowed
+        reasons.append(f"the gate allows a difference of {allowed:g}, {excess:.2e} less")
     return reasons

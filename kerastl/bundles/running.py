@@ -52,16 +52,10 @@ def run_artifacts(
     *,
     strings: bool = True,
 ) -> Answers:
-    """Runs artifacts in their own runtimes, all in one fresh process.
+    """Runs artifacts, given as (format, path), in their own runtimes, all in one fresh process.
 
-    Args:
-        bundle: the folder, with what ``input.write_files`` put there.
-        artifacts: format and path of each.
-        input: what they take.
-        manifest: ``input.manifest_entries()``, from which the process makes the input again.
-        sources: at least one.
-        progress: called with the name of each step.
-        strings: whether artifacts that take strings are given them as well.
+    The process makes the input again from ``manifest``. With ``strings``, artifacts that take
+    strings are given those as well.
 
     Raises:
         ExportError: an artifact cannot be loaded or run.
@@ -85,10 +79,10 @@ def run_artifacts(
         facts = run_worker(job, work, progress)
         paths = [path for _, path in artifacts]
         return Answers(
-            outputs={path: _read(work / f"outputs_{i}.npz") for i, path in enumerate(paths)},
+            outputs={path: read_arrays(work / f"outputs_{i}.npz") for i, path in enumerate(paths)},
             facts={path: facts[path] for path in paths},
             strings={
-                path: _read(work / f"strings_{i}.npz")
+                path: read_arrays(work / f"strings_{i}.npz")
                 for i, path in enumerate(paths)
                 if (work / f"strings_{i}.npz").exists()
             },
@@ -96,6 +90,7 @@ def run_artifacts(
         )
 
 
-def _read(path: Path) -> dict[str, Array]:
+def read_arrays(path: Path) -> dict[str, Array]:
+    """The arrays of a file in NumPy's npz format, by name."""
     with np.load(path) as archive:
         return {name: archive[name] for name in archive.files}

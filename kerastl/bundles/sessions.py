@@ -28,12 +28,10 @@ def feeds_of(
 
 
 def run_sources(session: Session, input: Input, sources: Sequence[Any]) -> dict[str, Array]:
-    """Answers of an artifact, float32 ``(n, width)`` by output name, in the order of the sources.
+    """Answers of an artifact to one source or more, in their order.
 
-    Args:
-        session: the artifact.
-        input: what the artifact takes.
-        sources: at least one.
+    Returns:
+        float32 ``(n, width)`` by output name.
     """
     places, parts = [], []
     for rows, feeds in feeds_of(session, input, sources):

@@ -12,13 +12,13 @@ import numpy as np
 
 from kerastl.bundles import faults, golden
 from kerastl.bundles.bundle import Artifact, Bundle, refuse_code
-from kerastl.bundles.diagnosis import diagnose
 from kerastl.bundles.golden import NETWORK, Golden
-from kerastl.bundles.hashing import sha256_path
+from kerastl.bundles.hashing import refuse_changed
 from kerastl.bundles.manifest import bundle_of, read_manifest, task_of
-from kerastl.bundles.reporting import describe
+from kerastl.bundles.proof import Proof
+from kerastl.bundles.reporting import refuse_failed
 from kerastl.bundles.running import Answers, run_artifacts
-from kerastl.errors import BundleError, ExportError, KerastlError, ParityError
+from kerastl.errors import BundleError, ExportError, KerastlError
 from kerastl.formats.labels import label_files
 from kerastl.outputs import Gate, Output
 from kerastl.task import Task
@@ -50,35 +50,39 @@ def verify(
     """
     folder = Path(path)
     manifest = read_manifest(folder)
-    _check_hashes(folder, manifest)
+    listed = {entry["path"]: entry["sha256"] for entry in manifest["artifacts"]}
+    refuse_changed(folder, {**listed, **manifest["files"]})
     refuse_code(folder, manifest["artifacts"], trusted)
     task = _task(folder, manifest)
     _check_labels(folder, task)
     task.input.check_golden(folder / "golden", manifest)
     kept = golden.read(folder, task, [entry["path"] for entry in manifest["artifacts"]])
     _check_listed(folder, manifest, kept)
-    n, gate = kept.examples, Gate(**manifest["gate"])
-    examples, files = kept.sources[:n], kept.sources[n:]
+    n, files = kept.examples, kept.sources[kept.examples :]
+    proof = Proof(
+        task=task,
+        gate=Gate(**manifest["gate"]),
+        examples=kept.sources[:n],
+        kind="golden",
+        files=kept.sources[n : kept.known],
+        probes=(),
+        reference=kept.outputs[NETWORK],
+    )
     others = [*files, *task.input.probes()]
     same = task.input.equivalents(others)
+    sources = [*kept.sources, *(others[len(files) :] if same else []), *same]
     try:
-        answers = run_artifacts(
-            folder,
-            [(entry["format"], entry["path"]) for entry in manifest["artifacts"]],
-            task.input,
-            manifest,
-            [*kept.sources, *(others[len(files) :] if same else []), *same],
-            progress,
-        )
+        planned = [(entry["format"], entry["path"]) for entry in manifest["artifacts"]]
+        answers = run_artifacts(folder, planned, task.input, manifest, sources, progress)
     except ExportError as error:
         raise BundleError(
             f"An artifact of {folder} cannot be run on this machine. {error}"
         ) from error
 
-    bundle, rows = bundle_of(folder, manifest), answers.rows(slice(0, n))
-    artifacts = [_measured(artifact, task, gate, answers, kept) for artifact in bundle.artifacts]
+    bundle = bundle_of(folder, manifest)
+    artifacts = [_measured(artifact, proof, answers, kept) for artifact in bundle.artifacts]
     found = faults.held_faults(answers, task)
-    found += _string_faults(answers, task, kept, gate)
+    found += _string_faults(answers, proof, kept)
     found += _label_faults(kept, answers, artifacts, task)
     if same:
         middle = n + len(others)
@@ -86,44 +90,17 @@ def verify(
             answers.rows(slice(n, middle)), task, answers.rows(slice(middle, None)), len(files)
         )
     else:
-        recorded = slice(n, kept.known)
-        found += faults.single_faults(
-            artifacts,
-            answers.rows(recorded),
-            task,
-            kept.rows(NETWORK, recorded),
-            kept.sources[recorded],
-            gate,
-        )
-    if found or not all(artifact.passed for artifact in artifacts):
-        reference = kept.rows(NETWORK, slice(0, n))
-        causes = diagnose(folder, artifacts, task, examples, reference, rows, gate)
-        raise ParityError(
-            "\n".join(
-                [
-                    f"{folder} does not give its golden answers on this machine ({n} "
-                    f"{task.input.nouns}, {kept.files} files).",
-                    describe(artifacts, gate),
-                    *(f"  CAUSE   {cause}" for cause in causes),
-                    *(f"  FAILED  {fault}" for fault in found),
-                ]
-            ),
-            [vars(artifact) for artifact in artifacts],
-        )
+        found += faults.single_faults(artifacts, answers.rows(proof.other_rows), proof)
+    refuse_failed(
+        f"{folder} does not give its golden answers on this machine ({n} {task.input.nouns}, "
+        f"{kept.files} files).",
+        folder,
+        proof,
+        artifacts,
+        answers.rows(proof.example_rows),
+        found,
+    )
     return replace(bundle, artifacts=tuple(artifacts))
-
-
-def _check_hashes(folder: Path, manifest: Mapping[str, Any]) -> None:
-    listed = {entry["path"]: entry["sha256"] for entry in manifest["artifacts"]}
-    for name, sha256 in {**listed, **manifest["files"]}.items():
-        file = folder / name
-        if not file.exists():
-            raise BundleError(f"{folder} is incomplete: {name} is missing. Export it again.")
-        if sha256_path(file) != sha256:
-            raise BundleError(
-                f"{folder} is damaged: {name} is not what was exported (its SHA-256 differs). "
-                "Export it again."
-            )
 
 
 def _task(folder: Path, manifest: Mapping[str, Any]) -> Task:
@@ -150,39 +127,41 @@ def _check_listed(folder: Path, manifest: Mapping[str, Any], kept: Golden) -> No
         raise BundleError(f"{folder}/golden/ names files that are not there: {missing}.")
 
 
-def _measured(
-    artifact: Artifact, task: Task, gate: Gate, answers: Answers, kept: Golden
-) -> Artifact:
-    path, examples, known = artifact.path, slice(0, kept.examples), slice(0, kept.known)
-    figures = task.figures(
-        kept.rows(NETWORK, examples), answers.rows(examples)[path], gate, artifact.quantization
-    )
+def _measured(artifact: Artifact, proof: Proof, answers: Answers, kept: Golden) -> Artifact:
+    path, task, rows, known = artifact.path, proof.task, proof.example_rows, slice(0, kept.known)
+    found = answers.rows(rows)[path]
+    figures = task.figures(proof.rows(rows), found, proof.gate, artifact.quantization)
     if artifact.quantization is not None:
         # On so few inputs one label weighs more than the gate's slack, which the export applied
         # to all examples: here the artifact is held to its own answers.
-        figures["passed"] = task.repeats(kept.rows(path, known), answers.rows(known)[path])
+        figures["passed"] = task.repeats(kept.outputs[path], answers.rows(known)[path])
     return replace(artifact, **figures, n=kept.examples)
 
 
-def _string_faults(answers: Answers, task: Task, kept: Golden, gate: Gate) -> list[str]:
+def _string_faults(answers: Answers, proof: Proof, kept: Golden) -> list[str]:
     """Answers to strings: against the network's where they are recorded, else by their labels."""
     if all(position < kept.known for position in answers.positions):
-        return faults.string_faults(answers, task, kept.outputs[NETWORK], gate)
+        return faults.string_faults(answers, proof)
+    task = proof.task
     found = []
     for path, given in answers.strings.items():
         named = answers.facts[path]["labels"] or task.decode(given)
         for position, got in zip(answers.positions, named, strict=True):
             [wanted] = kept.labels[position][NETWORK].values()
             if got != wanted:
-                shown = f"{task.input.noun} {task.input.shown(kept.sources[position])}"
-                found.append(f"{path} calls the golden {shown} {got!r}; it must be {wanted!r}")
+                found.append(_misnamed(path, task, kept.sources[position], got, wanted))
     return found
+
+
+def _misnamed(path: str, task: Task, source: Any, got: Any, wanted: Any) -> str:
+    shown = f"{task.input.noun} {task.input.shown(source)}"
+    return f"{path} calls the golden {shown} {got!r}; it must be {wanted!r}"
 
 
 def _label_faults(
     kept: Golden, answers: Answers, artifacts: Iterable[Artifact], task: Task
 ) -> list[str]:
-    """Golden sources whose label is another than the one that is written beside them.
+    """Golden sources that get another label than the one written down for them.
 
     Only classes are labels that a source has or has not; numbers and vectors are held to their
     values.
@@ -201,19 +180,16 @@ def _label_faults(
             for position, labels in kept.labels.items():
                 file = position >= kept.examples
                 wanted = labels[NETWORK if file and not quantised else artifact.path][name]
-                # Where the outputs are those of the export but for rounding, a tie may fall
+                # Where the outputs differ from those of the export only by rounding, a tie may go
                 # either way; how far a quantised artifact's may lie off was judged before.
                 tied = not file and (quantised or same[position]) and own[position] == wanted
                 if given[position] != wanted and not tied:
-                    shown = f"{task.input.noun} {task.input.shown(kept.sources[position])}"
-                    found.append(
-                        f"{artifact.path} calls the golden {shown} {given[position]!r}; it must be "
-                        f"{wanted!r}"
-                    )
+                    source = kept.sources[position]
+                    found.append(_misnamed(artifact.path, task, source, given[position], wanted))
     return found
 
 
 def _same(output: Output, recorded: Array, values: Array) -> Array:
-    """Which recorded answers are repeated but for rounding, bool ``(known,)``."""
+    """Which recorded answers are repeated, apart from rounding, bool ``(known,)``."""
     decided = output.agreeing(recorded, values[: len(recorded)], Gate(), None)
     return np.asarray(decided.reshape(len(recorded), -1).all(axis=1))

@@ -44,8 +44,8 @@ def convert(job: dict[str, Any], folder: Path, steps: Steps) -> dict[str, Any]:
     """Writes the artifacts of a job to the bundle that it names.
 
     Returns:
-        By the artifact's path what the manifest says of it; under ``"proof"`` what was proved of
-        the input, by section of the manifest.
+        What the manifest says, by the artifact's path; under ``"proof"``, what was proved of the
+        input, by section of the manifest.
     """
     from kerastl.formats import FORMATS
     from kerastl.formats.conversion import Conversion
@@ -89,7 +89,7 @@ def convert(job: dict[str, Any], folder: Path, steps: Steps) -> dict[str, Any]:
 
 def run(job: dict[str, Any], folder: Path, steps: Steps) -> dict[str, Any]:
     """Runs every artifact of a job in its own runtime and saves what it answers."""
-    from kerastl.bundles.sessions import run_sources
+    from kerastl.bundles.sessions import feeds_of, run_sources
     from kerastl.formats import FORMATS
     from kerastl.formats.pairs import pair_of
     from kerastl.inputs import input_from_manifest
@@ -101,12 +101,14 @@ def run(job: dict[str, Any], folder: Path, steps: Steps) -> dict[str, Any]:
         with steps.step(f"running {artifact['path']}"):
             session = FORMATS[artifact["format"]].open(bundle / artifact["path"])
             found = run_sources(session, input, sources)
+            # Tried on a batch of a size that no run before had.
+            for _, feeds in feeds_of(session, input, sources[:3]):
+                session.run(feeds)
             np.savez(folder / f"outputs_{index}.npz", **found)  # type: ignore[arg-type]
             fact: dict[str, Any] = {
                 "class_names": session.class_names(),
                 "outputs": sorted(session.outputs),
-                # Tried on a batch that no run before had.
-                "batch": _batch(session, input, sources[:3]),
+                "batch": str(session.batch),
             }
             pair = pair_of(input.kind, artifact["format"])
             if job["strings"] and hasattr(pair, "is_held") and pair.is_held(session):
@@ -115,14 +117,6 @@ def run(job: dict[str, Any], folder: Path, steps: Steps) -> dict[str, Any]:
                 np.savez(folder / f"strings_{index}.npz", **answered)
             facts[artifact["path"]] = fact
     return facts
-
-
-def _batch(session: Any, input: Any, sources: list[Any]) -> str:
-    length = input.length_in(session.inputs)
-    for _, batch in input.batches(sources, size=len(sources), length=length):
-        if session.batch == "dynamic":
-            session.run(input.feeds(batch))
-    return str(session.batch)
 
 
 def measure(job: dict[str, Any], folder: Path, steps: Steps) -> dict[str, Any]:

@@ -26,7 +26,6 @@ SAVED_MODEL = Format(
     converters=("tensorflow",),
     paths={None: "saved_model"},
     session="kerastl.formats.saved_model:SavedModelSession",
-    converter="kerastl.formats.saved_model_conversion",
     hub_library="tensorflow",
     runner=("run_saved_model.py", "tensorflow"),
 )
@@ -38,7 +37,6 @@ ONNX = Format(
     converters=("tensorflow", "tf2onnx", "onnx"),
     paths={None: "model.onnx", "dynamic": "model_dynamic.onnx"},
     session="kerastl.formats.onnx:OnnxSession",
-    converter="kerastl.formats.onnx_conversion",
     hub_library="onnx",
     runner=("run_onnx.py", "onnxruntime"),
 )
@@ -56,7 +54,6 @@ LITERT = Format(
         "int16x8": "model_int16x8.tflite",
     },
     session="kerastl.formats.litert:LiteRTSession",
-    converter="kerastl.formats.litert_conversion",
     hub_library="tflite",
     runner=("run_litert.py", "ai-edge-litert"),
     fixed_lengths=True,
@@ -69,7 +66,6 @@ OPENVINO = Format(
     converters=("tensorflow", "openvino"),
     paths={None: "model_openvino"},
     session="kerastl.formats.openvino:OpenVINOSession",
-    converter="kerastl.formats.openvino_conversion",
     hub_library="openvino",
     runner=("run_openvino.py", "openvino"),
 )
@@ -81,7 +77,6 @@ TORCH = Format(
     converters=("torch",),
     paths={None: "model.pt2"},
     session="kerastl.formats.torch:TorchSession",
-    converter="kerastl.formats.torch_conversion",
     backend="torch",
     hub_library="pytorch",
     runner=("run_torch.py", "torch"),
@@ -102,7 +97,7 @@ def format_named(name: str) -> Format:
     """The format of a name.
 
     Raises:
-        ConfigurationError: there is none.
+        ConfigurationError: no format has the name.
     """
     if name not in FORMATS:
         raise ConfigurationError(

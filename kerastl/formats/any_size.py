@@ -21,14 +21,7 @@ def resize(images: Any, height: int, width: int) -> Any:
     Pillow does the same in fixed point, and from version 13 on columns first where that is cheaper;
     so does the graph, if this machine's Pillow does. Results differ by at most one level, where a
     value lies near the edge between two. Images that have the size already are not changed at all.
-
-    Args:
-        images: float32 ``(n, h, w, 3)``, whole numbers from 0 to 255.
-        height: rows of the result.
-        width: columns of the result.
-
-    Returns:
-        float32 ``(n, height, width, 3)``, whole numbers.
+    Images are float32 ``(n, h, w, 3)``, whole numbers from 0 to 255, before and after.
     """
     columns_first = _along_rows(_along_columns(images, width), height)
     if not vertical_pass_may_lead():
@@ -41,23 +34,16 @@ def resize(images: Any, height: int, width: int) -> Any:
 
 
 def _along_columns(images: Any, width: int) -> Any:
-    shape = tf.shape(images)
-    count, rows, columns = shape[0], shape[1], shape[2]
-    samples = tf.reshape(tf.transpose(images, (0, 2, 1, 3)), (count, columns, rows * 3))
-    resized = _round(tf.matmul(_weights(columns, width), samples))
-    return tf.transpose(tf.reshape(resized, (count, width, rows, 3)), (0, 2, 1, 3))
+    turned = tf.transpose(images, (0, 2, 1, 3))
+    return tf.transpose(_along_rows(turned, width), (0, 2, 1, 3))
 
 
 def _along_rows(images: Any, height: int) -> Any:
     shape = tf.shape(images)
     count, rows, columns = shape[0], shape[1], shape[2]
     samples = tf.reshape(images, (count, rows, columns * 3))
-    resized = _round(tf.matmul(_weights(rows, height), samples))
+    resized = tf.floor(tf.matmul(_weights(rows, height), samples) + 0.5)
     return tf.reshape(resized, (count, height, columns, 3))
-
-
-def _round(values: Any) -> Any:
-    return tf.floor(values + 0.5)
 
 
 def _weights(length: Any, size: int) -> Any:

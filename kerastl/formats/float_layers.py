@@ -30,14 +30,10 @@ BLEND = (0.1, 0.5)
 
 @dataclass(frozen=True)
 class Trial:
-    """One choice of layers, measured on the selection examples.
+    """How many layers stay in float, and what the file then is, measured on selection examples.
 
-    Attributes:
-        float_layers: how many layers with weights stay in float.
-        label_agreement: share of selection examples with the float file's label.
-        mean_difference: mean absolute difference of all outputs from the float file's.
-        bytes: size of the file.
-        milliseconds: per example, in batches, on the exporting machine.
+    Differences are over all outputs, from the float file's; ``milliseconds`` are per example, in
+    batches, on the exporting machine.
     """
 
     float_layers: int
@@ -49,13 +45,10 @@ class Trial:
 
 @dataclass(frozen=True)
 class Choice:
-    """What was chosen, and how.
+    """The bytes of the file that was chosen, and how.
 
-    Attributes:
-        data: the bytes of the file.
-        float_layers: positions of the layers with weights that stay in float.
-        trials: everything that was tried, fewest float layers first.
-        target: the agreement that was looked for.
+    ``float_layers`` are positions among the layers with weights. ``trials`` are all that were made,
+    fewest float layers first. ``target`` is the agreement that was looked for.
     """
 
     data: bytes
@@ -76,12 +69,8 @@ class Choice:
 def divide(images: Array, labels: Array) -> tuple[Array, Array]:
     """Divides calibration images: three quarters to calibrate on, one to choose layers on.
 
-    Args:
-        images: ``(n, height, width, 3)``.
-        labels: which of them the network answers alike, ``(n,)``, each shared out in proportion.
-
-    Returns:
-        Both parts; with too few images to divide, all of them twice.
+    ``labels``, ``(n,)``, say which images the network answers alike; each is shared out in
+    proportion. With too few images to divide, both parts are all of them.
     """
     if len(images) < LEAST_TO_DIVIDE:
         return images, images
@@ -91,19 +80,11 @@ def divide(images: Array, labels: Array) -> tuple[Array, Array]:
 
 
 def selection_examples(images: Array, labels: Array, seed: int = 0) -> Array:
-    """Blends of two images each, of different labels where there are any.
+    """Blends of two images each, of different labels where there are any: uint8 ``(512, ...)``.
 
     A network is sure of the images that it was trained on: quantisation flips no label among
     them, measured on four networks, while it flipped one in ten of new photos. Blends lie as
     close to the boundaries between classes as new photos do, or closer.
-
-    Args:
-        images: uint8 ``(n, height, width, 3)``.
-        labels: which of them the network answers alike, ``(n,)``.
-        seed: seed of the choice.
-
-    Returns:
-        uint8 ``(512, height, width, 3)``.
     """
     generator = np.random.default_rng(seed)
     first = generator.integers(0, len(images), SELECTION_EXAMPLES)
@@ -151,8 +132,8 @@ def choose(
         layers: how many there are.
         examples: uint8 ``(n, height, width, 3)``, none of the gate's.
         reference: the float file's outputs for them, by name.
-        agreement: the share of a file's answers, by name, that decide as the float file's do.
-        gate: the label agreement that the gate asks for, 0 to 1.
+        agreement: the share of a file's answers that decide as the float file's do.
+        gate: the label agreement that the gate asks for.
 
     Returns:
         The first file that reaches the target; if none does, the one that agreed most.

@@ -45,7 +45,7 @@ class Session(abc.ABC):
     def class_names(self) -> Any:
         """The class names that the artifact itself holds.
 
-        A list of a task of one output; of several, lists by the names of those that have classes.
+        A list for a task of one output; for several, lists by the names of those with classes.
         """
 
 
@@ -58,10 +58,10 @@ class Format:
         title: for people.
         extra: of ``pip install 'kerastl[EXTRA]'``.
         runtime: module that runs an artifact.
-        converters: modules that converting needs besides.
+        converters: further modules that converting needs.
         paths: inside a bundle, by quantisation; None is float32.
-        session: ``"module:class"``, a ``Session`` of ``(path, threads)``.
-        converter: module with ``convert(conversion) -> facts by path``.
+        session: ``"module:class"``, a ``Session`` of ``(path, threads)``; beside it
+            ``module_conversion`` has ``convert(conversion) -> facts by path``.
         backend: of Keras in the process that converts.
         hub_library: what the Hugging Face hub calls the runtime.
         runner: the script in export/ that runs an artifact, and the packages that it needs.
@@ -76,7 +76,6 @@ class Format:
     converters: tuple[str, ...]
     paths: Mapping[str | None, str]
     session: str
-    converter: str
     hub_library: str
     runner: tuple[str, str]
     backend: str = "tensorflow"
@@ -92,11 +91,7 @@ class Format:
         return f"converting to {self.name}" + (f" ({quantization})" if quantization else "")
 
     def open(self, path: Path, threads: int | None = None) -> Session:
-        """Loads an artifact in its runtime.
-
-        Args:
-            path: the file or folder.
-            threads: to run on; None leaves it to the runtime.
+        """Loads an artifact in its runtime, which chooses the number of threads where it is None.
 
         Raises:
             MissingExtraError: the runtime is not installed.
@@ -107,7 +102,6 @@ class Format:
 
     def convert(self, conversion: Any) -> dict[str, dict[str, Any]]:
         """Writes the artifacts of a ``Conversion``; returns what the manifest says of each."""
-        found: dict[str, dict[str, Any]] = importlib.import_module(self.converter).convert(
-            conversion
-        )
+        module = importlib.import_module(f"{self.session.partition(':')[0]}_conversion")
+        found: dict[str, dict[str, Any]] = module.convert(conversion)
         return found

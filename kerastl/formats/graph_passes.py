@@ -26,13 +26,10 @@ _WEIGHTS_OF = {
 
 
 def take_weights(graph: Any) -> dict[str, Array]:
-    """Turns large weights into placeholders, so that no pass over the graph copies them.
+    """Turns large weights of a ``GraphDef`` into placeholders, so that no pass copies them.
 
     tf2onnx holds every weight many times over: about 30 times the size of a ResNet101, so that the
     largest networks do not fit into memory. What it makes of a graph asks for no weight's value.
-
-    Args:
-        graph: a ``GraphDef``, changed in place.
 
     Returns:
         The weights, float32, by the names of the placeholders.
@@ -70,28 +67,20 @@ def _is_weight(name: str, users: dict[str, list[tuple[Any, int]]]) -> bool:
 
 
 def replace_erfc(graph: Any) -> int:
-    """Writes the ``Erfc`` nodes of a TensorFlow graph, of which exact GELU is made, as 1 - Erf.
+    """Writes the ``Erfc`` nodes of a ``GraphDef``, of which exact GELU is made, as 1 - Erf.
 
-    ONNX has Erf alone, and tf2onnx maps nothing else to it since TensorFlow's GELU turned to Erfc:
+    ONNX has only Erf, and tf2onnx maps nothing else to it since TensorFlow's GELU turned to Erfc:
     https://github.com/onnx/tensorflow-onnx/issues/2347, and the pull request
-    https://github.com/onnx/tensorflow-onnx/pull/2463, which is open.
-
-    Args:
-        graph: a ``GraphDef``, changed in place. Bodies of loops and branches are left alone.
-
-    Returns:
-        How many nodes were replaced.
+    https://github.com/onnx/tensorflow-onnx/pull/2463, which is open. Bodies of loops and branches
+    are left alone. Returns how many nodes were replaced.
     """
-    import tensorflow as tf
-
     nodes = [node for node in graph.node if node.op == "Erfc"]
     for node in nodes:
         source, kind = node.input[0], node.attr["T"]
         erf = graph.node.add(name=f"{node.name}/erf", op="Erf", input=[source], device=node.device)
         erf.attr["T"].CopyFrom(kind)
-        one = graph.node.add(name=f"{node.name}/one", op="Const", device=node.device)
-        one.attr["dtype"].CopyFrom(kind)
-        one.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(1, dtype=kind.type))
+        one = graph.node.add()
+        one.CopyFrom(_constant(f"{node.name}/one", node, 1))
         node.op = "Sub"
         del node.input[:]
         node.input.extend([one.name, erf.name])
@@ -99,16 +88,10 @@ def replace_erfc(graph: Any) -> int:
 
 
 def fold_slice_updates(graph: Any) -> int:
-    """Computes updates of slices that depend on no input, as in the attention masks of Swin.
+    """Computes a ``GraphDef``'s updates of slices that depend on no input, as in the masks of Swin.
 
     Keras makes them with XlaDynamicUpdateSlice, for which OpenVINO has no rule, and TensorFlow's
-    own folding passes it over. No issue about it was found upstream.
-
-    Args:
-        graph: a ``GraphDef``, changed in place.
-
-    Returns:
-        How many nodes were replaced.
+    own folding skips it. No issue about it was found upstream. Returns how many were replaced.
     """
     import tensorflow as tf
 
@@ -134,10 +117,16 @@ def fold_slice_updates(graph: Any) -> int:
         with tf.compat.v1.Session(graph=imported) as session:
             values = session.run([f"{name}:0" for name in names])
     for name, value in zip(names, values, strict=True):
-        node = by_name[name]
-        kind = node.attr["T"]
-        constant = type(node)(name=name, op="Const", device=node.device)
-        constant.attr["dtype"].CopyFrom(kind)
-        constant.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value, dtype=kind.type))
-        node.CopyFrom(constant)
+        by_name[name].CopyFrom(_constant(name, by_name[name], value))
     return len(names)
+
+
+def _constant(name: str, node: Any, value: Any) -> Any:
+    """A constant of the type that a node computes, on its device."""
+    import tensorflow as tf
+
+    kind = node.attr["T"]
+    constant = type(node)(name=name, op="Const", device=node.device)
+    constant.attr["dtype"].CopyFrom(kind)
+    constant.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value, dtype=kind.type))
+    return constant

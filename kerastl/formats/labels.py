@@ -31,7 +31,7 @@ def label_files(outputs: Mapping[str, Output]) -> dict[str, str]:
 
 
 def read_label_files(files: Mapping[str, str]) -> Any:
-    """Class names out of what ``label_files`` gave; files of other names are passed over."""
+    """Class names out of what ``label_files`` gave; files of other names are ignored."""
     if LABELS in files:
         return files[LABELS].split("\n")[:-1]
     return {

@@ -126,12 +126,15 @@ class Graph:
     def set_constant(self, index: int, values: Array) -> None:
         """Gives a tensor constant values of its own, and their type: float32 or int8."""
         tensor = self.tensor(index)
-        buffer = schema.BufferT()
-        buffer.data = np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
         # The old buffer may be shared with other tensors.
-        self.model.buffers.append(buffer)
-        tensor.buffer = len(self.model.buffers) - 1
+        tensor.buffer = self._add_buffer(np.ascontiguousarray(values).tobytes())
         tensor.type = schema.TensorType.INT8 if values.dtype == np.int8 else tensor.type
+
+    def _add_buffer(self, data: bytes) -> int:
+        buffer = schema.BufferT()
+        buffer.data = np.frombuffer(data, np.uint8)
+        self.model.buffers.append(buffer)
+        return len(self.model.buffers) - 1
 
     def weighted(self) -> Iterator[Weighted]:
         """The operators with constant weights that no other operator shares."""
@@ -142,6 +145,12 @@ class Graph:
                 continue
             if used.count(int(operator.inputs[1])) == 1:
                 yield Weighted(index, opcode, operator, self.name(operator))
+
+    def weights(self, layer: Weighted) -> Array:
+        """The weights of a layer."""
+        found = self.constant(layer.operator.inputs[1])
+        assert found is not None
+        return found
 
     def activations(self) -> list[int]:
         """Float32 tensors that operators compute, and the input."""
@@ -156,10 +165,8 @@ class Graph:
     def add_metadata(self, name: str, data: bytes) -> None:
         """Adds a metadata entry, in place of an older one of that name."""
         kept = [entry for entry in self.model.metadata or () if entry.name.decode() != name]
-        buffer, entry = schema.BufferT(), schema.MetadataT()
-        buffer.data = np.frombuffer(data, np.uint8)
-        self.model.buffers.append(buffer)
-        entry.name, entry.buffer = name, len(self.model.buffers) - 1
+        entry = schema.MetadataT()
+        entry.name, entry.buffer = name, self._add_buffer(data)
         self.model.metadata = [*kept, entry]
 
     def fix_batch(self) -> None:
@@ -203,14 +210,9 @@ class Graph:
         return self.pack()
 
 
-def threads() -> int:
-    """Threads that a conversion may use."""
-    return os.cpu_count() or 1
-
-
 def run(data: bytes, images: Array) -> dict[str, Array]:
     """Runs a LiteRT file of one input on examples ``(n, ...)``: its outputs by name, float32."""
-    session = LiteRTSession(data, threads())
+    session = LiteRTSession(data)
     [name] = session.inputs
     parts = [
         session.run({name: np.asarray(images[start : start + BATCH], np.float32)})
@@ -222,14 +224,11 @@ def run(data: bytes, images: Array) -> dict[str, Array]:
 def values(data: bytes, images: Array, batch: int) -> Iterator[Any]:
     """Runs a float file and yields, batch by batch, a function from tensor index to values.
 
-    Args:
-        data: the bytes of the file.
-        images: ``(n, height, width, 3)``, pixel values 0 to 255.
-        batch: images at once; all intermediate values are held in memory.
+    All intermediate values of a batch are held in memory.
     """
     interpreter = Interpreter(
         model_content=data,
-        num_threads=threads(),
+        num_threads=os.cpu_count() or 1,
         # A delegate would keep its intermediate values to itself.
         experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
         experimental_preserve_all_tensors=True,

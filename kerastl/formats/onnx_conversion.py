@@ -60,13 +60,9 @@ def write(
         frozen: a concrete function of :func:`kerastl.formats.tracing.constants_of`.
         path: the file to write.
         metadata: goes into ``metadata_props``; what is not a string, as JSON.
-        inputs: by the name of a tensor of the graph, such as ``"image:0"``, the name that the
-            file gives it; one for each input. The first dimension of each is the batch.
+        inputs: the file's names by those of the graph's tensors, such as ``"image:0"``.
         outputs: the same of the outputs.
         axes: names for dimensions of inputs that have no fixed size, by their position.
-
-    Returns:
-        What the manifest says of it beside its parity.
 
     Raises:
         ValueError: a tensor is not named, or a name stands for two.
@@ -96,7 +92,7 @@ def write(
 def _converted(
     graph: Any, inputs: Mapping[str, str], outputs: Mapping[str, str]
 ) -> onnx.ModelProto:
-    """The steps of ``tf2onnx.convert.from_graph_def``, but for one optimizer.
+    """The steps of ``tf2onnx.convert.from_graph_def``, except one optimizer.
 
     It writes computed shapes down as constants, where 0 stands for the dimension of the very tensor
     that is reshaped. Another one then takes away a reshape before that, and the 0 copies the

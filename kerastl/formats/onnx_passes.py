@@ -31,15 +31,10 @@ def guard_pads(model: onnx.ModelProto, *, opset: int) -> int:
     From version 1.20 to 1.31 its Pad_Fusion takes the zeros for the pooling's own padding, which is
     minus infinity: a wrong answer, without an error. It looks for zeros, so that a value near zero
     is left alone, which changes no answer in other versions. A bundle may be run by an older
-    runtime than the one that proved it, so that every file which one of these versions can read
-    is guarded. https://github.com/microsoft/onnxruntime/issues/24737
+    runtime than the one that proved it, so that every file whose opset one of these versions can
+    read is guarded. https://github.com/microsoft/onnxruntime/issues/24737
 
-    Args:
-        model: is changed in place.
-        opset: of the model's operators.
-
-    Returns:
-        How many nodes were changed.
+    Returns how many nodes were changed.
     """
     if opset > LAST_OPSET_OF_RUNTIMES_THAT_FOLD_PADS:
         return 0
@@ -71,13 +66,9 @@ def _is_zero(model: onnx.ModelProto, name: str) -> bool:
 
 
 def put_weights(model: onnx.ModelProto, weights: Mapping[str, Array]) -> None:
-    """Turns inputs that stand for weights into initializers.
+    """Turns inputs that stand for weights, given by their names, into initializers.
 
     Layouts are changed here, so that no runtime has to, and quantisation finds the weights.
-
-    Args:
-        model: its inputs include the weights.
-        weights: by the names of the inputs.
     """
     graph = model.graph
     values = dict(weights)
@@ -107,7 +98,7 @@ def put_weights(model: onnx.ModelProto, weights: Mapping[str, Array]) -> None:
 
 
 def refuse_foreign_operators(model: onnx.ModelProto) -> None:
-    """Refuses operators that are none of ONNX.
+    """Refuses operators that ONNX does not have.
 
     tf2onnx logs what it has no counterpart for and writes it down as it was, without an error:
     https://github.com/onnx/tensorflow-onnx/issues/2271.

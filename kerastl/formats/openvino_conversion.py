@@ -32,18 +32,7 @@ def write(
     inputs: Mapping[str, str],
     outputs: Mapping[str, str],
 ) -> dict[str, Any]:
-    """Writes a folder with OpenVINO's two files, ``model.xml`` and ``model.bin``.
-
-    Args:
-        frozen: a concrete function of :func:`kerastl.formats.tracing.constants_of`.
-        path: the folder to write.
-        metadata: goes into ``rt_info``; what is not a string, as JSON.
-        inputs: by the name of a tensor of the graph, such as ``"image:0"``, the name that the
-            file gives it; one for each input.
-        outputs: the same of the outputs.
-
-    Returns:
-        What the manifest says of it beside its parity.
+    """Writes a folder with ``model.xml`` and ``model.bin``; see ``onnx_conversion.write``.
 
     Raises:
         RuntimeError: OpenVINO cannot convert an operation of the network.
@@ -82,4 +71,4 @@ def _tensor(model: Any, name: str) -> Any:
         if name in port.get_names():
             return port.get_tensor()
     held = [sorted(port.get_names()) for port in (*model.inputs, *model.outputs)]
-    raise RuntimeError(f"OpenVINO calls the graph's inputs and outputs {held}; {name!r} is none.")
+    raise RuntimeError(f"OpenVINO's model has the inputs and outputs {held}, and not {name!r}.")

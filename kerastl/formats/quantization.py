@@ -57,12 +57,7 @@ class Prepared:
 
 
 def prepare(data: bytes, conversion: Conversion) -> Prepared:
-    """Corrects the weights of a float LiteRT file and measures its activations.
-
-    Args:
-        data: the bytes of the file.
-        conversion: its calibration images are uint8 ``(n, height, width, 3)``.
-    """
+    """Corrects the weights of a float LiteRT file and measures its activations."""
     images, outputs = conversion.calibration, conversion.outputs
     assert images is not None
     groups = groups_of(outputs, run(data, images))
@@ -88,12 +83,7 @@ def groups_of(outputs: Mapping[str, Output], answers: Mapping[str, Array]) -> Ar
 def quantize(
     prepared: Prepared, quantization: str, conversion: Conversion
 ) -> tuple[bytes, dict[str, Any]]:
-    """Quantises a prepared file, with as many layers in float as it needs.
-
-    Args:
-        prepared: of :func:`prepare`.
-        quantization: ``"dynamic"``, ``"int8"`` or ``"int16x8"``.
-        conversion: its gate is what the artifact will have to reach.
+    """Quantises a prepared file as dynamic, int8 or int16x8, with as few float layers as it needs.
 
     Returns:
         The bytes of the file, and what the manifest says of it.
@@ -115,37 +105,39 @@ def quantize(
         make = partial(_int8, calibrated, conversion.float_input)
         order = partial(range, len(weighted))
 
-    def agreement(answers: Mapping[str, Array]) -> float:
-        return min(
-            float(
-                output.agreeing(
-                    prepared.original[name], answers[name], conversion.gate, quantization
-                ).mean()
-            )
-            for name, output in conversion.outputs.items()
-        )
-
     choice = float_layers.choose(
         make,
         order,
         len(weighted),
         prepared.selection,
         prepared.original,
-        agreement=agreement,
+        agreement=partial(_agreement, prepared, conversion, quantization),
         gate=conversion.gate.quantized_label_agreement,
     )
     kept = [weighted[position] for position in choice.float_layers]
     layers = [x.name for x in conversion.network._flatten_layers() if hasattr(x, "kernel")]
-    total = sum(_elements(graph, layer) for layer in weighted)
+    sizes = [graph.weights(layer).size for layer in weighted]
+    share = sum(sizes[position] for position in choice.float_layers) / max(sum(sizes), 1)
     if quantization == "int8":
         # With those that have no integer kernel, which TensorFlow leaves in float.
         facts["float_operators"] = Graph(choice.data).float_operators()
     return choice.data, {
         **facts,
         "float_layers": [name_of_layer(layer.name, layers) for layer in kept],
-        "float_share_of_weights": round(sum(_elements(graph, i) for i in kept) / max(total, 1), 4),
+        "float_share_of_weights": round(share, 4),
         "selection": choice.describe(len(prepared.selection)),
     }
+
+
+def _agreement(
+    prepared: Prepared, conversion: Conversion, quantization: str, answers: Mapping[str, Array]
+) -> float:
+    """The smallest share, of all outputs, of answers that agree with the float file's."""
+    shares = [
+        output.agreeing(prepared.original[name], answers[name], conversion.gate, quantization)
+        for name, output in conversion.outputs.items()
+    ]
+    return min(float(share.mean()) for share in shares)
 
 
 def _by_damage(prepared: Prepared, layers: int) -> list[int]:
@@ -160,21 +152,12 @@ def _by_damage(prepared: Prepared, layers: int) -> list[int]:
     return sorted(range(layers), key=lambda position: -damage[position])
 
 
-def _elements(graph: Graph, layer: Any) -> int:
-    constant = graph.constant(layer.operator.inputs[1])
-    return 0 if constant is None else int(constant.size)
-
-
 def _dynamic(data: bytes, kept: Sequence[int]) -> bytes:
     """Weights as int8; activations are quantised at run time, example by example."""
     graph = Graph(data)
     for position, layer in enumerate(list(graph.weighted())):
-        if position in kept:
-            continue
-        kernel_at = layer.operator.inputs[1]
-        kernel = graph.constant(kernel_at)
-        assert kernel is not None
-        if kernel.size < LEAST_WEIGHTS:
+        kernel_at, kernel = layer.operator.inputs[1], graph.weights(layer)
+        if position in kept or kernel.size < LEAST_WEIGHTS:
             continue
         rows = np.moveaxis(kernel, layer.axis, 0)
         steps = rounding.scales(rows.reshape(len(rows), -1))
@@ -194,7 +177,7 @@ def _dynamic(data: bytes, kept: Sequence[int]) -> bytes:
 
 
 def _int8(calibrated: bytes, float_input: bool, kept: Sequence[int]) -> bytes:
-    """Weights and activations as int8, but for the operators before the first quantised layer."""
+    """Weights and activations as int8, except before the first quantised layer."""
     from tensorflow.lite.python.convert import mlir_quantize
 
     graph = Graph(calibrated)

@@ -3,7 +3,7 @@
 Rounding each weight to the nearest step is best for the weight, not for the layer. Inputs that
 come out of a ReLU have a mean far from zero, so that rounding errors add up to a shift of every
 output of a channel; after the batch normalisation has been folded into the weights such shifts
-are large beside the outputs' own spread.
+are large compared with the outputs' own spread.
 
 References:
     Nagel et al. 2019, Data-Free Quantization Through Weight Equalization and Bias Correction,
@@ -45,16 +45,12 @@ def to_nearest(weights: Array) -> Array:
 def with_compensation(weights: Array, moment: Array) -> Array:
     """Weights rounded one column after the other, with later columns making up for the error.
 
-    Minimises ``||(Q - W) X||^2`` greedily over all Q on the grid. The largest weight of each row
-    stays, so that the grid can be read off the result again.
+    Minimises ``||(Q - W) X||^2`` greedily over all Q on the grid of :func:`scales`. The largest
+    weight of each row stays, so that the grid can be read off the result again.
 
     Args:
         weights: float ``(channels, inputs)``.
-        moment: second moment of the inputs, uncentred, float ``(inputs, inputs)``. Being
-            uncentred it holds the squared mean too, so that shifts count.
-
-    Returns:
-        float32 ``(channels, inputs)``, on the grid of :func:`scales`.
+        moment: second moment of the inputs, ``(inputs, inputs)``; uncentred, so that shifts count.
     """
     remaining = weights.astype(np.float64)
     steps = scales(weights).astype(np.float64)
@@ -83,11 +79,8 @@ def with_compensation(weights: Array, moment: Array) -> Array:
 def shift(weights: Array, rounded: Array, mean: Array) -> Array:
     """Mean change of each output by the rounding, ``(channels,)``: what the bias must lose.
 
-    Args:
-        weights: ``(channels, inputs)``.
-        rounded: the same, rounded.
-        mean: of the inputs, ``(inputs,)``, or ``(channels, inputs)`` where each channel has
-            inputs of its own.
+    ``mean`` of the inputs is ``(inputs,)``, or ``(channels, inputs)`` where each channel has
+    inputs of its own.
     """
     difference = rounded.astype(np.float64) - weights
     return np.asarray((difference * mean).sum(axis=1), dtype=np.float64)

@@ -37,16 +37,9 @@ def write(
     Weights stay variables: as constants of a graph they are held many times over, by TensorFlow
     and above all by the converter of LiteRT, which reads this.
 
-    Args:
-        conversion: what is converted.
-        traced: of ``tracing.trace``.
-        path: the folder to write.
-        pair: of this input and SavedModels, or None (see ``kerastl.formats.pairs``).
-        specs: the tensors that were traced; None takes the conversion's.
-
     Returns:
-        What the manifest says of it beside its parity: ``fingerprint``, the checksum that
-        TensorFlow writes beside the graph, and ``signatures``.
+        What the manifest says of it: ``fingerprint``, the checksum that TensorFlow writes beside
+        the graph, and ``signatures``.
     """
     names = list(conversion.outputs)
 

@@ -64,12 +64,7 @@ def convertible() -> Iterator[None]:
 
 
 def trace(network: Any, input: Input, specs: Sequence[Spec]) -> Any:
-    """Traces a network for inference.
-
-    Args:
-        network: a Keras model; it has to live as long as the function.
-        input: what goes in; what it does in the graph comes before the network.
-        specs: the tensors that the function takes.
+    """Traces a network, which has to live as long as the function, for inference.
 
     Returns:
         A concrete function of the tensors, in order and under their names, to a list with one

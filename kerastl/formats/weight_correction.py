@@ -17,7 +17,7 @@ from kerastl.formats.litert_graph import Graph, Weighted, values
 Array = np.ndarray[Any, Any]
 
 # Rounding with compensation factors a matrix of this order; beyond, the nearest step is taken
-# and the bias alone corrected.
+# and only the bias is corrected.
 MAX_INPUTS = 2304
 # Positions of a feature map that are drawn from one batch of images.
 MAX_POSITIONS = 4096
@@ -34,11 +34,7 @@ class Moments:
 
 
 def correct(data: bytes, images: Array) -> tuple[bytes, dict[str, int]]:
-    """Rounds the weights of convolutions and dense layers, and corrects the biases.
-
-    Args:
-        data: the bytes of a float32 LiteRT file.
-        images: calibration images, uint8 ``(n, height, width, 3)``.
+    """Rounds the weights of a float file's convolutions and dense layers, and corrects the biases.
 
     Returns:
         The bytes of the corrected file, still float32, and how many layers were rounded with
@@ -58,19 +54,16 @@ def correct(data: bytes, images: Array) -> tuple[bytes, dict[str, int]]:
 
 def _is_plain(graph: Graph, layer: Weighted) -> bool:
     """Whether a layer's inputs are the patches that :func:`_inputs` cuts out."""
-    weights = graph.constant(layer.operator.inputs[1])
-    if weights is None or len(layer.operator.inputs) < 3:
-        return False
-    if graph.constant(layer.operator.inputs[2]) is None:
+    inputs, weights = layer.operator.inputs, graph.weights(layer)
+    if len(inputs) < 3 or graph.constant(inputs[2]) is None:
         return False
     if layer.opcode == "FULLY_CONNECTED":
         return True
     options = layer.operator.builtinOptions
-    channels = graph.tensor(layer.operator.inputs[0]).shape[3]
     if options.dilationHFactor != 1 or options.dilationWFactor != 1:
         return False
     # Neither groups nor depth multipliers.
-    return int(weights.shape[3]) == int(channels)
+    return int(weights.shape[3]) == int(graph.tensor(inputs[0]).shape[3])
 
 
 def _moments(
@@ -83,12 +76,8 @@ def _moments(
             rows = _inputs(graph, layer, value(layer.operator.inputs[0]), generator)
             products = None
             if rows.shape[-1] <= MAX_INPUTS:
-                by_channel = rows.ndim == 3
-                products = (
-                    np.einsum("nci,ncj->cij", rows, rows, optimize=True)
-                    if by_channel
-                    else rows.T @ rows
-                ).astype(np.float64)
+                pairs = "nci,ncj->cij" if rows.ndim == 3 else "ni,nj->ij"
+                products = np.einsum(pairs, rows, rows, optimize=True).astype(np.float64)
             total = rows.sum(axis=0, dtype=np.float64)
             if layer.index not in found:
                 found[layer.index] = Moments(len(rows), total, products)
@@ -106,8 +95,7 @@ def _inputs(graph: Graph, layer: Weighted, source: Array, generator: np.random.G
 
     Of a depthwise convolution ``(rows, channels, inputs)``, since each channel has its own.
     """
-    weights = graph.constant(layer.operator.inputs[1])
-    assert weights is not None
+    weights = graph.weights(layer)
     if layer.opcode == "FULLY_CONNECTED":
         return source.reshape(-1, weights.shape[1])
     options = layer.operator.builtinOptions
@@ -140,25 +128,25 @@ def _padded(source: Array, kernel: tuple[int, int], strides: tuple[int, int]) ->
 
 def _correct_layer(graph: Graph, layer: Weighted, moments: Moments) -> str:
     kernel_at, bias_at = layer.operator.inputs[1], layer.operator.inputs[2]
-    kernel, bias = graph.constant(kernel_at), graph.constant(bias_at)
-    assert kernel is not None
+    kernel, bias = graph.weights(layer), graph.constant(bias_at)
     assert bias is not None
     mean = moments.total / moments.count
     depthwise = layer.opcode == "DEPTHWISE_CONV_2D"
     rows = np.moveaxis(kernel, layer.axis, 0).reshape(kernel.shape[layer.axis], -1)
     if moments.products is None:
         way, rounded = "nearest", rounding.to_nearest(rows)
-    elif depthwise:
-        way = "compensated"
-        rounded = np.concatenate(
-            [
-                rounding.with_compensation(rows[channel : channel + 1], product / moments.count)
-                for channel, product in enumerate(moments.products)
-            ]
-        )
     else:
         way = "compensated"
-        rounded = rounding.with_compensation(rows, moments.products / moments.count)
+        # Each channel of a depthwise convolution has inputs of its own.
+        blocks, products = (
+            (rows[:, None], moments.products) if depthwise else (rows[None], moments.products[None])
+        )
+        rounded = np.concatenate(
+            [
+                rounding.with_compensation(block, product / moments.count)
+                for block, product in zip(blocks, products, strict=True)
+            ]
+        )
     change = rounding.shift(rows, rounded, mean)
     shape = np.moveaxis(kernel, layer.axis, 0).shape
     graph.set_constant(kernel_at, np.moveaxis(rounded.reshape(shape), 0, layer.axis))

@@ -185,7 +185,7 @@ def test_predicting_needs_the_artifact_the_manifest_and_what_the_input_is_made_o
     for name in needed[1:]:
         whole = (tmp_path / name).read_bytes()
         (tmp_path / name).write_bytes(whole + b" ")
-        with pytest.raises(BundleError, match=f"{name} is missing or was changed"):
+        with pytest.raises(BundleError, match=f"{name} is not what was exported"):
             load_bundle(tmp_path, "onnx")
         (tmp_path / name).write_bytes(whole)
 

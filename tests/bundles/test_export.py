@@ -216,5 +216,5 @@ def test_one_output_that_is_no_class(trained, tmp_path, name):
     arrays["network"] = arrays["network"] + 0.1 * np.abs(arrays["network"]).max()
     np.savez(bundle.path / "golden" / "file_outputs.npz", **arrays)
     forge(bundle.path)
-    with pytest.raises(ParityError, match=r"model\.onnx answers .*turned\.jpg otherwise: "):
+    with pytest.raises(ParityError, match=r"model\.onnx answers .*turned\.jpg differently: "):
         verify(bundle.path)

@@ -11,6 +11,7 @@ import pytest
 from kerastl.bundles import verify
 from kerastl.bundles.bundle import Artifact
 from kerastl.bundles.diagnosis import diagnose
+from kerastl.bundles.proof import Proof
 from kerastl.errors import ExportError, ParityError
 from kerastl.formats.litert_conversion import custom_operators
 from kerastl.formats.litert_graph import Graph
@@ -334,7 +335,8 @@ def test_no_cause_is_made_up(tmp_path):
     def found(artifacts, **outputs):
         answers = {f"{name}.onnx": {"probabilities": rows} for name, rows in outputs.items()}
         wanted = {"probabilities": reference}
-        return diagnose(tmp_path, artifacts, task, images, wanted, answers, Gate())
+        proof = Proof(task, Gate(), images, "validation", [], [], wanted)
+        return diagnose(tmp_path, artifacts, proof, answers)
 
     assert found([artifact, passed], model=reference[:, :2], other=reference) == [
         "model.onnx: it has outputs of the shape (20, 2), not (20, 3)"

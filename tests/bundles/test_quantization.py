@@ -8,6 +8,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from flatbuffers.number_types import Float32Flags, Uint8Flags, Uint32Flags
+from flatbuffers.table import Table
 
 from kerastl.bundles import LiteRTOptions, Subject, export, export_subject
 from kerastl.errors import ExportError
@@ -20,6 +22,7 @@ from kerastl.formats import (
     weight_correction,
 )
 from kerastl.formats.litert_graph import Graph, name_of_layer, ranges, values
+from kerastl.formats.pairs.mediapipe import image_classifier
 from kerastl.inputs import Image
 from kerastl.outputs import Classes
 from kerastl.task import Task
@@ -319,6 +322,33 @@ def test_metadata_for_mediapipe(exported):
         assert b"labels.txt" in content
         with zipfile.ZipFile(path) as archive:
             assert archive.namelist() == ["labels.txt"]
+
+
+def table_at(content, *fields):
+    """A table of a flatbuffer; fields lead to it, given in a tuple where they hold vectors."""
+    found = Table(bytearray(content), int.from_bytes(content[:4], "little"))
+    for field in fields:
+        vector = isinstance(field, tuple)
+        offset = found.Offset(4 + 2 * (field[0] if vector else field))
+        place = found.Vector(offset) if vector else offset + found.Pos
+        found = Table(found.Bytes, found.Indirect(place))
+    return found
+
+
+def test_metadata_for_mediapipe_by_the_numbers_of_its_schema():
+    content = image_classifier(160, 192, 3)
+    image, probabilities = (table_at(content, (3,), (side,)) for side in (2, 3))
+    assert image.String(image.Offset(4) + image.Pos) == b"image"
+    assert probabilities.String(probabilities.Offset(4) + probabilities.Pos) == b"probabilities"
+    size = table_at(content, (3,), (2,), 3, 1, 1)
+    sides = [size.Get(Uint32Flags, size.Offset(4 + 2 * slot) + size.Pos) for slot in (0, 1)]
+    assert sides == [192, 160]
+    labels = table_at(content, (3,), (3,), (6,))
+    assert labels.String(labels.Offset(4) + labels.Pos) == b"labels.txt"
+    assert labels.Get(Uint8Flags, labels.Offset(8) + labels.Pos) == 2
+    normalization = table_at(content, (3,), (2,), (4,), 1)
+    starts = [normalization.Vector(normalization.Offset(slot)) for slot in (4, 6)]
+    assert [normalization.Get(Float32Flags, start) for start in starts] == [0.0, 1.0]
 
 
 def test_no_metadata_for_mediapipe_where_the_answer_is_no_class(several_case):

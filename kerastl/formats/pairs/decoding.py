@@ -5,6 +5,7 @@ Everything here runs in the export worker, under TensorFlow.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -19,15 +20,9 @@ _SHORT, _LONG = 3, 4
 
 
 def coefficients(size_in: Any, size_out: int) -> Any:
-    """Pillow's fixed-point triangle-filter weights of one axis, as a dense matrix.
+    """Pillow's fixed-point triangle-filter weights of one axis, float64 ``(size_out, size_in)``.
 
-    Args:
-        size_in: int32 scalar tensor, the length of the axis.
-        size_out: the length it is resized to.
-
-    Returns:
-        float64 ``(size_out, size_in)`` of integer values: exact, since every product and sum
-        formed with them stays far below 2^53.
+    The values are integers, and exact: every product and sum formed with them stays far below 2^53.
     """
     length = tf.cast(size_in, tf.float64)
     scale = length / tf.constant(size_out, tf.float64)
@@ -48,11 +43,7 @@ def coefficients(size_in: Any, size_out: int) -> Any:
 def resize(image: Any, height: int, width: int, vertical_may_lead: bool | None = None) -> Any:
     """Resizes uint8 ``(h, w, 3)`` to ``(height, width, 3)`` exactly as Pillow's BILINEAR.
 
-    Args:
-        image: the pixels.
-        height: rows of the result.
-        width: columns of the result.
-        vertical_may_lead: the order of Pillow's passes; None asks the Pillow installed.
+    ``vertical_may_lead`` is the order of Pillow's passes; None asks the Pillow installed.
     """
     if vertical_may_lead is None:
         vertical_may_lead = vertical_pass_may_lead()
@@ -154,12 +145,8 @@ def _is_text(byte: Any, position: Any, text: bytes) -> Any:
 
 def jpeg_orientation(data: Any) -> Any:
     """EXIF orientation of an encoded JPEG string as an int32 scalar; 1 where it has none."""
-    byte, end = _bytes_of(data)
 
-    def going(position: Any, tiff: Any) -> Any:
-        return (tiff < 0) & (position + 4 <= end)
-
-    def step(position: Any, tiff: Any) -> tuple[Any, Any]:
+    def step(byte: Any, end: Any, position: Any) -> tuple[Any, Any]:
         marker = byte(position + 1)
         length = byte(position + 2) * 256 + byte(position + 3)
         is_exif = tf.equal(marker, 0xE1) & _is_text(byte, position + 4, b"Exif\0\0")
@@ -167,27 +154,32 @@ def jpeg_orientation(data: Any) -> Any:
         over = tf.not_equal(byte(position), 0xFF) | tf.equal(marker, 0xDA)
         padding = tf.equal(marker, 0xFF)
         following = tf.where(padding, position + 1, position + 2 + tf.maximum(length, 2))
-        return tf.where(over, end, following), tf.where(is_exif & ~over, position + 10, tiff)
+        return tf.where(over, end, following), tf.where(is_exif & ~over, position + 10, -1)
 
-    _, tiff = tf.while_loop(going, step, (tf.constant(2), tf.constant(-1)))
-    return tf.cond(tiff < 0, lambda: tf.constant(1), lambda: _tiff_orientation(byte, tiff))
+    return _orientation(data, 2, 4, step)
 
 
 def png_orientation(data: Any) -> Any:
     """Orientation in the eXIf chunk of an encoded PNG string; 1 where it has none."""
-    byte, end = _bytes_of(data)
 
-    def going(position: Any, tiff: Any) -> Any:
-        return (tiff < 0) & (position + 12 <= end)
-
-    def step(position: Any, tiff: Any) -> tuple[Any, Any]:
+    def step(byte: Any, end: Any, position: Any) -> tuple[Any, Any]:
         length = (byte(position + 1) * 256 + byte(position + 2)) * 256 + byte(position + 3)
         # Chunks of 16 MiB or more end the walk: no writer makes one, and sums stay in range.
         following = tf.where(byte(position) > 0, end, position + 12 + length)
         is_exif = _is_text(byte, position + 4, b"eXIf")
-        return following, tf.where(is_exif, position + 8, tiff)
+        return following, tf.where(is_exif, position + 8, -1)
 
-    _, tiff = tf.while_loop(going, step, (tf.constant(8), tf.constant(-1)))
+    return _orientation(data, 8, 12, step)
+
+
+def _orientation(data: Any, start: int, header: int, step: Callable[..., tuple[Any, Any]]) -> Any:
+    """Walks segments, each with a header of some bytes, until a step finds EXIF's TIFF data."""
+    byte, end = _bytes_of(data)
+    _, tiff = tf.while_loop(
+        lambda position, tiff: (tiff < 0) & (position + header <= end),
+        lambda position, tiff: step(byte, end, position),
+        (tf.constant(start), tf.constant(-1)),
+    )
     return tf.cond(tiff < 0, lambda: tf.constant(1), lambda: _tiff_orientation(byte, tiff))
 
 

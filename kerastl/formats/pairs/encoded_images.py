@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-import numpy as np
 from PIL import Image
 
-Array = np.ndarray[Any, Any]
-SIGNATURE, TENSOR = "serve_bytes", "image_bytes"
+from kerastl.formats.pairs.string_signature import StringSignature
 
 
-class EncodedImages:
-    """The signature ``serve_bytes``.
+class EncodedImages(StringSignature):
+    """The signature ``serve_bytes``."""
 
-    Attributes:
-        tensors: what the signature of tensors is called beside it.
-        packages: modules that are needed, and the extra that brings each.
-    """
-
-    tensors: ClassVar[str] = "serving_default"
-    packages: ClassVar[Mapping[str, str]] = {}
+    signature = "serve_bytes"
+    tensor = "image_bytes"
 
     def signatures(self, conversion: Any, module: Any, infer: Any) -> tuple[dict[str, Any], Any]:
         """``serve_bytes``: strings ``(n,)`` to the outputs and, of classes, ``label``."""
         import tensorflow as tf
 
         from kerastl.formats.pairs import decoding
-        from kerastl.formats.pairs.naming import label_of
         from kerastl.inputs.image_probes import vertical_pass_may_lead
 
         height, width = conversion.input.size
@@ -38,32 +30,21 @@ class EncodedImages:
         def read(data: Any) -> Any:
             return decoding.resize(decoding.decode(data), height, width, vertical_may_lead)
 
-        def serve_bytes(image_bytes: Any) -> dict[str, Any]:
+        def pixels(image_bytes: Any) -> list[Any]:
             spec = tf.TensorSpec((height, width, 3), tf.uint8)
-            pixels = tf.map_fn(read, image_bytes, fn_output_signature=spec)
-            outputs = infer(tf.cast(pixels, tf.float32))
-            return {**outputs, **label_of(conversion.outputs, outputs)}
+            return [tf.cast(tf.map_fn(read, image_bytes, fn_output_signature=spec), tf.float32)]
 
-        module.serve_bytes = tf.function(
-            serve_bytes, input_signature=[tf.TensorSpec((None,), tf.string, name=TENSOR)]
-        )
-        return {SIGNATURE: module.serve_bytes}, {}
+        module.serve_bytes = self.served(conversion, infer, pixels)
+        return {self.signature: module.serve_bytes}, {}
 
     def items(self, sources: Sequence[Any]) -> dict[int, Any]:
         """Those of the sources that can be given as strings: JPEG and PNG files, by content."""
         paths = {i: Path(x) for i, x in enumerate(sources) if isinstance(x, str | Path)}
         return {i: str(path.resolve()) for i, path in paths.items() if _is_servable(path)}
 
-    def is_held(self, session: Any) -> bool:
-        """Whether a SavedModel has the signature."""
-        return SIGNATURE in session.signatures
-
-    def run(self, session: Any, items: Sequence[str]) -> Mapping[str, Any]:
+    def run(self, session: Any, items: Sequence[str]) -> dict[str, Any]:
         """Outputs of files."""
-        found: Mapping[str, Any] = session.call(
-            SIGNATURE, TENSOR, [Path(item).read_bytes() for item in items]
-        )
-        return found
+        return super().run(session, [Path(item).read_bytes() for item in items])
 
 
 def _is_servable(path: Path) -> bool:

@@ -1,6 +1,6 @@
 """TFLite model metadata: what MediaPipe's Tasks API and Android's tools read from a file.
 
-Written with the flatbuffers library alone, after the public schema
+Written with the flatbuffers library only, after the public schema
 https://github.com/google-ai-edge/mediapipe/blob/master/mediapipe/tasks/metadata/metadata_schema.fbs:
 the package that used to write it, tflite-support, is no longer kept. Numbers of fields and of
 enumerations are those of the schema, which only ever grows.
@@ -8,10 +8,12 @@ enumerations are those of the schema, which only ever grows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 import flatbuffers
+import numpy as np
 
 LABELS_FILE = "labels.txt"
 ENTRY = "TFLITE_METADATA"
@@ -39,152 +41,83 @@ class ImageMetadata:
         if len(outputs) > 1 or not outputs[0].names_one_class:
             return None
         height, width = conversion.input.size
-        return image_classifier(
-            height=height,
-            width=width,
-            classes=outputs[0].width,
-            name="image classifier",
-            description=f"Sorts images into {outputs[0].width} classes.",
-        )
+        return image_classifier(height, width, outputs[0].width)
 
 
-_Field = tuple[int, Callable[[flatbuffers.Builder, int], None]]
+class _Table(int):
+    """Where a table was written."""
 
 
-def image_classifier(
-    *, height: int, width: int, classes: int, name: str, description: str
-) -> bytes:
-    """Metadata of an image classifier that takes RGB pixels from 0 to 255 as they are.
-
-    Args:
-        height: of the input, in pixels.
-        width: of the input.
-        classes: number of outputs; their names lie in the associated file ``labels.txt``.
-        name: of the model.
-        description: of the model, one sentence.
-
-    Returns:
-        The flatbuffer that the entry ``TFLITE_METADATA`` holds.
-    """
+def image_classifier(height: int, width: int, classes: int) -> bytes:
+    """Metadata of a classifier of RGB pixels from 0 to 255, as the entry ``TFLITE_METADATA``."""
     builder = flatbuffers.Builder(1024)
-    source = _tensor(
-        builder,
-        "image",
-        f"RGB pixels, 0 to 255, {height} x {width}; no other preprocessing.",
-        _image_content(builder, height, width),
-        units=[_pixels_as_they_are(builder)],
-        low=0.0,
-        high=255.0,
+    table = partial(_table, builder)
+    size = table({0: np.uint32(width), 1: np.uint32(height)})
+    pixels = table({0: np.uint8(_RGB), 1: size})
+    # Mean 0 and deviation 1, without which a float input is refused.
+    normalization = table({0: [0.0], 1: [1.0]})
+    source = table(
+        {
+            0: "image",
+            1: f"RGB pixels, 0 to 255, {height} x {width}; no other preprocessing.",
+            3: table({0: np.uint8(_IMAGE_PROPERTIES), 1: pixels}),
+            4: [table({0: np.uint8(_NORMALIZATION_OPTIONS), 1: normalization})],
+            5: table({0: [255.0], 1: [0.0]}),
+        }
     )
-    target = _tensor(
-        builder,
-        "probabilities",
-        f"One value for each of {classes} classes, in the order of {LABELS_FILE}.",
-        _feature_content(builder),
-        files=[_labels(builder)],
-        low=0.0,
-        high=1.0,
+    labels = table(
+        {
+            0: LABELS_FILE,
+            1: "Class names, one per line, in the order of the outputs.",
+            2: np.uint8(_TENSOR_AXIS_LABELS),
+        }
     )
-    graph = _table(
-        builder,
-        [(2, _offset(_vector(builder, [source]))), (3, _offset(_vector(builder, [target])))],
+    target = table(
+        {
+            0: "probabilities",
+            1: f"One value for each of {classes} classes, in the order of {LABELS_FILE}.",
+            3: table({0: np.uint8(_FEATURE_PROPERTIES), 1: table({})}),
+            5: table({0: [1.0], 1: [0.0]}),
+            6: [labels],
+        }
     )
-    model = _table(
-        builder,
-        [
-            (0, _text(builder, name)),
-            (1, _text(builder, description)),
-            (3, _offset(_vector(builder, [graph]))),
-            (7, _text(builder, _MIN_PARSER_VERSION)),
-        ],
-        slots=8,
+    model = table(
+        {
+            0: "image classifier",
+            1: f"Sorts images into {classes} classes.",
+            3: [table({2: [source], 3: [target]})],
+            7: _MIN_PARSER_VERSION,
+        }
     )
     builder.Finish(model, file_identifier=_IDENTIFIER)
     return bytes(builder.Output())
 
 
-def _table(builder: flatbuffers.Builder, fields: Sequence[_Field], slots: int = 8) -> int:
-    builder.StartObject(slots)
-    for slot, add in fields:
-        add(builder, slot)
-    return int(builder.EndObject())
+def _table(builder: flatbuffers.Builder, fields: Mapping[int, Any]) -> _Table:
+    """Writes a table: numbers, strings, tables, and vectors of floats or tables, by field."""
+    # A table's numbers stand inside it, and everything else must have been written before.
+    written = {slot: _written(builder, value) for slot, value in fields.items()}
+    builder.StartObject(8)
+    for slot, value in written.items():
+        if isinstance(value, np.uint8):
+            builder.PrependUint8Slot(slot, int(value), 0)
+        elif isinstance(value, np.uint32):
+            builder.PrependUint32Slot(slot, int(value), 0)
+        else:
+            builder.PrependUOffsetTRelativeSlot(slot, value, 0)
+    return _Table(builder.EndObject())
 
 
-def _offset(offset: int) -> Callable[[flatbuffers.Builder, int], None]:
-    return lambda builder, slot: builder.PrependUOffsetTRelativeSlot(slot, offset, 0)
-
-
-def _text(builder: flatbuffers.Builder, text: str) -> Callable[[flatbuffers.Builder, int], None]:
-    return _offset(builder.CreateString(text))
-
-
-def _byte(value: int) -> Callable[[flatbuffers.Builder, int], None]:
-    return lambda builder, slot: builder.PrependUint8Slot(slot, value, 0)
-
-
-def _number(value: int) -> Callable[[flatbuffers.Builder, int], None]:
-    return lambda builder, slot: builder.PrependUint32Slot(slot, value, 0)
-
-
-def _vector(builder: flatbuffers.Builder, offsets: Sequence[int]) -> int:
-    builder.StartVector(4, len(offsets), 4)
-    for offset in reversed(offsets):
-        builder.PrependUOffsetTRelative(offset)
-    return int(builder.EndVector())
-
-
-def _floats(builder: flatbuffers.Builder, values: Sequence[float]) -> int:
-    builder.StartVector(4, len(values), 4)
-    for value in reversed(values):
-        builder.PrependFloat32(value)
-    return int(builder.EndVector())
-
-
-def _image_content(builder: flatbuffers.Builder, height: int, width: int) -> int:
-    size = _table(builder, [(0, _number(width)), (1, _number(height))])
-    properties = _table(builder, [(0, _byte(_RGB)), (1, _offset(size))])
-    return _table(builder, [(0, _byte(_IMAGE_PROPERTIES)), (1, _offset(properties))])
-
-
-def _feature_content(builder: flatbuffers.Builder) -> int:
-    properties = _table(builder, [])
-    return _table(builder, [(0, _byte(_FEATURE_PROPERTIES)), (1, _offset(properties))])
-
-
-def _pixels_as_they_are(builder: flatbuffers.Builder) -> int:
-    """Normalisation with mean 0 and deviation 1, without which a float input is refused."""
-    mean, deviation = _floats(builder, [0.0]), _floats(builder, [1.0])
-    options = _table(builder, [(0, _offset(mean)), (1, _offset(deviation))])
-    return _table(builder, [(0, _byte(_NORMALIZATION_OPTIONS)), (1, _offset(options))])
-
-
-def _labels(builder: flatbuffers.Builder) -> int:
-    name = _text(builder, LABELS_FILE)
-    description = _text(builder, "Class names, one a line, in the order of the outputs.")
-    return _table(builder, [(0, name), (1, description), (2, _byte(_TENSOR_AXIS_LABELS))])
-
-
-def _tensor(
-    builder: flatbuffers.Builder,
-    name: str,
-    description: str,
-    content: int,
-    *,
-    low: float,
-    high: float,
-    units: Sequence[int] = (),
-    files: Sequence[int] = (),
-) -> int:
-    fields: list[_Field] = [
-        (0, _text(builder, name)),
-        (1, _text(builder, description)),
-        (3, _offset(content)),
-    ]
-    if units:
-        fields.append((4, _offset(_vector(builder, units))))
-    largest, smallest = _floats(builder, [high]), _floats(builder, [low])
-    stats = _table(builder, [(0, _offset(largest)), (1, _offset(smallest))])
-    fields.append((5, _offset(stats)))
-    if files:
-        fields.append((6, _offset(_vector(builder, files))))
-    return _table(builder, fields)
+def _written(builder: flatbuffers.Builder, value: Any) -> Any:
+    """Where a string or a vector was written; other values as they are."""
+    if isinstance(value, str):
+        return builder.CreateString(value)
+    if not isinstance(value, list):
+        return value
+    builder.StartVector(4, len(value), 4)
+    for item in reversed(value):
+        if isinstance(item, _Table):
+            builder.PrependUOffsetTRelative(item)
+        else:
+            builder.PrependFloat32(item)
+    return builder.EndVector()

@@ -5,72 +5,38 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-import numpy as np
-
 from kerastl.errors import ConfigurationError, TokenizerError
+from kerastl.formats.pairs.string_signature import StringSignature
 from kerastl.text import check_equal, to_hub
 from kerastl.text.strings import check_text
 
-Array = np.ndarray[Any, Any]
-SIGNATURE, TENSOR = "serving_default", "text"
-_AT_ONCE = 32
 _NO_STRINGS = "KerasHub's byte pairs give other ids in a graph than outside"
 
 
-class Strings:
-    """The signature ``serving_default`` of strings, beside ``serve_tokens``.
+class Strings(StringSignature):
+    """The signature ``serving_default`` of strings, beside ``serve_tokens``."""
 
-    Attributes:
-        tensors: what the signature of tensors is called beside it.
-        packages: modules that are needed, and the extra that brings each.
-    """
-
-    tensors: ClassVar[str] = "serve_tokens"
+    signature = "serving_default"
+    tensor = "text"
+    tensors = "serve_tokens"
     packages: ClassVar[Mapping[str, str]] = {"tensorflow_text": "text-serving"}
 
     def signatures(
         self, conversion: Any, module: Any, infer: Any
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """``serving_default``, where the tokenizer gives the same ids in a graph."""
-        import tensorflow as tf
-
-        from kerastl.formats.pairs.naming import label_of
-
         tokenizer, why = graph_tokenizer(conversion.input, conversion.sources)
         facts = {"takes_strings": tokenizer is not None, "no_strings_because": why}
         if tokenizer is None:
             return {}, facts
 
-        def serving_default(text: Any) -> dict[str, Any]:
-            outputs = infer(*tokenizer(text))
-            return {**outputs, **label_of(conversion.outputs, outputs)}
-
         module.tokenizer = tokenizer.resource
-        module.serve_strings = tf.function(
-            serving_default, input_signature=[tf.TensorSpec((None,), tf.string, name=TENSOR)]
-        )
-        return {SIGNATURE: module.serve_strings}, facts
+        module.serve_strings = self.served(conversion, infer, tokenizer)
+        return {self.signature: module.serve_strings}, facts
 
     def items(self, sources: Sequence[Any]) -> dict[int, Any]:
         """All of the sources."""
         return {index: check_text(text) for index, text in enumerate(sources)}
-
-    def is_held(self, session: Any) -> bool:
-        """Whether a SavedModel has the signature."""
-        return SIGNATURE in session.signatures
-
-    def run(self, session: Any, items: Sequence[str]) -> Mapping[str, Any]:
-        """Outputs of strings."""
-        parts = [
-            session.call(SIGNATURE, TENSOR, list(items[start : start + _AT_ONCE]))
-            for start in range(0, len(items), _AT_ONCE)
-        ]
-        return {
-            key: [name for part in parts for name in part[key]]
-            if isinstance(parts[0][key], list)
-            else np.concatenate([part[key] for part in parts])
-            for key in parts[0]
-        }
 
 
 def graph_tokenizer(input: Any, texts: Sequence[str]) -> tuple[GraphTokenizer | None, str | None]:
@@ -86,13 +52,7 @@ def graph_tokenizer(input: Any, texts: Sequence[str]) -> tuple[GraphTokenizer | 
         return None, str(error)
     if tokenizer.algorithm == "byte_pair":
         return None, _NO_STRINGS
-    in_graph = GraphTokenizer(
-        hub,
-        start_ids=tokenizer.start_ids,
-        end_ids=tokenizer.end_ids,
-        pad_id=tokenizer.pad_id,
-        max_length=input.max_length,
-    )
+    in_graph = GraphTokenizer(hub, tokenizer, input.max_length)
     try:
         check_equal(tokenizer, in_graph.ids_of, texts, allow_ties=False)
     except TokenizerError as error:
@@ -104,33 +64,20 @@ def graph_tokenizer(input: Any, texts: Sequence[str]) -> tuple[GraphTokenizer | 
 
 
 class GraphTokenizer:
-    """A tokenizer of KerasHub that TensorFlow runs in the graph, with ends, cut and filled up.
+    """A tokenizer of KerasHub in the graph; cut, ended and padded as kerastl's own is.
 
-    Args:
-        tokenizer: of KerasHub, without start and end tokens.
-        start_ids: before every text.
-        end_ids: after every text.
-        pad_id: fills texts up on the right.
-        max_length: the most tokens a text, start and end tokens included.
+    Texts hold at most ``max_length`` tokens, start and end tokens included.
     """
 
-    def __init__(
-        self,
-        tokenizer: Any,
-        *,
-        start_ids: Sequence[int],
-        end_ids: Sequence[int],
-        pad_id: int,
-        max_length: int,
-    ) -> None:
-        self._tokenizer = tokenizer
-        self._start, self._end = list(start_ids), list(end_ids)
-        self._pad_id = pad_id
+    def __init__(self, hub: Any, tokenizer: Any, max_length: int) -> None:
+        self._tokenizer = hub
+        self._start, self._end = list(tokenizer.start_ids), list(tokenizer.end_ids)
+        self._pad_id = tokenizer.pad_id
         self._traced: Any = None
         # KerasHub reads a SentencePiece model when it is first needed: too late for a graph.
-        getattr(tokenizer, "_maybe_initialized_tf", lambda: None)()
+        getattr(hub, "_maybe_initialized_tf", lambda: None)()
         # It is a resource, which a SavedModel keeps where it finds it.
-        self.resource = getattr(tokenizer, "_sentence_piece", None)
+        self.resource = getattr(hub, "_sentence_piece", None)
         self._room = max_length - len(self._start) - len(self._end)
 
     def bare(self, text: Any) -> Any:
