@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import typer.core
 from rich.console import Console
 from rich.table import Table
 
@@ -21,8 +22,19 @@ from kerastl.cli.modules import import_all
 from kerastl.cli.options import DATA, IMPORTS, SPLIT, Imports, Json, Trusted, command, data_options
 from kerastl.cli.predict import predict
 
+
+class _InOrderOfUse(typer.core.TyperGroup):
+    """Lists the commands in the order in which a model needs them."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        """Training first."""
+        first = ["fit", "evaluate", "predict", "export", "verify", "benchmark"]
+        return [*first, *(name for name in super().list_commands(ctx) if name not in first)]
+
+
 app = typer.Typer(
     name="kerastl",
+    cls=_InOrderOfUse,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -37,18 +37,18 @@ DATA: dict[str, Row] = {
         list[str] | None,
         None,
         "Column of labels in a table; several with commas for a column of 0 and 1 for each class; "
-        "of several outputs NAME=COLUMN, once for each. Default: label, or the outputs' names.",
+        "with several outputs NAME=COLUMN, once for each. Default: label, or the outputs' names.",
     ),
     "column": text(
-        "Column of the examples in a table, or its number from 0 without heading. Default: image "
-        "or text.",
+        "Column of the examples in a table; default: image or text.",
         "--column",
         "--image-column",
         "--text-column",
     ),
+    "columns": text("Names of all columns, in order, of a table without heading: image,label."),
     "group_column": text("Column whose groups are never divided between training and validation."),
     "separator": text("What divides the names in a column of several labels; default: a comma."),
-    "encoding": text("Of tables and text files; default: found."),
+    "encoding": text("Encoding of tables and text files; default: detected."),
     "on_error": row(str, "warn", "Unreadable examples: 'warn' skips them, 'raise' fails."),
 }
 SPLIT: Row = text("Part of a divided folder: train, validation or test.")
@@ -64,7 +64,7 @@ IMPORTS: Row = (Imports, None)
 FIT: dict[str, Row] = {
     **DATA,
     "out": row(Path | None, None, "The run directory to write.", show_default=False),
-    "backbone": row(str, None, "Name, or NAME@WEIGHTS; of texts also a directory."),
+    "backbone": row(str, None, "Name, or NAME@WEIGHTS; for texts also a directory."),
     "weights": row(str, None, "imagenet or published, a path, pkg:DISTRIBUTION/PATH, or none."),
     "kind": row(
         str, "single_label", "What the labels are: single_label, multi_label or regression."
@@ -74,7 +74,7 @@ FIT: dict[str, Row] = {
         None,
         "One of several outputs that are learned together, as NAME=KIND; once for each.",
     ),
-    "loss_weights": text("Of several outputs: NAME=WEIGHT with commas, or uncertainty: learned."),
+    "loss_weights": text("With several outputs: NAME=WEIGHT,..., or uncertainty: learned."),
     "class_weight": text("'balanced' weighs rare classes up."),
     "plan": row(
         PlanName,
@@ -95,7 +95,7 @@ FIT: dict[str, Row] = {
         "auto",
         "Activations of the frozen part: auto, always, never, or a folder to keep them.",
     ),
-    "precision": row(str, "float32", "Of training: float32, mixed_float16 or mixed_bfloat16."),
+    "precision": row(str, "float32", "float32, mixed_float16 or mixed_bfloat16, in training."),
     "find_learning_rate": row(
         bool,
         False,
@@ -115,11 +115,11 @@ FIT: dict[str, Row] = {
     "tokenizer": text("Directory of a tokenizer, for random weights."),
     "max_length": row(int, 128, "Maximum tokens per text; longer ones are cut."),
     "pooling": text(
-        "How features become a vector: of images avg or max, of texts mean, class_token, max or "
-        "attention; default: the backbone's own."
+        "How features become a vector: avg or max for images; mean, class_token, max or "
+        "attention for texts; default: the backbone's own."
     ),
     # Of embeddings.
-    "dimensions": row(int | None, None, "Of the vectors; default: those of the backbone."),
+    "dimensions": row(int | None, None, "Length of the vectors; default: the backbone's own."),
     # Of recipes of one's own.
     "recipe": row(
         str,
@@ -168,6 +168,7 @@ def data_options(values: Mapping[str, Any]) -> dict[str, Any]:
     """Options of loading out of what was given; what was not is left to the loader."""
     readers: dict[str, tuple[str, Callable[[str], Any]]] = {
         "column": ("column", _column),
+        "columns": ("heading", lambda names: names.split(",")),
         "group_column": ("group_column", _column),
         "encoding": ("encoding", str),
         "separator": ("label_separator", str),

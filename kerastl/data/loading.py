@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import warnings
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -55,6 +55,7 @@ def load(
     split: Split | None = None,
     label_column: LabelColumns | Mapping[str, LabelColumns] | None = None,
     group_column: Column | None = None,
+    heading: Sequence[str] | None = None,
     label_separator: str = ",",
     groups: Groups | Callable[[str], Hashable] | None = None,
     encoding: str | None = None,
@@ -79,6 +80,7 @@ def load(
             for several labels per example; of several outputs such columns by name. None is
             ``"label"``, and of several outputs columns of their names.
         group_column: the column of a table that holds groups, for splits.
+        heading: names for the columns of a table of text that has no heading, from the first on.
         label_separator: what divides the names in a single column of several labels; an empty
             field there means none of the classes, or of several outputs a label that is missing.
         groups: for pairs the group of each example; for folders, tables and TFDS a function that
@@ -123,6 +125,8 @@ def load(
         group=group_column,
         separator=label_separator,
     )
+    if heading is not None:
+        columns = columns.numbered(heading)
     data = _builder_or_data(data)
     if is_builder(data):
         parts = builder_splits(data)

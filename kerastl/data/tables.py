@@ -46,6 +46,28 @@ class Columns:
         labels = [column for columns in self.labels.values() for column in columns]
         return [self.examples, *labels, *([] if self.group is None else [self.group])]
 
+    def numbered(self, heading: Sequence[str]) -> Columns:
+        """The same columns by their numbers, in a table whose heading stands elsewhere.
+
+        Raises:
+            ConfigurationError: it lacks one of the columns.
+        """
+
+        def number(column: Column) -> Column:
+            if isinstance(column, str) and column not in heading:
+                raise ConfigurationError(
+                    f"There is no column {column!r} among {listed(heading)}."
+                    f"{did_you_mean(column, heading)}"
+                )
+            return heading.index(column) if isinstance(column, str) else column
+
+        return Columns(
+            number(self.examples),
+            {name: tuple(map(number, columns)) for name, columns in self.labels.items()},
+            None if self.group is None else number(self.group),
+            self.separator,
+        )
+
 
 def named_columns(
     reader: Reader,

@@ -32,7 +32,7 @@ def options(table, tiny_text):
     )  # fmt: skip
 
 
-def test_a_classifier(call, options, tmp_path):
+def test_a_classifier(call, options, table, reviews, tmp_path):
     run = tmp_path / "run"
     code, out, err = call(
         "fit", "text", *options, "--epochs", "2,1", "--learning-rate", "1e-2,3e-3",
@@ -45,6 +45,12 @@ def test_a_classifier(call, options, tmp_path):
     assert phases == [(2, 1e-2), (1, 3e-3)]
     assert result["phases"][1]["train_from"] == "-1"
     assert kerastl.load(run).metrics["accuracy"] == result["metrics"]["accuracy"]
+    # The same table without its heading.
+    bare = tmp_path / "bare.csv"
+    bare.write_text(table.read_text("utf-8").split("\n", 1)[1], "utf-8")
+    code, out, err = call("evaluate", run, bare, "--columns", "said,meant", *options[1:5], "--json")
+    assert code == 0, err
+    assert json.loads(out)["metrics"]["examples"] == len(reviews[0])
     code, out, _ = call("predict", run, "a good great film")
     assert code == 0
     assert out.split()[-2] in result["classes"]

@@ -80,6 +80,19 @@ def test_tables_without_heading(write, reader):
 
 
 @READERS
+def test_a_heading_that_stands_elsewhere(write, reader):
+    path = write(table_of(ROWS), "t.csv")
+    named = load(path, reader=reader, heading=[reader.column, "label"])
+    assert named.labels.tolist() == [1, 0, 1]
+    swapped = load(
+        path, reader=reader, heading=["what", "kind"], column="what", label_column="kind"
+    )
+    assert swapped.labels.tolist() == [1, 0, 1]
+    with pytest.raises(ConfigurationError, match="no column 'label' among 'what', 'kind'"):
+        load(path, reader=reader, heading=["what", "kind"], column="what")
+
+
+@READERS
 @pytest.mark.parametrize(
     ("text", "message"),
     [
