@@ -45,14 +45,9 @@ def atomic_folder(
 ) -> Iterator[Path]:
     """Yields a temporary folder beside ``path`` that is renamed to it on success.
 
-    Args:
-        path: the folder to make.
-        overwrite: replace a folder that is there already; without it that is an error.
-        check: called with ``path`` before it is replaced, in the beginning and in the end; raises
-            ConfigurationError where it holds what is not to be lost.
-
-    Raises:
-        ConfigurationError: ``path`` exists and ``overwrite`` is false, or it is no folder.
+    A ``path`` that exists is a ConfigurationError without ``overwrite``. With it, ``check`` is
+    called with ``path`` in the beginning and in the end, and raises where it holds what is not to
+    be lost.
     """
     target = Path(path)
     _check_replaceable(target, overwrite, check)

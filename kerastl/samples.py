@@ -52,12 +52,9 @@ class Samples:
 
     @staticmethod
     def load(run: Path, input: Input, output: str) -> Samples | None:
-        """Reads the samples of a run directory; None where it has none.
+        """Reads the samples of a run directory, None where it has none; raises RunError.
 
         ``output`` is the name of the only output of runs of version 0.1.0.
-
-        Raises:
-            RunError: they are damaged.
         """
         folder = run / FOLDER
         if not folder.is_dir():

@@ -49,11 +49,7 @@ class Dataset(abc.ABC):
 
     @property
     def output(self) -> Output:
-        """The only output.
-
-        Raises:
-            ConfigurationError: there are several.
-        """
+        """The only output; raises ConfigurationError where there are several."""
         if len(self.outputs) > 1:
             raise ConfigurationError(
                 f"The data set has labels for several outputs: {listed(self.outputs)}. Ask for "

@@ -65,9 +65,6 @@ def parse(table: Path, text: str, separator: str) -> list[Line]:
     ordinary character, as in files that nobody quoted, unless the file parses as a quoted one:
     every field that begins with a quote ends with one, every row has as many fields as the first,
     and no row that is whole in itself would vanish into a quoted field.
-
-    Raises:
-        DataError: the quotes are not well-formed.
     """
     if separator in _QUOTED:
         try:

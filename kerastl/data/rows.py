@@ -35,11 +35,6 @@ def read_rows(table: Path, columns: Sequence[Column], encoding: str | None = Non
     """Reads some columns of a table as they stand; empty rows are passed over.
 
     Columns are names, or numbers from 0 where a file of text has no heading.
-
-    Raises:
-        DataError: the table cannot be read or decoded, is empty, or lacks a column.
-        ConfigurationError: no such encoding, or columns by number where they have names.
-        MissingExtraError: pyarrow is needed and not installed.
     """
     read = _READERS[table.suffix.lower()]
     if has_no_heading(columns) and read is not _delimited:

@@ -61,12 +61,9 @@ def check(
     encode: Callable[[Sequence[str]], list[Array]],
     settings: Mapping[str, Any],
 ) -> None:
-    """Compares the ids of the golden texts with those of the export.
+    """Raises BundleError, with the likely cause, where golden texts get other ids than at export.
 
     ``encode`` cuts texts as the bundle says; ``settings`` is ``tokenizer`` of its manifest.
-
-    Raises:
-        BundleError: they differ; the message says why where one of the usual causes explains it.
     """
     bundle = folder.parent
     try:

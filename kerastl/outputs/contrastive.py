@@ -15,14 +15,7 @@ _FARTHER = -2.0
 
 
 def embedding_model(model: keras.Model) -> keras.Model:
-    """A model up to the vector that its head gets, sharing its weights.
-
-    Args:
-        model: Functional, the part that trains.
-
-    Raises:
-        ConfigurationError: the vector is not made in this part, or by no layer of its own.
-    """
+    """A Functional model up to the vector that its head gets, sharing its weights."""
     for node in nodes_of(model):
         if node.operation.name == POOLING_LAYER and node.input_tensors:
             return keras.Model(model.inputs, node.outputs[0], name=f"{model.name}_embedding")

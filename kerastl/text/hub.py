@@ -18,12 +18,7 @@ _WITHOUT_START = frozenset({"T5Tokenizer"})
 
 
 def from_hub(tokenizer: Any, *, max_length: int | None = None) -> Tokenizer:
-    """The equivalent of a WordPiece, BytePair or SentencePiece tokenizer of ``keras_hub``.
-
-    Raises:
-        ConfigurationError: it is of another kind, or cannot be written for ``tokenizers``.
-        MissingExtraError: ``tokenizers`` is not installed.
-    """
+    """The equivalent of a WordPiece, BytePair or SentencePiece tokenizer of ``keras_hub``."""
     kinds = {base.__name__ for base in type(tokenizer).__mro__}
     if "WordPieceTokenizer" in kinds:
         return word_piece(
@@ -64,10 +59,6 @@ def word_piece(
     """KerasHub's tokenizer of BERT, DistilBERT and ELECTRA, from tokens in the order of their ids.
 
     ``rules`` are further arguments of ``build_word_piece``.
-
-    Raises:
-        ConfigurationError: the vocabulary lacks ``[CLS]``, ``[SEP]``, ``[PAD]`` or ``unknown``,
-            or ``split`` is false: then words are wanted, not texts.
     """
     if not split:
         raise ConfigurationError(
@@ -93,12 +84,7 @@ def byte_pair(
     add_prefix_space: bool = False,
     max_length: int | None = None,
 ) -> Tokenizer:
-    """KerasHub's tokenizer of RoBERTa; see ``build_byte_pair``.
-
-    Raises:
-        ConfigurationError: the vocabulary lacks ``<s>``, ``</s>`` or ``<pad>``, or a merge is not
-            a pair of its tokens.
-    """
+    """KerasHub's tokenizer of RoBERTa; see ``build_byte_pair``."""
     _check_special(vocabulary, ("<s>", "</s>", "<pad>"), "RoBERTa")
     return _around_texts(
         build_byte_pair(vocabulary, merges, special=special, add_prefix_space=add_prefix_space),
@@ -113,13 +99,7 @@ def byte_pair(
 def unigram(proto: bytes, tokenizer: str, *, max_length: int | None = None) -> Tokenizer:
     """KerasHub's tokenizers of ALBERT, DeBERTa v3, FNet, T5 and XLM-RoBERTa.
 
-    Args:
-        proto: a SentencePiece model.
-        tokenizer: the class in KerasHub, which says what the special tokens are.
-        max_length: maximum tokens per text that the model takes.
-
-    Raises:
-        ConfigurationError: it is not such a model, or lacks a special token.
+    ``tokenizer`` is the class in KerasHub, which says what the special tokens are.
     """
     model = read_model(proto)
     if tokenizer == _XLM_ROBERTA:

@@ -61,11 +61,7 @@ class SentencePieceModel:
 
 
 def read_model(content: bytes) -> SentencePieceModel:
-    """Reads a SentencePiece model.
-
-    Raises:
-        ConfigurationError: it is not one, or not of the unigram kind.
-    """
+    """Reads a SentencePiece model; raises ConfigurationError unless it is of the unigram kind."""
     try:
         fields = list(_fields(content))
         pieces = tuple(_piece(value) for number, value in fields if number == 1)

@@ -113,11 +113,7 @@ class Tokenizer:
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str], **options: Any) -> Tokenizer:
-        """Reads a ``tokenizer.json`` as it is; options as for the class.
-
-        Raises:
-            ConfigurationError: it cannot be read, or is not such a file.
-        """
+        """Reads a ``tokenizer.json`` as it is; options and errors as for the class."""
         try:
             content = Path(path).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
