@@ -166,11 +166,7 @@ class ExampleDataset(Dataset):
 
     @property
     def labels(self) -> Array:
-        """The labels of the only output, ``(n, ...)``.
-
-        Raises:
-            ConfigurationError: there are several outputs; ``targets`` holds the labels of each.
-        """
+        """Labels ``(n, ...)`` of the only output; ConfigurationError where there are several."""
         _ = self.output
         return next(iter(self.targets.values()))
 

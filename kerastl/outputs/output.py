@@ -75,60 +75,47 @@ class Output(abc.ABC):
     """What a network says of an example: a frozen value that JSON can hold.
 
     Attributes:
+        kind: what manifests, recipes and runs call it.
+        family: the second half of a task's name.
+        tensor: what artifacts call it in a task of one output.
+        score: the metric by which epochs are compared, the higher the better.
+        score_is_a_share: whether ``score`` is a share of examples, whose standard error is known.
+        takes_smoothing: whether focal loss and label smoothing, which are made for classes, mean
+            anything here.
+        metric: the metric that tables show.
+        several_columns: whether labels may stand in several columns of a table.
+        names_one_class: whether the answer to an example is one of the classes.
+        gives_vectors: whether the numbers are a vector that others are compared with.
+        one_class: whether each example has exactly one class, as in a folder of class folders.
+        strata_on_both_sides: whether a split must leave examples of each of the ``strata`` on both
+            sides.
+        has_classes: whether labels are names of classes.
+        same_when_cropped: whether the label of an image stays right when a part is cut out, in
+            other light.
+        moves: whether labels are places in the example, which move with it: see ``moved``.
+        begins_trained: whether what a network says before any training could be what it ends with.
+        activation: of the dense layer that ``attach`` makes.
         class_names: in the order of the network's columns; empty where there are no classes, or
             before data have named them.
     """
 
     kind: ClassVar[str]
-    """What manifests, recipes and runs call it."""
-
     family: ClassVar[str] = "classification"
-    """The second half of a task's name."""
-
     tensor: ClassVar[str] = PROBABILITIES
-    """What artifacts call it in a task of one output."""
-
     score: ClassVar[str]
-    """The metric by which epochs are compared, the higher the better."""
-
     score_is_a_share: ClassVar[bool] = False
-    """Whether ``score`` is a share of examples, whose standard error is known."""
-
     takes_smoothing: ClassVar[bool] = True
-    """Whether focal loss and label smoothing, which are made for classes, mean anything here."""
-
     metric: ClassVar[str]
-    """The metric that tables show."""
-
     several_columns: ClassVar[bool] = False
-    """Whether labels may stand in several columns of a table."""
-
     names_one_class: ClassVar[bool] = False
-    """Whether the answer to an example is one of the classes."""
-
     gives_vectors: ClassVar[bool] = False
-    """Whether the numbers are a vector that others are compared with."""
-
     one_class: ClassVar[bool] = False
-    """Whether each example has exactly one class, as in a folder of class folders."""
-
     strata_on_both_sides: ClassVar[bool] = True
-    """Whether a split must leave examples of each of the ``strata`` on both sides."""
-
     has_classes: ClassVar[bool] = True
-    """Whether labels are names of classes."""
-
     same_when_cropped: ClassVar[bool] = True
-    """Whether the label of an image stays right when a part is cut out, in other light."""
-
     moves: ClassVar[bool] = False
-    """Whether labels are places in the example, which move with it: see ``moved``."""
-
     begins_trained: ClassVar[bool] = False
-    """Whether what a network says before any training could be what it ends with."""
-
     activation: ClassVar[str | None] = None
-    """Of the dense layer that ``attach`` makes."""
 
     class_names: tuple[str, ...] = ()
 
