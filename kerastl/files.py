@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from kerastl.errors import ConfigurationError
 
 
@@ -99,6 +101,13 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
 def read_json(path: str | os.PathLike[str]) -> Any:
     """Reads a JSON file written in UTF-8."""
     return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def read_arrays(path: str | os.PathLike[str]) -> dict[str, np.ndarray[Any, Any]]:
+    """Reads the arrays of an .npz file, by name."""
+    # Opened here, since np.load leaves a damaged file open.
+    with Path(path).open("rb") as handle, np.load(handle) as archive:
+        return dict(archive)
 
 
 def _fsync(path: Path) -> None:

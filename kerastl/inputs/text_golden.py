@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from kerastl.errors import BundleError, KerastlError
-from kerastl.files import read_json, write_json
+from kerastl.files import read_arrays, read_json, write_json
 from kerastl.inputs.text_probes import LONGEST_GOLDEN, MOST_GOLDEN
 from kerastl.text import Tokenizer
 
@@ -68,8 +68,7 @@ def check(
     bundle = folder.parent
     try:
         entries = read_json(folder / TEXTS)
-        with np.load(folder / IDS) as archive:
-            padded = archive["token_ids"]
+        padded = read_arrays(folder / IDS)["token_ids"]
         texts = [entry["text"] for entry in entries]
         wanted = [row[: entry["tokens"]] for row, entry in zip(padded, entries, strict=True)]
     except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
