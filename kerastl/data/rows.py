@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -161,8 +161,7 @@ def _text(value: Any, table: Path, column: Column, line: int) -> str:
     return str(value)
 
 
-def _named(table: Path, header: Iterable[str], column: str) -> int:
-    names = list(header)
+def _named(table: Path, names: Sequence[str], column: str) -> int:
     if names.count(column) > 1:
         raise DataError(f"{table} has several columns named {column!r}. Rename all but one.")
     if column not in names:
