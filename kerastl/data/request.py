@@ -18,16 +18,9 @@ from kerastl.outputs.names import given_class_names, listed
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """How data are read.
+    """How data are read; see ``load`` for the attributes.
 
-    Attributes:
-        reader: what the examples are.
-        outputs: what the labels are, by name, with the classes that are expected where they are
-            known.
-        groups: the group of each example, or a function that gives it from an example's name.
-        encoding: of files of text; None finds it.
-        on_error: what to do about examples that cannot be read.
-        allow_missing: accept a single class, and classes without examples.
+    The outputs are named, and have the classes that are expected where these are known.
     """
 
     reader: Reader

@@ -19,12 +19,10 @@ from kerastl.text.encodings import read_texts
 
 @dataclasses.dataclass(frozen=True)
 class Rows:
-    """Some columns of a table.
+    """Some columns of a table: of each row its line, and its cells in the order asked for.
 
-    Attributes:
-        lines: the line of each row, from 1 as editors count (the last one, where a quoted field
-            runs over several); of a Parquet file the number of the row.
-        values: the cells of each row, in the order in which the columns were asked for.
+    Lines count from 1 as in editors, the last one where a quoted field runs over several; of a
+    Parquet file they are the numbers of the rows.
     """
 
     lines: tuple[int, ...]

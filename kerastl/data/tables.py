@@ -26,13 +26,9 @@ LabelColumns: TypeAlias = Column | tuple[Column, ...]
 
 @dataclasses.dataclass(frozen=True)
 class Columns:
-    """What stands where in a table.
+    """Which columns of a table hold the examples, the labels of each output, and the groups.
 
-    Attributes:
-        examples: the column of the examples.
-        labels: the label columns of each output, by name.
-        group: the column that names the group of each example, or None.
-        separator: divides the names in a single column of several labels.
+    ``separator`` divides the names in a single column of several labels.
     """
 
     examples: Column

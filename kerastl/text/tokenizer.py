@@ -37,12 +37,7 @@ _AT_ONCE = 1024
 
 @dataclasses.dataclass(frozen=True)
 class Encoded:
-    """Token ids of some texts.
-
-    Attributes:
-        ids: of each text, int32 ``(length,)`` with the start and end tokens; lengths differ.
-        truncated: how many of the texts were cut.
-    """
+    """Ids of each text, int32 ``(length,)`` with start and end tokens; how many were cut."""
 
     ids: tuple[npt.NDArray[np.int32], ...]
     truncated: int
