@@ -336,8 +336,8 @@ class Output(abc.ABC):
     ) -> Array:
         """Which of an artifact's decisions are the network's: bool ``(n,)`` or ``(n, classes)``.
 
-        A tie in the network's own answer, within ``TIE``, agrees with either decision; outputs of
-        another shape than the network's ``(n, width)`` agree nowhere.
+        A tie in the network's own answer, within ``TIE``, agrees with either decision. Both are
+        of the shape ``(n, width)``: what is of another agrees nowhere, see ``figures``.
         """
 
     def scale(self, reference: Array) -> float:
@@ -349,7 +349,9 @@ class Output(abc.ABC):
     ) -> dict[str, Any]:
         """``max_abs_diff``, ``label_agreement`` and ``passed`` of an artifact's outputs."""
         diff = gates.max_abs_diff(reference, outputs)
-        agreement = float(self.agreeing(reference, outputs, gate, quantization).mean())
+        agreement = 0.0
+        if reference.shape == outputs.shape:
+            agreement = float(self.agreeing(reference, outputs, gate, quantization).mean())
         scaled = None if diff is None else diff / self.scale(reference)
         return {
             "max_abs_diff": diff,
