@@ -30,7 +30,8 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        _fsync(temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
         # mkstemp makes private files; users expect those of their umask.
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(target)
@@ -108,11 +109,6 @@ def read_arrays(path: str | os.PathLike[str]) -> dict[str, np.ndarray[Any, Any]]
     # Opened here, since np.load leaves a damaged file open.
     with Path(path).open("rb") as handle, np.load(handle) as archive:
         return dict(archive)
-
-
-def _fsync(path: Path) -> None:
-    with path.open("rb") as handle:
-        os.fsync(handle.fileno())
 
 
 def _umask() -> int:

@@ -252,7 +252,6 @@ class Recipe(abc.ABC, Generic[Model]):
 
     def origin(self, outputs: Mapping[str, Output]) -> dict[str, Any]:
         """What provenance says of the outputs that were trained."""
-        del outputs
         return {}
 
     @abc.abstractmethod
