@@ -120,12 +120,7 @@ class Input(abc.ABC):
 
     @abc.abstractmethod
     def examples(self, data: Readable, folder: Path) -> Examples:
-        """The examples of a data set, read once for training.
-
-        Args:
-            data: labelled examples.
-            folder: where a file is made for what does not fit in memory.
-        """
+        """The examples of a data set, read once; ``folder`` is for what does not fit in memory."""
 
     # Arrays of exported files.
 

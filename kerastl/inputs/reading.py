@@ -95,11 +95,7 @@ class Reader(abc.ABC):
     # Checks.
 
     def checked(self, sources: Sequence[Any], names: Sequence[str]) -> Sequence[Any]:
-        """Sources that training can rely on, out of those that this reader or the user gave.
-
-        Raises:
-            DataError: one of them cannot be an example; ``names`` says which.
-        """
+        """Sources that training can rely on; a DataError says by ``names`` which cannot be one."""
         return tuple(sources) if isinstance(sources, list) else sources
 
     def unreadable(self, sources: Sequence[Any]) -> dict[int, DataError]:

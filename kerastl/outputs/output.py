@@ -181,12 +181,7 @@ class Output(abc.ABC):
         """
 
     def check_examples(self, labels: Array, source: Source) -> None:
-        """Refuses labels that leave a class without an example that can be read.
-
-        Raises:
-            DataError: there is no label, or a class has no example and ``source.allow_missing``
-                is false.
-        """
+        """Raises DataError where labels leave a class without an example, or name none at all."""
         if not len(labels):
             raise DataError(f"{source.where} holds no example that can be read.")
         if not self.present(labels).any():
