@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -103,7 +104,7 @@ def unigram(proto: bytes, tokenizer: str, *, max_length: int | None = None) -> T
     """
     model = read_model(proto)
     if tokenizer == _XLM_ROBERTA:
-        built = build_unigram(model, _as_xlm_roberta)
+        built = build_unigram(_as_xlm_roberta(model))
         start, end, pad = [("<s>", 0)], [("</s>", 2)], 1
     else:
         built = build_unigram(model)
@@ -137,12 +138,13 @@ def _special(model: SentencePieceModel, names: tuple[str, ...]) -> tuple[str, in
     )
 
 
-def _as_xlm_roberta(pieces: tuple[Piece, ...]) -> tuple[list[Piece], int]:
+def _as_xlm_roberta(model: SentencePieceModel) -> SentencePieceModel:
     """The order of fairseq: its own special tokens first, and a mask last."""
     control, unknown = 3, 2
     own = [Piece("<s>", 0.0, control), Piece("<pad>", 0.0, control), Piece("</s>", 0.0, control)]
     mask = Piece("<mask>", 0.0, control)
-    return [*own, Piece("<unk>", 0.0, unknown), *pieces[3:], mask], 3
+    pieces = (*own, Piece("<unk>", 0.0, unknown), *model.pieces[3:], mask)
+    return dataclasses.replace(model, pieces=pieces, unknown=3)
 
 
 def _around_texts(
