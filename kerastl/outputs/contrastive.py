@@ -56,10 +56,6 @@ class PrecisionAtOne(keras.metrics.Metric):
     Similar is what has a high cosine; a tie with an example of another class, within 1e-6, is a
     miss, so that vectors that are all alike score 0. An example that is alone with its class in
     its batch does not count, nor do those of a batch of one class, where no other could be nearer.
-
-    Args:
-        name: of the metric.
-        dtype: as of every metric.
     """
 
     def __init__(self, name: str = "precision_at_1", dtype: Any = None) -> None:
