@@ -132,9 +132,7 @@ def compare(title, arguments, table, metrics, **settings):
     for seed in range(arguments.seeds):
         made = recipe(arguments, **settings.get("recipe", {}))
         model = made.fit(table, seed=seed, **settings.get("data", {}), **QUIET)
-        parts = made.load(
-            table, None, seed=seed, class_names=None, options=settings.get("data", {})
-        )
+        parts = made.load(table, seed=seed, **settings.get("data", {}))
         for name in parts[0].outputs:
             prefix = f"{name}/" if len(parts[0].outputs) > 1 else ""
             found = simple(arguments, *parts, name)

@@ -27,11 +27,7 @@ class Alignment:
         return len(self.matrices)
 
     def points(self, points: Array) -> Array:
-        """Where points come to lie, float64 (n, k, 2).
-
-        Args:
-            points: (n, k, 2), k points of each image. They may end up outside the image.
-        """
+        """Where k points of each image (n, k, 2) come to lie, float64; maybe outside the image."""
         linear, shift = self.matrices[:, :, :2], self.matrices[:, :, 2]
         found = np.einsum("nij,nkj->nki", linear, np.asarray(points, np.float64))
         return np.asarray(found + shift[:, None, :])

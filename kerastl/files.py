@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from kerastl.errors import ConfigurationError
 
 
@@ -28,7 +30,8 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        _fsync(temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
         # mkstemp makes private files; users expect those of their umask.
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(target)
@@ -45,14 +48,9 @@ def atomic_folder(
 ) -> Iterator[Path]:
     """Yields a temporary folder beside ``path`` that is renamed to it on success.
 
-    Args:
-        path: the folder to make.
-        overwrite: replace a folder that is there already; without it that is an error.
-        check: called with ``path`` before it is replaced, in the beginning and in the end; raises
-            ConfigurationError where it holds what is not to be lost.
-
-    Raises:
-        ConfigurationError: ``path`` exists and ``overwrite`` is false, or it is no folder.
+    A ``path`` that exists is a ConfigurationError without ``overwrite``. With it, ``check`` is
+    called with ``path`` in the beginning and in the end, and raises where it holds what is not to
+    be lost.
     """
     target = Path(path)
     _check_replaceable(target, overwrite, check)
@@ -106,9 +104,11 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
-def _fsync(path: Path) -> None:
-    with path.open("rb") as handle:
-        os.fsync(handle.fileno())
+def read_arrays(path: str | os.PathLike[str]) -> dict[str, np.ndarray[Any, Any]]:
+    """Reads the arrays of an .npz file, by name."""
+    # Opened here, since np.load leaves a damaged file open.
+    with Path(path).open("rb") as handle, np.load(handle) as archive:
+        return dict(archive)
 
 
 def _umask() -> int:

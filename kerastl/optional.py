@@ -9,18 +9,10 @@ from kerastl.errors import MissingExtraError
 
 
 def require(module: str, *, extra: str, purpose: str) -> Any:
-    """Imports an optional dependency.
+    """Imports an optional dependency; raises MissingExtraError where it is not installed.
 
-    Args:
-        module: dotted name of the module, as in ``"onnxruntime"``.
-        extra: the extra of kerastl that installs it, as in ``"onnx"``.
-        purpose: what needs it, as in ``"exporting to ONNX"``.
-
-    Returns:
-        The imported module.
-
-    Raises:
-        MissingExtraError: the module is not installed.
+    ``extra`` is the extra of kerastl that installs it, as in ``"onnx"``; ``purpose`` is what needs
+    it, as in ``"exporting to ONNX"``.
     """
     try:
         return importlib.import_module(module)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from kerastl.errors import RunError
-from kerastl.files import atomic_folder, read_json
+from kerastl.files import atomic_folder, read_arrays, read_json
 from kerastl.inputs import Input
 
 Array = np.ndarray[Any, Any]
@@ -52,12 +52,9 @@ class Samples:
 
     @staticmethod
     def load(run: Path, input: Input, output: str) -> Samples | None:
-        """Reads the samples of a run directory; None where it has none.
+        """Reads the samples of a run directory, None where it has none; raises RunError.
 
         ``output`` is the name of the only output of runs of version 0.1.0.
-
-        Raises:
-            RunError: they are damaged.
         """
         folder = run / FOLDER
         if not folder.is_dir():
@@ -66,11 +63,7 @@ class Samples:
             old = _of_first_version(folder, output)
             if old is not None:
                 return Samples(**old)
-            labels = None
-            if (folder / _LABELS).exists():
-                # Opened here, since np.load leaves a damaged file open.
-                with (folder / _LABELS).open("rb") as handle, np.load(handle) as archive:
-                    labels = {name: archive[name] for name in archive.files}
+            labels = read_arrays(folder / _LABELS) if (folder / _LABELS).exists() else None
             return Samples(
                 input.stored(folder, _SOURCES),
                 labels,
@@ -99,17 +92,10 @@ def _of_first_version(folder: Path, output: str) -> dict[str, Any] | None:
         }
     if not (folder / "validation.npz").exists():
         return None
-    images, labels = _arrays(folder / "validation.npz", "images", "labels")
-    [calibration] = _arrays(folder / "calibration.npz", "images")
+    validation = read_arrays(folder / "validation.npz")
     return {
-        "sources": list(images),
-        "labels": {output: labels},
-        "calibration": list(calibration),
+        "sources": list(validation["images"]),
+        "labels": {output: validation["labels"]},
+        "calibration": list(read_arrays(folder / "calibration.npz")["images"]),
         "files": _files(folder),
     }
-
-
-def _arrays(path: Path, *names: str) -> list[Any]:
-    # Opened here, since np.load leaves a damaged file open.
-    with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
-        return [file[name] for name in names]

@@ -30,12 +30,7 @@ def _benchmark(**values: Any) -> None:
         import_all(values["imports"])
         options = {} if data is None else data_options(values)
         options |= {name: values[name] for name in ("split", "threads", "trusted")}
-        result = run(
-            values["bundle"],
-            data,
-            **options,
-            progress=output.say,
-        )
+        result = run(values["bundle"], data, **options, progress=output.say)
         if markdown is not None:
             with atomic_file(markdown) as temporary:
                 temporary.write_text(as_markdown(result), encoding="utf-8")

@@ -199,14 +199,9 @@ def backbones(
     def show(result: dict[str, Any], console: Console) -> None:
         table = Table("name", "for", "size", "parameters", "fine-tunes from", "licence")
         for row in result["backbones"]:
-            table.add_row(
-                row["name"],
-                row["modality"],
-                row["takes"],
-                f"{row['parameters']:,}",
-                row["fine_tune_from"],
-                row["licence"],
-            )
+            shown = {**row, "parameters": f"{row['parameters']:,}"}
+            keys = ("name", "modality", "takes", "parameters", "fine_tune_from", "licence")
+            table.add_row(*(shown[key] for key in keys))
         console.print(table)
 
     output.run(work, show, as_json=as_json)

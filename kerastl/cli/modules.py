@@ -18,11 +18,7 @@ def import_all(names: Iterable[str] | None) -> None:
 
 
 def import_module(name: str) -> Any:
-    """A module by its name, looked for in the working directory too, or by its file.
-
-    Raises:
-        ConfigurationError: it cannot be imported.
-    """
+    """A module by its name, looked for in the working directory too, or by its file."""
     path = Path(name)
     folder, module = Path.cwd(), name
     if path.suffix == ".py":
@@ -37,11 +33,7 @@ def import_module(name: str) -> Any:
 
 
 def find(text: str) -> Any:
-    """What ``MODULE:NAME`` or ``FILE.py:NAME`` names.
-
-    Raises:
-        ConfigurationError: there is no such thing.
-    """
+    """What ``MODULE:NAME`` or ``FILE.py:NAME`` names; ConfigurationError where there is none."""
     module, colon, name = text.rpartition(":")
     if not colon:
         raise ConfigurationError(f"{text!r} cannot be read: give MODULE:NAME or FILE.py:NAME.")

@@ -67,9 +67,6 @@ def run(
     """Runs a command's work, prints its result, and turns errors into exit codes.
 
     ``work`` returns what ``--json`` prints, and ``show`` prints the same for a person.
-
-    Raises:
-        typer.Exit: with 2 (bad input), 3 (parity) or 130 (interrupted).
     """
     warnings.showwarning = _show_warning
     errors = Console(stderr=True, highlight=False, soft_wrap=True)

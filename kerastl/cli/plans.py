@@ -32,11 +32,7 @@ _PLANS: dict[PlanName, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
 
 
 def make_plan(recipe: Any, values: Mapping[str, Any]) -> Any:
-    """The plan that options describe; the recipe's settings stand where one is not given.
-
-    Raises:
-        ConfigurationError: a text that cannot be read, or an option of another plan.
-    """
+    """The plan that options describe; the recipe's settings stand where one is not given."""
     name = values["plan"]
     phases = 1 if name in (PlanName.HEAD_ONLY, PlanName.FULL) else 2
     counts = _numbers(values["epochs"], int, "--epochs", 2)

@@ -49,11 +49,7 @@ class Dataset(abc.ABC):
 
     @property
     def output(self) -> Output:
-        """The only output.
-
-        Raises:
-            ConfigurationError: there are several.
-        """
+        """The only output; raises ConfigurationError where there are several."""
         if len(self.outputs) > 1:
             raise ConfigurationError(
                 f"The data set has labels for several outputs: {listed(self.outputs)}. Ask for "
@@ -170,11 +166,7 @@ class ExampleDataset(Dataset):
 
     @property
     def labels(self) -> Array:
-        """The labels of the only output, ``(n, ...)``.
-
-        Raises:
-            ConfigurationError: there are several outputs; ``targets`` holds the labels of each.
-        """
+        """Labels ``(n, ...)`` of the only output; ConfigurationError where there are several."""
         _ = self.output
         return next(iter(self.targets.values()))
 

@@ -65,9 +65,6 @@ def parse(table: Path, text: str, separator: str) -> list[Line]:
     ordinary character, as in files that nobody quoted, unless the file parses as a quoted one:
     every field that begins with a quote ends with one, every row has as many fields as the first,
     and no row that is whole in itself would vanish into a quoted field.
-
-    Raises:
-        DataError: the quotes are not well-formed.
     """
     if separator in _QUOTED:
         try:
@@ -92,7 +89,7 @@ def parse(table: Path, text: str, separator: str) -> list[Line]:
 def _first_row(text: str, separator: str) -> list[str]:
     with _long_fields(), contextlib.suppress(csv.Error):
         for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator):
-            if any(value.strip() for value in row):
+            if any(map(str.strip, row)):
                 return [value.strip() for value in row]
     return []
 
@@ -105,14 +102,10 @@ def _plain(text: str, separator: str) -> list[Line]:
 def _quoted(text: str, separator: str) -> list[Line]:
     with _long_fields():
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-        rows: list[Line] = []
         try:
-            for row in reader:
-                if any(value.strip() for value in row):
-                    rows.append((reader.line_num, row))
+            return [(reader.line_num, row) for row in reader if any(map(str.strip, row))]
         except csv.Error as error:
             raise csv.Error(f"line {reader.line_num}: {error}") from error
-        return rows
 
 
 @contextlib.contextmanager

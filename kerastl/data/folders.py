@@ -34,9 +34,6 @@ def split_folders(root: Path, reader: Reader) -> dict[Split, Path]:
 
     Only folders that hold folders, and no examples of their own, count: a class may well be named
     ``train``.
-
-    Raises:
-        DataError: two folders are named as the same part, as ``val`` and ``valid`` are.
     """
     found: dict[Split, Path] = {}
     folders = _folders_of(root)
@@ -77,12 +74,6 @@ def from_folder(root: Path, request: Request) -> ExampleDataset:
     Classes are the folders, sorted by name. Files may lie deeper; hidden files and folders and
     files with other suffixes are passed over; links are followed, never in circles. Files are
     ordered by class and relative path.
-
-    Raises:
-        DataError: no class folder, a single one, one without examples, names that clash, or
-            classes other than those expected; or, of the reader's own kind, a file cannot be read
-            and ``on_error`` is ``"raise"``.
-        ConfigurationError: labels other than one class per example.
     """
     reader, where = request.reader, str(root)
     name, output = request.one_class("A folder of class folders")

@@ -18,16 +18,9 @@ from kerastl.outputs.names import given_class_names, listed
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """How data are read.
+    """How data are read; see ``load`` for the attributes.
 
-    Attributes:
-        reader: what the examples are.
-        outputs: what the labels are, by name, with the classes that are expected where they are
-            known.
-        groups: the group of each example, or a function that gives it from an example's name.
-        encoding: of files of text; None finds it.
-        on_error: what to do about examples that cannot be read.
-        allow_missing: accept a single class, and classes without examples.
+    The outputs are named, and have the classes that are expected where these are known.
     """
 
     reader: Reader
@@ -81,17 +74,9 @@ class Request:
     ) -> ExampleDataset:
         """The data set, without the examples that cannot be read.
 
-        Args:
-            where: what messages call the data.
-            sources: the examples.
-            found: the outputs with their classes, and the labels ``(n, ...)``, by name.
-            names: of the examples; None numbers them.
-            groups: of the examples; None takes those that the request's function gives.
-            screen: whether to look for examples that cannot be read.
-
-        Raises:
-            DataError: a class has no example that can be read; or, of the reader's own kind, an
-                example cannot be read and ``on_error`` is ``"raise"``.
+        ``found`` holds by name the outputs with their classes, and the labels ``(n, ...)``.
+        Examples without ``names`` are numbered, and the request's function gives their groups where
+        ``groups`` does not. ``screen`` looks for examples that cannot be read.
         """
         bad = self.reader.unreadable(sources) if screen else {}
         titles = names or [str(i) for i in range(len(sources))]
@@ -141,14 +126,7 @@ class Request:
 def expected_outputs(
     outputs: Output | Mapping[str, Output] | None, class_names: Iterable[str] | None
 ) -> dict[str, Output]:
-    """The outputs by name, the only one with the classes that are expected of the data.
-
-    None is one class per example.
-
-    Raises:
-        ConfigurationError: there is no output, or class names for several.
-        DataError: the class names are not valid.
-    """
+    """The outputs by name, with the classes expected of the only one; None is ``Classes``."""
     if outputs is None:
         outputs = Classes()
     named = {outputs.tensor: outputs} if isinstance(outputs, Output) else dict(outputs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,12 +19,10 @@ from kerastl.text.encodings import read_texts
 
 @dataclasses.dataclass(frozen=True)
 class Rows:
-    """Some columns of a table.
+    """Some columns of a table: of each row its line, and its cells in the order asked for.
 
-    Attributes:
-        lines: the line of each row, from 1 as editors count (the last one, where a quoted field
-            runs over several); of a Parquet file the number of the row.
-        values: the cells of each row, in the order in which the columns were asked for.
+    Lines count from 1 as in editors, the last one where a quoted field runs over several; of a
+    Parquet file they are the numbers of the rows.
     """
 
     lines: tuple[int, ...]
@@ -35,11 +33,6 @@ def read_rows(table: Path, columns: Sequence[Column], encoding: str | None = Non
     """Reads some columns of a table as they stand; empty rows are passed over.
 
     Columns are names, or numbers from 0 where a file of text has no heading.
-
-    Raises:
-        DataError: the table cannot be read or decoded, is empty, or lacks a column.
-        ConfigurationError: no such encoding, or columns by number where they have names.
-        MissingExtraError: pyarrow is needed and not installed.
     """
     read = _READERS[table.suffix.lower()]
     if has_no_heading(columns) and read is not _delimited:
@@ -166,8 +159,7 @@ def _text(value: Any, table: Path, column: Column, line: int) -> str:
     return str(value)
 
 
-def _named(table: Path, header: Iterable[str], column: str) -> int:
-    names = list(header)
+def _named(table: Path, names: Sequence[str], column: str) -> int:
     if names.count(column) > 1:
         raise DataError(f"{table} has several columns named {column!r}. Rename all but one.")
     if column not in names:

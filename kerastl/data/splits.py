@@ -39,10 +39,6 @@ def split_positions(
     divisions are drawn, and the one is taken whose shares of each of the outputs' strata (the
     classes, or tenths of the numbers) are nearest to ``fraction``. ``digests`` gives a hash of
     each example's content, and is called only without groups.
-
-    Raises:
-        DataError: there is no such division with every class on both sides.
-        ConfigurationError: ``fraction`` or ``seed`` is not valid, or ``groups`` differ in length.
     """
     check_fraction(fraction)
     rng = np.random.default_rng(check_seed(seed))

@@ -39,11 +39,8 @@ class UnstableStreamWarning(UserWarning):
 
 def stream_kind(data: object) -> str | None:
     """Tells what kind of stream an object is, without importing TensorFlow, Keras or grain."""
-    for base in type(data).__mro__:
-        kind = _KINDS.get((base.__module__.split(".")[0], base.__name__))
-        if kind is not None:
-            return kind
-    return None
+    classes = ((base.__module__.split(".")[0], base.__name__) for base in type(data).__mro__)
+    return next((_KINDS[name] for name in classes if name in _KINDS), None)
 
 
 @final

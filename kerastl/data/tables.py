@@ -26,13 +26,9 @@ LabelColumns: TypeAlias = Column | tuple[Column, ...]
 
 @dataclasses.dataclass(frozen=True)
 class Columns:
-    """What stands where in a table.
+    """Which columns of a table hold the examples, the labels of each output, and the groups.
 
-    Attributes:
-        examples: the column of the examples.
-        labels: the label columns of each output, by name.
-        group: the column that names the group of each example, or None.
-        separator: divides the names in a single column of several labels.
+    ``separator`` divides the names in a single column of several labels.
     """
 
     examples: Column
@@ -78,20 +74,10 @@ def named_columns(
     group: Column | None,
     separator: str,
 ) -> Columns:
-    """Columns as the user names them.
+    """Columns as the user names them; raises ConfigurationError where they cannot be.
 
-    Args:
-        reader: of the examples.
-        outputs: what the labels are.
-        examples: the option that names the column of the examples, as ``{"image_column": ...}``;
-            ``column`` works with every reader.
-        labels: see ``load``.
-        group: see ``Columns``.
-        separator: see ``Columns``.
-
-    Raises:
-        ConfigurationError: an option that does not exist, or columns that do not go with the
-            outputs.
+    ``examples`` is the option that names the column of the examples, as ``{"image_column": ...}``;
+    ``column`` works with every reader.
     """
     own = f"{reader.column}_column"
     for option in examples:
@@ -120,14 +106,7 @@ def named_columns(
 
 
 def from_table(table: Path, request: Request, columns: Columns) -> ExampleDataset:
-    """A data set from a table; class names are strings, even where they look like numbers.
-
-    Raises:
-        DataError: a column, a label or an example is missing, or classes cannot be as they are;
-            or, of the reader's own kind, an example cannot be read and ``on_error`` is
-            ``"raise"``.
-        ConfigurationError: see ``read_rows``.
-    """
+    """A data set from a table; class names are strings, even where they look like numbers."""
     request.check_groups_by_name("a table")
     rows = read_rows(table, columns.all, request.encoding)
     examples = _filled(table, rows, 0, columns.examples, blank=request.reader.blank_cells)

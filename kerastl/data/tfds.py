@@ -36,12 +36,7 @@ def is_builder(data: object) -> bool:
 
 
 def builder_of(name: str) -> Any:
-    """The prepared builder of ``"tfds:NAME"``; downloads the data set where it has to.
-
-    Raises:
-        MissingExtraError: tensorflow_datasets is not installed.
-        DataError: there is no such data set, or it cannot be downloaded.
-    """
+    """The prepared builder of ``"tfds:NAME"``; downloads the data set where it has to."""
     tfds = require("tensorflow_datasets", extra="tfds", purpose=f"Loading {name!r}")
     try:
         # Random access needs a file format other than TFDS's own default.
@@ -72,11 +67,6 @@ def from_builder(builder: Any, split: str, request: Request) -> ExampleDataset:
 
     Each row has the reader's feature and ``label``. Labels are read once at entry, examples as the
     reader says. The classes expected must be the data set's own, in any order.
-
-    Raises:
-        DataError: a feature is missing, the data cannot be read, or the classes are other than
-            those expected.
-        ConfigurationError: labels other than one class per example.
     """
     where = f"The TFDS data set {builder_name(builder)}"
     name, output = request.one_class("A TFDS data set")

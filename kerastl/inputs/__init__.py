@@ -49,13 +49,7 @@ def _of_kind(kind: str, where: Path, error: type[KerastlError]) -> Any:
 
 
 def input_from_run(config: Mapping[str, Any], run: Path) -> Input:
-    """The input of a run directory, out of ``input`` of its task.json.
-
-    Raises:
-        ConfigurationError: its kind is not known.
-        OSError: a file is missing.
-        ValueError: a file is damaged.
-    """
+    """The input of a run directory, out of ``input`` of its task.json."""
     found: Input = _of_kind(config["kind"], run, ConfigurationError).from_run(config, run)
     return found
 

@@ -66,14 +66,7 @@ class Augment:
         return np.clip(np.asarray(cropped) * gain + 0.5, 0, 255).astype(np.uint8)
 
     def alignment(self, size: tuple[int, int], *, seed: int, view: int, count: int) -> Alignment:
-        """Where ``apply`` moves the places of the first ``count`` examples.
-
-        Args:
-            size: height and width of the images in pixels.
-            seed: as for ``apply``.
-            view: as for ``apply``.
-            count: how many examples.
-        """
+        """Where ``apply`` moves the places of ``count`` images of a size (height, width)."""
         height, width = size
         matrices = np.zeros((count, 2, 3))
         matrices[:, 0, 0] = matrices[:, 1, 1] = 1

@@ -157,11 +157,7 @@ def as_input(values: Array) -> Array:
 
 
 def decode(data: Readable, image_size: tuple[int, int], folder: Path) -> ArrayExamples:
-    """Decodes a data set once, into a file in ``folder`` if it exceeds ``MEMORY_LIMIT``.
-
-    Raises:
-        DataError: not a single image could be read.
-    """
+    """Decodes a data set once, into a file in ``folder`` if it exceeds ``MEMORY_LIMIT``."""
     batches: list[Array] = []
     labels: list[Mapping[str, Array]] = []
     names = list(data.outputs)

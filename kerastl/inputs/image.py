@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any, ClassVar, final
 import numpy as np
 
 from kerastl.errors import ConfigurationError
-from kerastl.files import read_json, write_json
+from kerastl.files import read_arrays, read_json, write_json
 from kerastl.inputs.examples import ArrayExamples, Readable, decode
 from kerastl.inputs.image_probes import probe_images, synthetic_images, vertical_pass_may_lead
 from kerastl.inputs.image_reading import IMAGES
@@ -116,17 +117,11 @@ class Image(Input):
     @staticmethod
     def _as_they_are(sources: Sequence[Any], size: int) -> Iterator[tuple[Array, Array]]:
         """Images of one size one after another make a batch."""
-        rows: list[int] = []
-        images: list[Array] = []
-        for row, source in enumerate(sources):
-            image = decode_full_size(source)
-            if images and (len(images) == size or image.shape != images[0].shape):
+        decoded = enumerate(map(decode_full_size, sources))
+        for _, alike in itertools.groupby(decoded, key=lambda pair: pair[1].shape):
+            while some := list(itertools.islice(alike, size)):
+                rows, images = zip(*some, strict=True)
                 yield np.array(rows), np.stack(images)
-                rows, images = [], []
-            rows.append(row)
-            images.append(image)
-        if images:
-            yield np.array(rows), np.stack(images)
 
     def examples(self, data: Readable, folder: Path) -> ArrayExamples:
         """Images that were decoded once."""
@@ -204,12 +199,10 @@ class Image(Input):
 
     def stored(self, folder: Path, name: str) -> list[Any]:
         """Pixels."""
-        path = folder / (f"{name}.npz" if self.any_size else f"{name}_pixels.npz")
-        # Opened here, since np.load leaves a damaged file open.
-        with path.open("rb") as handle, np.load(handle) as archive:
-            if self.any_size:
-                return [archive[f"arr_{index}"] for index in range(len(archive.files))]
-            return list(archive["arr_0"])
+        if not self.any_size:
+            return list(read_arrays(folder / f"{name}_pixels.npz")["arr_0"])
+        arrays = read_arrays(folder / f"{name}.npz")
+        return [arrays[f"arr_{index}"] for index in range(len(arrays))]
 
     def write_golden(
         self, folder: Path, sources: Sequence[Any], labels: GoldenLabels, files: GoldenFiles
@@ -229,8 +222,7 @@ class Image(Input):
 
     def read_golden(self, folder: Path) -> tuple[list[Any], int, dict[int, dict[str, Any]]]:
         """Pixels, then files."""
-        with np.load(folder / "inputs.npz") as archive:
-            pixels = list(archive["image"])
+        pixels = list(read_arrays(folder / "inputs.npz")["image"])
         answers = read_json(folder / GOLDEN_LABELS)
         if not isinstance(answers, dict):
             raise ValueError(f"{GOLDEN_LABELS} holds no JSON object")

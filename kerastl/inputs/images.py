@@ -102,11 +102,7 @@ def decode_image(source: ImageSource, image_size: tuple[int, int]) -> npt.NDArra
 
 
 def decode_full_size(source: ImageSource) -> npt.NDArray[np.uint8]:
-    """Decodes as ``decode_image`` does, but keeps the image's own size.
-
-    Returns:
-        RGB pixels from 0 to 255, uint8, of shape ``(h, w, 3)``.
-    """
+    """Decodes as ``decode_image`` does, to RGB uint8 ``(h, w, 3)`` of the image's own size."""
     return np.array(_upright_rgb(source))
 
 

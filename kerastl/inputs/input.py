@@ -55,16 +55,38 @@ class Spec:
 
 
 class Input(abc.ABC):
-    """What goes into a network: a value that a run and a bundle can write down."""
+    """What goes into a network: a value that a run and a bundle can write down.
+
+    Attributes:
+        kind: what tasks, runs and manifests call it.
+        noun: one example, in messages.
+        reader: how data sets are read.
+        reading_step: what ``examples`` is called where progress is told.
+        proof_step: what ``prove`` is called there; None where there is nothing to prove.
+        timed_from_arrays: whether latency is measured from the array on, and not from the source.
+        calibrates: whether quantised files measure value ranges on training examples.
+        equivalent_difference: the largest difference of the answers to ``equivalents`` and to what
+            they are of.
+        preprocessing: of a manifest: ``in_graph`` and ``description``.
+        files: those that ``write_files`` puts into a bundle.
+        packages: modules that are needed to make arrays of sources, and the extra that brings each.
+        runner_packages: what a script that runs an artifact needs besides its runtime.
+        runner_example: what such a script is given.
+    """
 
     kind: ClassVar[str]
-    """What tasks, runs and manifests call it."""
-
     noun: ClassVar[str]
-    """One example, in messages."""
-
     reader: ClassVar[Reader]
-    """How data sets are read."""
+    reading_step: ClassVar[str] = "reading"
+    proof_step: ClassVar[str | None] = None
+    timed_from_arrays: ClassVar[bool] = False
+    calibrates: ClassVar[bool] = False
+    equivalent_difference: ClassVar[float] = 0.0
+    preprocessing: ClassVar[Mapping[str, Any]]
+    files: ClassVar[tuple[str, ...]] = ()
+    packages: ClassVar[Mapping[str, str]] = {}
+    runner_packages: ClassVar[tuple[str, ...]] = ("numpy",)
+    runner_example: ClassVar[str] = "INPUT"
 
     @property
     def nouns(self) -> str:
@@ -72,9 +94,6 @@ class Input(abc.ABC):
         return f"{self.noun}s"
 
     # Reading.
-
-    reading_step: ClassVar[str] = "reading"
-    """What ``examples`` is called where progress is told."""
 
     @abc.abstractmethod
     def as_list(self, given: Any) -> list[Any]:
@@ -101,12 +120,7 @@ class Input(abc.ABC):
 
     @abc.abstractmethod
     def examples(self, data: Readable, folder: Path) -> Examples:
-        """The examples of a data set, read once for training.
-
-        Args:
-            data: labelled examples.
-            folder: where a file is made for what does not fit in memory.
-        """
+        """The examples of a data set, read once; ``folder`` is for what does not fit in memory."""
 
     # Arrays of exported files.
 
@@ -148,15 +162,6 @@ class Input(abc.ABC):
 
     # Proof.
 
-    proof_step: ClassVar[str | None] = None
-    """What ``prove`` is called where progress is told; None where there is nothing to prove."""
-
-    timed_from_arrays: ClassVar[bool] = False
-    """Whether latency is measured from the array on, and not from the source."""
-
-    calibrates: ClassVar[bool] = False
-    """Whether quantised files measure value ranges on training examples."""
-
     def calibration(self, sources: Sequence[Any]) -> Array:
         """What ranges are measured on, as ``batches`` yields it; raises ConfigurationError."""
         return np.concatenate([batch for _, batch in self.batches(sources)])
@@ -177,9 +182,6 @@ class Input(abc.ABC):
     def equivalents(self, sources: Sequence[Any]) -> list[Any]:
         """The same examples as training would make them, where files take them otherwise."""
         return []
-
-    equivalent_difference: ClassVar[float] = 0.0
-    """Largest difference of the answers to ``equivalents`` and to what they are of."""
 
     @abc.abstractmethod
     def store(self, folder: Path, name: str, sources: Sequence[Any]) -> None:
@@ -240,15 +242,6 @@ class Input(abc.ABC):
 
     # Bundles.
 
-    preprocessing: ClassVar[Mapping[str, Any]]
-    """``preprocessing`` of a manifest: ``in_graph`` and ``description``."""
-
-    files: ClassVar[tuple[str, ...]] = ()
-    """Files that ``write_files`` puts into a bundle."""
-
-    packages: ClassVar[Mapping[str, str]] = {}
-    """Modules that are needed to make arrays of sources, and the extra that brings each."""
-
     @abc.abstractmethod
     def manifest_entries(self) -> dict[str, Any]:
         """The manifest's sections on the input: ``input``, and what else it needs."""
@@ -261,12 +254,6 @@ class Input(abc.ABC):
         """Writes what a run directory must hold; returns JSON data for its task.json."""
 
     # Card.
-
-    runner_packages: ClassVar[tuple[str, ...]] = ("numpy",)
-    """What a script that runs an artifact needs besides its runtime."""
-
-    runner_example: ClassVar[str] = "INPUT"
-    """What such a script is given."""
 
     @abc.abstractmethod
     def how_to_feed(self, manifest: Mapping[str, Any]) -> str:

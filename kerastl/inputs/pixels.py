@@ -22,19 +22,10 @@ def check_array(
     batched: bool = False,
     allow_dark: bool = False,
 ) -> None:
-    """Checks that an array can be pixels of images.
+    """Raises DataError unless an array can be pixels of one image, or of many where ``batched``.
 
-    Args:
-        array: one image ``(h, w)`` or ``(h, w, c)``, or ``(n, h, w)`` or ``(n, h, w, c)`` where
-            ``batched``; ``c`` is 1, 3 or 4.
-        what: what the array is, as the beginning of a sentence.
-        shapes: the shapes allowed, as the message should give them.
-        batched: whether the first axis counts images.
-        allow_dark: accept floats that never exceed 1, because the range is known already.
-
-    Raises:
-        DataError: a shape that images cannot have, values that are not numbers, not finite or
-            outside of 0 to 255, or floats scaled to 0 to 1.
+    ``what`` begins the message, which names ``shapes`` as those allowed. ``allow_dark`` accepts
+    floats that never exceed 1, because the range is known already.
     """
     rank = array.ndim - int(batched)
     if rank not in (2, 3) or (rank == 3 and array.shape[-1] not in CHANNELS):

@@ -24,40 +24,32 @@ class Reader(abc.ABC):
 
     A new one says what it reads (``noun``, ``column``, ``suffixes``, ``layout``), and how: the
     abstract methods. The rest has defaults.
+
+    Attributes:
+        noun: one example, in messages.
+        column: the column of a table, and the feature of a TFDS data set, that holds the examples.
+        suffixes: in lower case, of the files in a folder that are examples.
+        layout: two files in their class folders, for messages: ``"photos/cat/1.jpg and ..."``.
+        error: what is raised where one example cannot be read, and the others can.
+        stray_files_are_examples: whether a file outside of the class folders is surely an example
+            and not a README.
+        blank_cells: whether an empty field of a table is an example.
+        counts_copies: whether a split's share is one of all examples, or of distinct ones. Texts
+            repeat one another so often ("ok", a newsletter) that copies would decide the shares.
+        hashes_in_threads: whether ``digest`` takes long enough to be worth threads.
+        streams: whether the examples can come as a tf.data.Dataset, a PyDataset or a grain dataset.
     """
 
     noun: ClassVar[str]
-    """One example, in messages."""
-
     column: ClassVar[str]
-    """The column of a table, and the feature of a TFDS data set, that holds the examples."""
-
     suffixes: ClassVar[frozenset[str]]
-    """Suffixes, in lower case, of the files in a folder that are examples."""
-
     layout: ClassVar[str]
-    """Two files in their class folders, for messages: ``"photos/cat/1.jpg and ..."``."""
-
     error: ClassVar[type[DataError]] = DataError
-    """What is raised where one example cannot be read, and the others can."""
-
     stray_files_are_examples: ClassVar[bool] = True
-    """Whether a file outside of the class folders is surely an example and not a README."""
-
     blank_cells: ClassVar[bool] = False
-    """Whether an empty field of a table is an example."""
-
     counts_copies: ClassVar[bool] = True
-    """Whether a split's share is one of all examples, or of distinct ones.
-
-    Texts repeat one another so often ("ok", a newsletter) that copies would decide the shares.
-    """
-
     hashes_in_threads: ClassVar[bool] = False
-    """Whether ``digest`` takes long enough to be worth threads."""
-
     streams: ClassVar[bool] = False
-    """Whether the examples can come as a tf.data.Dataset, a PyDataset or a grain dataset."""
 
     @property
     def nouns(self) -> str:
@@ -103,11 +95,7 @@ class Reader(abc.ABC):
     # Checks.
 
     def checked(self, sources: Sequence[Any], names: Sequence[str]) -> Sequence[Any]:
-        """Sources that training can rely on, out of those that this reader or the user gave.
-
-        Raises:
-            DataError: one of them cannot be an example; ``names`` says which.
-        """
+        """Sources that training can rely on; a DataError says by ``names`` which cannot be one."""
         return tuple(sources) if isinstance(sources, list) else sources
 
     def unreadable(self, sources: Sequence[Any]) -> dict[int, DataError]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from kerastl.errors import BundleError, KerastlError
-from kerastl.files import read_json, write_json
+from kerastl.files import read_arrays, read_json, write_json
 from kerastl.inputs.text_probes import LONGEST_GOLDEN, MOST_GOLDEN
 from kerastl.text import Tokenizer
 
@@ -61,18 +61,14 @@ def check(
     encode: Callable[[Sequence[str]], list[Array]],
     settings: Mapping[str, Any],
 ) -> None:
-    """Compares the ids of the golden texts with those of the export.
+    """Raises BundleError, with the likely cause, where golden texts get other ids than at export.
 
     ``encode`` cuts texts as the bundle says; ``settings`` is ``tokenizer`` of its manifest.
-
-    Raises:
-        BundleError: they differ; the message says why where one of the usual causes explains it.
     """
     bundle = folder.parent
     try:
         entries = read_json(folder / TEXTS)
-        with np.load(folder / IDS) as archive:
-            padded = archive["token_ids"]
+        padded = read_arrays(folder / IDS)["token_ids"]
         texts = [entry["text"] for entry in entries]
         wanted = [row[: entry["tokens"]] for row, entry in zip(padded, entries, strict=True)]
     except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:

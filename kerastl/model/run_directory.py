@@ -42,11 +42,7 @@ def is_complete(path: Path) -> bool:
 
 
 def write(model: TrainedModel, path: Path) -> None:
-    """Writes a run directory; each file is replaced as a whole.
-
-    Raises:
-        RunError: ``path`` is a file, or cannot be written.
-    """
+    """Writes a run directory, each file as a whole; raises RunError where that cannot be."""
     try:
         path.mkdir(parents=True, exist_ok=True)
         # Without its last file a run is incomplete: a kill cannot leave a mixture of two runs.
@@ -66,11 +62,7 @@ def write(model: TrainedModel, path: Path) -> None:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Reads a run directory into the attributes of a ``TrainedModel``.
-
-    Raises:
-        RunError: it is missing, incomplete or damaged.
-    """
+    """Reads a run directory into the attributes of a ``TrainedModel``; raises RunError."""
     if not path.is_dir():
         raise RunError(f"There is no run directory {path}.")
     if not is_complete(path):

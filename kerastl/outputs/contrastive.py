@@ -15,14 +15,7 @@ _FARTHER = -2.0
 
 
 def embedding_model(model: keras.Model) -> keras.Model:
-    """A model up to the vector that its head gets, sharing its weights.
-
-    Args:
-        model: Functional, the part that trains.
-
-    Raises:
-        ConfigurationError: the vector is not made in this part, or by no layer of its own.
-    """
+    """A Functional model up to the vector that its head gets, sharing its weights."""
     for node in nodes_of(model):
         if node.operation.name == POOLING_LAYER and node.input_tensors:
             return keras.Model(model.inputs, node.outputs[0], name=f"{model.name}_embedding")
@@ -63,10 +56,6 @@ class PrecisionAtOne(keras.metrics.Metric):
     Similar is what has a high cosine; a tie with an example of another class, within 1e-6, is a
     miss, so that vectors that are all alike score 0. An example that is alone with its class in
     its batch does not count, nor do those of a batch of one class, where no other could be nearer.
-
-    Args:
-        name: of the metric.
-        dtype: as of every metric.
     """
 
     def __init__(self, name: str = "precision_at_1", dtype: Any = None) -> None:

@@ -16,11 +16,7 @@ from kerastl.outputs.output import Cell, Source
 def class_indices(
     labels: npt.NDArray[Any], num_classes: int, *, what: str
 ) -> npt.NDArray[np.int64]:
-    """Class indices from labels that are indices ``(n,)``, ``(n, 1)`` or one-hot ``(n, classes)``.
-
-    Raises:
-        DataError: NaN, fractions, values out of range, or rows that are not one-hot.
-    """
+    """Class indices from labels: indices ``(n,)`` or ``(n, 1)``, or one-hot ``(n, classes)``."""
     if labels.dtype.kind not in "iufb":
         raise DataError(f"{what} must be class indices or one-hot. Received: {labels.dtype}.")
     if labels.dtype.kind == "f" and not np.isfinite(labels).all():

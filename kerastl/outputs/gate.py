@@ -59,10 +59,7 @@ class Gate:
     def passes(self, quantization: str | None, diff: float | None, agreement: float) -> bool:
         """Whether an artifact with these figures passes.
 
-        Args:
-            quantization: of the artifact; None is float32.
-            diff: largest difference, in the output's own scale; None where it cannot be told.
-            agreement: share of answers that decide the same, 0 to 1.
+        ``diff`` is in the output's own scale, None where it cannot be told; ``agreement`` a share.
         """
         if diff is None:
             return False

@@ -243,8 +243,6 @@ class Labels(Output):
         self, reference: Array, outputs: Array, gate: Gate, quantization: str | None
     ) -> Array:
         """The same decision at the threshold: bool ``(n, classes)``."""
-        if reference.shape != outputs.shape:
-            return np.zeros(len(reference), dtype=bool)
         same = (reference >= self.limits) == (outputs >= self.limits)
         tie = np.abs(reference - self.limits) <= TIE
         return np.asarray((same | tie) & np.isfinite(outputs))

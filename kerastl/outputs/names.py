@@ -16,11 +16,7 @@ def normal(name: str) -> str:
 
 
 def given_class_names(names: Iterable[str]) -> tuple[str, ...]:
-    """Checks class names given by the user, whose order is kept.
-
-    Raises:
-        DataError: they are not a sequence of distinct, non-empty one-line strings.
-    """
+    """Checks class names given by the user, whose order is kept; raises DataError."""
     if isinstance(names, str):
         raise DataError(
             f"class_names must be a list of names, one a class. Received the string {names!r}."
@@ -42,12 +38,7 @@ def given_class_names(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def found_class_names(names: Iterable[str], *, where: str) -> tuple[str, ...]:
-    """Class names as they stand in the data, normalised and sorted.
-
-    Raises:
-        DataError: two of them differ only by case or by Unicode form, or cannot be written as
-            one line of text.
-    """
+    """Class names as they stand in the data, normalised and sorted; DataError if two clash."""
     seen: dict[str, str] = {}
     for name in sorted(set(names)):
         _check_writable(name)

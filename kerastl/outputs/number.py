@@ -119,8 +119,7 @@ class Number(Output):
         """A dense layer without activation; or that of a standard score."""
         import keras
 
-        plain = (self.mean, self.deviation) == (0.0, 1.0)
-        if plain:
+        if (self.mean, self.deviation) == (0.0, 1.0):
             return super().attach(features, name=name, seed=seed)
         score = super().attach(features, name=f"{name}_score", seed=seed)
         rescale = keras.layers.Rescaling(self.deviation, self.mean, name=name, dtype="float32")
@@ -200,8 +199,6 @@ class Number(Output):
         self, reference: Array, outputs: Array, gate: Gate, quantization: str | None
     ) -> Array:
         """Numbers within ``allowed`` of the network's: bool ``(n,)``."""
-        if reference.shape != outputs.shape:
-            return np.zeros(len(reference), dtype=bool)
         allowed = self.allowed(reference, gate, quantization)
         return np.asarray(np.abs(reference - outputs)[:, 0] <= allowed)
 

@@ -75,60 +75,47 @@ class Output(abc.ABC):
     """What a network says of an example: a frozen value that JSON can hold.
 
     Attributes:
+        kind: what manifests, recipes and runs call it.
+        family: the second half of a task's name.
+        tensor: what artifacts call it in a task of one output.
+        score: the metric by which epochs are compared, the higher the better.
+        score_is_a_share: whether ``score`` is a share of examples, whose standard error is known.
+        takes_smoothing: whether focal loss and label smoothing, which are made for classes, mean
+            anything here.
+        metric: the metric that tables show.
+        several_columns: whether labels may stand in several columns of a table.
+        names_one_class: whether the answer to an example is one of the classes.
+        gives_vectors: whether the numbers are a vector that others are compared with.
+        one_class: whether each example has exactly one class, as in a folder of class folders.
+        strata_on_both_sides: whether a split must leave examples of each of the ``strata`` on both
+            sides.
+        has_classes: whether labels are names of classes.
+        same_when_cropped: whether the label of an image stays right when a part is cut out, in
+            other light.
+        moves: whether labels are places in the example, which move with it: see ``moved``.
+        begins_trained: whether what a network says before any training could be what it ends with.
+        activation: of the dense layer that ``attach`` makes.
         class_names: in the order of the network's columns; empty where there are no classes, or
             before data have named them.
     """
 
     kind: ClassVar[str]
-    """What manifests, recipes and runs call it."""
-
     family: ClassVar[str] = "classification"
-    """The second half of a task's name."""
-
     tensor: ClassVar[str] = PROBABILITIES
-    """What artifacts call it in a task of one output."""
-
     score: ClassVar[str]
-    """The metric by which epochs are compared, the higher the better."""
-
     score_is_a_share: ClassVar[bool] = False
-    """Whether ``score`` is a share of examples, whose standard error is known."""
-
     takes_smoothing: ClassVar[bool] = True
-    """Whether focal loss and label smoothing, which are made for classes, mean anything here."""
-
     metric: ClassVar[str]
-    """The metric that tables show."""
-
     several_columns: ClassVar[bool] = False
-    """Whether labels may stand in several columns of a table."""
-
     names_one_class: ClassVar[bool] = False
-    """Whether the answer to an example is one of the classes."""
-
     gives_vectors: ClassVar[bool] = False
-    """Whether the numbers are a vector that others are compared with."""
-
     one_class: ClassVar[bool] = False
-    """Whether each example has exactly one class, as in a folder of class folders."""
-
     strata_on_both_sides: ClassVar[bool] = True
-    """Whether a split must leave examples of each of the ``strata`` on both sides."""
-
     has_classes: ClassVar[bool] = True
-    """Whether labels are names of classes."""
-
     same_when_cropped: ClassVar[bool] = True
-    """Whether the label of an image stays right when a part is cut out, in other light."""
-
     moves: ClassVar[bool] = False
-    """Whether labels are places in the example, which move with it: see ``moved``."""
-
     begins_trained: ClassVar[bool] = False
-    """Whether what a network says before any training could be what it ends with."""
-
     activation: ClassVar[str | None] = None
-    """Of the dense layer that ``attach`` makes."""
 
     class_names: tuple[str, ...] = ()
 
@@ -194,12 +181,7 @@ class Output(abc.ABC):
         """
 
     def check_examples(self, labels: Array, source: Source) -> None:
-        """Refuses labels that leave a class without an example that can be read.
-
-        Raises:
-            DataError: there is no label, or a class has no example and ``source.allow_missing``
-                is false.
-        """
+        """Raises DataError where labels leave a class without an example, or name none at all."""
         if not len(labels):
             raise DataError(f"{source.where} holds no example that can be read.")
         if not self.present(labels).any():
@@ -349,8 +331,8 @@ class Output(abc.ABC):
     ) -> Array:
         """Which of an artifact's decisions are the network's: bool ``(n,)`` or ``(n, classes)``.
 
-        A tie in the network's own answer, within ``TIE``, agrees with either decision; outputs of
-        another shape than the network's ``(n, width)`` agree nowhere.
+        A tie in the network's own answer, within ``TIE``, agrees with either decision. Both are
+        of the shape ``(n, width)``: what is of another agrees nowhere, see ``figures``.
         """
 
     def scale(self, reference: Array) -> float:
@@ -362,7 +344,9 @@ class Output(abc.ABC):
     ) -> dict[str, Any]:
         """``max_abs_diff``, ``label_agreement`` and ``passed`` of an artifact's outputs."""
         diff = gates.max_abs_diff(reference, outputs)
-        agreement = float(self.agreeing(reference, outputs, gate, quantization).mean())
+        agreement = 0.0
+        if reference.shape == outputs.shape:
+            agreement = float(self.agreeing(reference, outputs, gate, quantization).mean())
         scaled = None if diff is None else diff / self.scale(reference)
         return {
             "max_abs_diff": diff,

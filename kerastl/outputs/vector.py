@@ -201,8 +201,6 @@ class Vector(ClassLabels):
         example: a search then finds what it would find with the network. Examples whose vectors
         in the network are identical, such as copies, are excused with one another.
         """
-        if reference.shape != outputs.shape:
-            return np.zeros(len(reference), dtype=bool)
         finite = np.asarray(np.isfinite(outputs).all(axis=1))
         outputs = np.where(finite[:, None], outputs, 0.0)
         own, found = _unit(reference), _unit(outputs)

@@ -6,6 +6,7 @@ import dataclasses
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar, Self, final
 
 import keras
@@ -16,15 +17,6 @@ from kerastl.inputs import Augment, Input, Reader
 from kerastl.provenance import sha256_arrays
 from kerastl.recipes.classification import Classification
 from kerastl.recipes.recipe import Base
-
-
-@dataclasses.dataclass(frozen=True)
-class _Record:
-    name: str
-    fine_tune_from: str
-    licence: str | None = None
-    paper: str | None = None
-    stage_pattern: str | None = None
 
 
 @final
@@ -62,7 +54,13 @@ class CustomRecipe(Classification):
     @property
     def record(self) -> Any:
         """The backbone's name."""
-        return _Record(self.backbone.name, self.fine_tune_from)
+        return SimpleNamespace(
+            name=self.backbone.name,
+            fine_tune_from=self.fine_tune_from,
+            licence=None,
+            paper=None,
+            stage_pattern=None,
+        )
 
     @property
     def is_random(self) -> bool:

@@ -172,9 +172,7 @@ def _train(
     tensorboard: Path | None,
 ) -> list[dict[str, Any]]:
     """Carries out a recipe's plan, from where an interrupted run stood; returns its records."""
-    checkpoints = None
-    if run.out is not None:
-        checkpoints = CheckpointStore(run.out / run_directory.CHECKPOINTS)
+    checkpoints = None if run.out is None else CheckpointStore(run.out / run_directory.CHECKPOINTS)
     settings = _fingerprint(recipe, run.seed, network)
     job = make_job(
         recipe,

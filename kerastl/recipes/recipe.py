@@ -135,7 +135,7 @@ class Recipe(abc.ABC, Generic[Model]):
             reporter=reporter or ConsoleReporter(),
         )
         load = functools.partial(
-            self.load, data, validation, seed=seed, class_names=class_names, options=options
+            self.load, data, validation, seed=seed, class_names=class_names, **options
         )
         return cast(Model, fitting.fit(self, load, run))
 
@@ -181,7 +181,7 @@ class Recipe(abc.ABC, Generic[Model]):
             # So that the phase is checked as one of a plan is.
             dataclasses.replace(self, plan=(tested,)),
             functools.partial(
-                self.load, data, validation, seed=seed, class_names=class_names, options=options
+                self.load, data, validation, seed=seed, class_names=class_names, **options
             ),
             seed=seed,
             reporter=reporter or ConsoleReporter(),
@@ -252,7 +252,6 @@ class Recipe(abc.ABC, Generic[Model]):
 
     def origin(self, outputs: Mapping[str, Output]) -> dict[str, Any]:
         """What provenance says of the outputs that were trained."""
-        del outputs
         return {}
 
     @abc.abstractmethod
@@ -292,29 +291,19 @@ class Recipe(abc.ABC, Generic[Model]):
     def load(
         self,
         data: Any,
-        validation: Any,
+        validation: Any = None,
         *,
-        seed: int,
-        class_names: Iterable[str] | None,
-        options: Mapping[str, Any],
+        columns: Sequence[Any] | None = None,
+        **options: Any,
     ) -> tuple[Dataset, Dataset | None]:
-        """Loads training data, and validation data or None; ``options`` are of ``load``.
+        """Loads training data, and validation data or None; ``options`` are of ``load_pair``.
 
-        ``columns`` among them is a short way to name the columns of examples and labels.
+        ``columns`` is a short way to name the columns of examples and labels.
         """
-        named = dict(options)
-        columns = named.pop("columns", None)
         if columns is not None:
-            named["column"], named["label_column"] = columns[0], columns[1]
-        return load_pair(
-            data,
-            validation,
-            seed=seed,
-            class_names=class_names,
-            reader=self.reader,
-            outputs=self.resolved_outputs,
-            **named,
-        )
+            options["column"], options["label_column"] = columns[0], columns[1]
+        outputs = self.resolved_outputs
+        return load_pair(data, validation, reader=self.reader, outputs=outputs, **options)
 
     def get_config(self) -> dict[str, Any]:
         """The settings as JSON holds them."""

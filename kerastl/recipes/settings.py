@@ -29,11 +29,7 @@ def to_json(value: Any) -> Any:
 
 
 def from_json(config: Mapping[str, Any], head: type) -> dict[str, Any]:
-    """Turns what ``to_json`` made of a recipe, with a head of that class, back into its arguments.
-
-    Raises:
-        ConfigurationError: a setting that this version does not know.
-    """
+    """Turns what ``to_json`` made of a recipe, with a head of that class, into its arguments."""
     values = dict(config)
     values.pop("recipe", None)
     try:

@@ -58,10 +58,7 @@ class TextRecipe(Recipe[Model]):
     def build_base(self) -> Base:
         """Builds the backbone with its weights and tokenizer; raises where they do not fit."""
         built = build_text_backbone(
-            self.record,
-            self.weights_source,
-            tokenizer=self.tokenizer,
-            max_length=self.max_length,
+            self.record, self.weights_source, tokenizer=self.tokenizer, max_length=self.max_length
         )
         limit = built.tokenizer.max_length
         if limit is not None and self.max_length > limit:

@@ -21,9 +21,6 @@ def build_byte_pair(
     Like KerasHub it takes special tokens in a text as such, and merges over the whole text. The
     published tokenizers divide a text into words first, which gives the same ids wherever no merge
     reaches over the end of a word.
-
-    Raises:
-        ConfigurationError: a merge is not a pair of tokens of the vocabulary.
     """
     tokenizers = require("tokenizers", extra="text", purpose="Tokenising texts")
     pairs = []

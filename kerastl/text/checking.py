@@ -19,12 +19,7 @@ _SHOWN_IDS = 24
 
 @dataclasses.dataclass(frozen=True)
 class Equality:
-    """What a comparison found.
-
-    Attributes:
-        texts: how many texts were compared.
-        ties: of a unigram tokenizer, how many were divided into the same pieces in another order.
-    """
+    """How many texts were compared; ``ties`` of them hold the same pieces in another order."""
 
     texts: int
     ties: int

@@ -31,10 +31,6 @@ def read_texts(paths: Sequence[Path], encoding: str | None) -> list[str]:
     Without ``encoding`` the byte order mark tells it, or else it is UTF-8. What is neither is
     read as cp1252, with a ``DataWarning``, where it may be that: not where bytes have no meaning
     there, nor where most of what is not ASCII is UTF-8, so that the file is damaged.
-
-    Raises:
-        DataError: a file cannot be read, or is in another encoding.
-        ConfigurationError: Python knows no such encoding of text.
     """
     if encoding is not None:
         _check_name(encoding)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,12 +19,7 @@ _WITHOUT_START = frozenset({"T5Tokenizer"})
 
 
 def from_hub(tokenizer: Any, *, max_length: int | None = None) -> Tokenizer:
-    """The equivalent of a WordPiece, BytePair or SentencePiece tokenizer of ``keras_hub``.
-
-    Raises:
-        ConfigurationError: it is of another kind, or cannot be written for ``tokenizers``.
-        MissingExtraError: ``tokenizers`` is not installed.
-    """
+    """The equivalent of a WordPiece, BytePair or SentencePiece tokenizer of ``keras_hub``."""
     kinds = {base.__name__ for base in type(tokenizer).__mro__}
     if "WordPieceTokenizer" in kinds:
         return word_piece(
@@ -64,10 +60,6 @@ def word_piece(
     """KerasHub's tokenizer of BERT, DistilBERT and ELECTRA, from tokens in the order of their ids.
 
     ``rules`` are further arguments of ``build_word_piece``.
-
-    Raises:
-        ConfigurationError: the vocabulary lacks ``[CLS]``, ``[SEP]``, ``[PAD]`` or ``unknown``,
-            or ``split`` is false: then words are wanted, not texts.
     """
     if not split:
         raise ConfigurationError(
@@ -93,12 +85,7 @@ def byte_pair(
     add_prefix_space: bool = False,
     max_length: int | None = None,
 ) -> Tokenizer:
-    """KerasHub's tokenizer of RoBERTa; see ``build_byte_pair``.
-
-    Raises:
-        ConfigurationError: the vocabulary lacks ``<s>``, ``</s>`` or ``<pad>``, or a merge is not
-            a pair of its tokens.
-    """
+    """KerasHub's tokenizer of RoBERTa; see ``build_byte_pair``."""
     _check_special(vocabulary, ("<s>", "</s>", "<pad>"), "RoBERTa")
     return _around_texts(
         build_byte_pair(vocabulary, merges, special=special, add_prefix_space=add_prefix_space),
@@ -113,17 +100,11 @@ def byte_pair(
 def unigram(proto: bytes, tokenizer: str, *, max_length: int | None = None) -> Tokenizer:
     """KerasHub's tokenizers of ALBERT, DeBERTa v3, FNet, T5 and XLM-RoBERTa.
 
-    Args:
-        proto: a SentencePiece model.
-        tokenizer: the class in KerasHub, which says what the special tokens are.
-        max_length: maximum tokens per text that the model takes.
-
-    Raises:
-        ConfigurationError: it is not such a model, or lacks a special token.
+    ``tokenizer`` is the class in KerasHub, which says what the special tokens are.
     """
     model = read_model(proto)
     if tokenizer == _XLM_ROBERTA:
-        built = build_unigram(model, _as_xlm_roberta)
+        built = build_unigram(_as_xlm_roberta(model))
         start, end, pad = [("<s>", 0)], [("</s>", 2)], 1
     else:
         built = build_unigram(model)
@@ -157,12 +138,13 @@ def _special(model: SentencePieceModel, names: tuple[str, ...]) -> tuple[str, in
     )
 
 
-def _as_xlm_roberta(pieces: tuple[Piece, ...]) -> tuple[list[Piece], int]:
+def _as_xlm_roberta(model: SentencePieceModel) -> SentencePieceModel:
     """The order of fairseq: its own special tokens first, and a mask last."""
     control, unknown = 3, 2
     own = [Piece("<s>", 0.0, control), Piece("<pad>", 0.0, control), Piece("</s>", 0.0, control)]
     mask = Piece("<mask>", 0.0, control)
-    return [*own, Piece("<unk>", 0.0, unknown), *pieces[3:], mask], 3
+    pieces = (*own, Piece("<unk>", 0.0, unknown), *model.pieces[3:], mask)
+    return dataclasses.replace(model, pieces=pieces, unknown=3)
 
 
 def _around_texts(

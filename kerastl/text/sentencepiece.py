@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from kerastl.errors import ConfigurationError
@@ -61,11 +61,7 @@ class SentencePieceModel:
 
 
 def read_model(content: bytes) -> SentencePieceModel:
-    """Reads a SentencePiece model.
-
-    Raises:
-        ConfigurationError: it is not one, or not of the unigram kind.
-    """
+    """Reads a SentencePiece model; raises ConfigurationError unless it is of the unigram kind."""
     try:
         fields = list(_fields(content))
         pieces = tuple(_piece(value) for number, value in fields if number == 1)
@@ -92,23 +88,16 @@ def read_model(content: bytes) -> SentencePieceModel:
     )
 
 
-def build_unigram(
-    model: SentencePieceModel,
-    arrange: Callable[[tuple[Piece, ...]], tuple[list[Piece], int]] | None = None,
-) -> Any:
+def build_unigram(model: SentencePieceModel) -> Any:
     """A ``tokenizers.Tokenizer`` of a SentencePiece model.
 
     Pieces that cannot stand in a text get a blank before their name: no text holds blanks by
-    then, so that a text which spells one is ordinary text, as in SentencePiece. ``arrange`` gives
-    the vocabulary in another order, with the id of the unknown piece.
+    then, so that a text which spells one is ordinary text, as in SentencePiece.
     """
     tokenizers = require("tokenizers", extra="text", purpose="Tokenising texts")
-    pieces, unknown = (
-        (list(model.pieces), model.unknown) if arrange is None else arrange(model.pieces)
-    )
-    vocabulary = [(p.text if p.in_texts else f" {p.text}", p.score) for p in _scored(pieces)]
+    vocabulary = [(p.text if p.in_texts else f" {p.text}", p.score) for p in _scored(model.pieces)]
     result = tokenizers.Tokenizer(
-        tokenizers.models.Unigram(vocabulary, unknown, byte_fallback=model.byte_fallback)
+        tokenizers.models.Unigram(vocabulary, model.unknown, byte_fallback=model.byte_fallback)
     )
     normalizers, regex = tokenizers.normalizers, tokenizers.Regex
     steps: list[Any] = []
@@ -131,7 +120,7 @@ def build_unigram(
     return result
 
 
-def _scored(pieces: list[Piece]) -> list[Piece]:
+def _scored(pieces: Sequence[Piece]) -> Sequence[Piece]:
     """Pieces with the scores that SentencePiece computes with.
 
     User-defined pieces get one that is better than any other way to write them. It must not be

@@ -46,11 +46,7 @@ def check_text(text: object, *, what: str = "The text") -> str:
 
 
 def text_list(inputs: Any) -> list[str]:
-    """A string, or any number of strings, as a list.
-
-    Raises:
-        ConfigurationError: it is neither.
-    """
+    """A string, or any number of strings, as a list; ConfigurationError for anything else."""
     texts = [inputs] if isinstance(inputs, str) else inputs
     if not isinstance(texts, Iterable) or isinstance(texts, (Mapping, bytes, bytearray)):
         raise ConfigurationError(

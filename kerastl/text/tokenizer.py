@@ -37,12 +37,7 @@ _AT_ONCE = 1024
 
 @dataclasses.dataclass(frozen=True)
 class Encoded:
-    """Token ids of some texts.
-
-    Attributes:
-        ids: of each text, int32 ``(length,)`` with the start and end tokens; lengths differ.
-        truncated: how many of the texts were cut.
-    """
+    """Ids of each text, int32 ``(length,)`` with start and end tokens; how many were cut."""
 
     ids: tuple[npt.NDArray[np.int32], ...]
     truncated: int
@@ -113,11 +108,7 @@ class Tokenizer:
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str], **options: Any) -> Tokenizer:
-        """Reads a ``tokenizer.json`` as it is; options as for the class.
-
-        Raises:
-            ConfigurationError: it cannot be read, or is not such a file.
-        """
+        """Reads a ``tokenizer.json`` as it is; options and errors as for the class."""
         try:
             content = Path(path).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:

@@ -239,7 +239,8 @@ def test_copies_are_excused_and_other_faults_are_not():
         broken[2, 1] = spoil
         assert agreeing(own, broken).sum() == len(own) - 1
     assert not agreeing(own, own * 1.05, "dynamic").any()
-    assert not agreeing(own, own[:, :5]).any()
+    narrower = Vector(dimensions=6).figures(own, own[:, :5], Gate(), None)
+    assert (narrower["label_agreement"], narrower["passed"]) == (0.0, False)
     assert not agreeing(own, np.zeros_like(own), "dynamic").any()
 
 

@@ -55,6 +55,13 @@ def bundle(model, tmp_path_factory):
     return model.export(tmp_path_factory.mktemp("bundle") / "bundle", formats=FORMATS)
 
 
+@pytest.mark.parametrize("shape", [(0, 0), (4, 1), (4, 3), (3, 2)])
+def test_answers_of_another_shape_agree_nowhere(shape):
+    reference = np.full((4, 2), 0.7, np.float32)
+    figures = Scale().figures(reference, np.full(shape, 0.7, np.float32), kerastl.Gate(), None)
+    assert figures == {"max_abs_diff": None, "label_agreement": 0.0, "passed": False}
+
+
 def test_each_is_written_in_fewer_than_120_lines():
     for name in ("scale.py", "series.py"):
         assert len((HERE / name).read_text(encoding="utf-8").splitlines()) < 120
