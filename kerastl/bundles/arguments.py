@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,9 +14,8 @@ from kerastl.bundles.subject import Subject
 from kerastl.errors import ConfigurationError, ImageError, did_you_mean
 from kerastl.formats import CALIBRATED, FORMATS, NEED_CALIBRATION, QUANTIZATIONS
 from kerastl.inputs import Input
-from kerastl.task import check_output_names
+from kerastl.task import Array, check_output_names
 
-Array = np.ndarray[Any, Any]
 MAX_FILES = 16
 
 

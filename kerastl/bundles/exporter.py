@@ -26,9 +26,7 @@ from kerastl.errors import ExportError
 from kerastl.files import atomic_folder
 from kerastl.formats import DEFAULT_FORMATS, FORMATS
 from kerastl.outputs import Gate
-from kerastl.task import Task
-
-Array = np.ndarray[Any, Any]
+from kerastl.task import Array, Task
 
 _DEFAULT_GATE = Gate()
 _DEFAULT_LITERT = LiteRTOptions()

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from kerastl.bundles.bundle import Artifact, Bundle
 from kerastl.bundles.hashing import sha256_manifest
 from kerastl.bundles.proof import Proof
@@ -18,10 +16,9 @@ from kerastl.formats.labels import names_held
 from kerastl.inputs import input_from_manifest
 from kerastl.outputs import Gate
 from kerastl.provenance import versions
-from kerastl.task import Task, check_output_names, outputs_from_manifest
+from kerastl.task import Array, Task, check_output_names, outputs_from_manifest
 from kerastl.text import TOKENIZER_FILE
 
-Array = np.ndarray[Any, Any]
 SCHEMA_VERSION = 1
 CARD = "README.md"
 

@@ -7,12 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from kerastl.outputs import Gate
-from kerastl.task import Task
-
-Array = np.ndarray[Any, Any]
+from kerastl.task import Array, Task
 
 
 @dataclass(frozen=True)

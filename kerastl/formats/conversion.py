@@ -9,14 +9,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from kerastl.formats import FORMATS
+from kerastl.formats.format import Array
 from kerastl.formats.pairs import pair_of
 from kerastl.inputs import Input, Spec
 from kerastl.outputs import Gate, Output
 
-Array = np.ndarray[Any, Any]
 Step = Callable[[str], AbstractContextManager[None]]
 
 

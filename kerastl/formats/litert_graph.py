@@ -17,9 +17,8 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+from kerastl.formats.format import Array
 from kerastl.formats.litert import LiteRTSession
-
-Array = np.ndarray[Any, Any]
 
 # Output-channel axis of the weights of each operator that has any.
 CHANNEL_AXES = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0}

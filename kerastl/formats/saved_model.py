@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from kerastl.errors import BundleError
-from kerastl.formats.format import Session
+from kerastl.formats.format import Array, Session
 from kerastl.formats.labels import read_label_files
 from kerastl.optional import require
 
-Array = np.ndarray[Any, Any]
 # The signature of tensors is called so where another one takes strings.
 _SIGNATURES = ("serve_tokens", "serving_default")
 

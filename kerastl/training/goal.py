@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
-import numpy as np
 
 from kerastl.errors import ConfigurationError
 from kerastl.inputs.augment import Augment
@@ -20,7 +19,6 @@ from kerastl.training.phase import Phase
 from kerastl.training.selection import Score, standard_error
 from kerastl.training.targets import KerasTargets, is_labelled, make_targets
 
-Array = np.ndarray[Any, Any]
 MEAN_SCORE = "mean_score"
 
 

@@ -6,15 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
-import numpy as np
 
 from kerastl.training.adamw import PhaseAdamW
 from kerastl.training.loss_weights import LOG_VARIANCE
 from kerastl.training.phase import Phase
 from kerastl.training.rates import rate_factors
+from kerastl.training.selection import Array
 from kerastl.training.starting_point import NOT_DECAYED, starting_points
 
-Array = np.ndarray[Any, Any]
 _FLOOR = 0.01
 
 
