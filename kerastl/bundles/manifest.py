@@ -229,8 +229,6 @@ def _check_schema(file: Path, manifest: Mapping[str, Any]) -> None:
         )
         if not valid:
             raise BundleError(f"{file} has an invalid artifact entry: {entry!r}.")
-    if not all(isinstance(sha256, str) for sha256 in manifest["files"].values()):
-        raise BundleError(f"{file} has no valid 'files'; received {manifest['files']!r}.")
     root = file.parent.resolve()
     for name in (*(entry["path"] for entry in manifest["artifacts"]), *manifest["files"]):
         if not (root / name).resolve().is_relative_to(root):
