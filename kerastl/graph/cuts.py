@@ -126,8 +126,8 @@ def inline(model: keras.Model) -> keras.Model:
             return model
     known = fresh_inputs(model)
     inputs = [known[id(tensor)] for tensor in model.inputs]
-    outputs = _call_inlined(model, _one_or_all(inputs))
-    return keras.Model(_one_or_all(inputs), outputs, name=model.name)
+    outputs = _call_inlined(model, one_or_all(inputs))
+    return keras.Model(one_or_all(inputs), outputs, name=model.name)
 
 
 def _is_graph(layer: Any) -> bool:
@@ -175,10 +175,11 @@ def replay(
 
 def outputs_of(model: keras.Model, known: Mapping[int, Any]) -> Any:
     """What has taken the place of a model's outputs: one tensor, or a list of several."""
-    return _one_or_all([known[id(tensor)] for tensor in model.outputs])
+    return one_or_all([known[id(tensor)] for tensor in model.outputs])
 
 
-def _one_or_all(tensors: list[Any]) -> Any:
+def one_or_all(tensors: list[Any]) -> Any:
+    """One tensor by itself, or a list of several, as ``keras.Model`` takes them."""
     return tensors if len(tensors) > 1 else tensors[0]
 
 
@@ -257,7 +258,7 @@ def split(model: keras.Model, cut: Cut) -> tuple[keras.Model, keras.Model]:
             f"The cut at {cut.name!r} is not one of the model {model.name!r}. Find cuts and stages "
             "in the very model that is split; nested models are laid open by inline()."
         )
-    inputs, outputs = _one_or_all(model.inputs), _one_or_all(model.outputs)
+    inputs, outputs = one_or_all(model.inputs), one_or_all(model.outputs)
     prefix = keras.Model(inputs, cut.tensor, name=f"{model.name}_prefix")
     packed = cut.tensor
     if len(cut.tensors) > 1:
