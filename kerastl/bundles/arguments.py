@@ -46,12 +46,9 @@ def check_class_names(class_names: Sequence[str]) -> list[str]:
 class Plan:
     """What an export will make.
 
-    Attributes:
-        input: what artifacts take, which may be another than the network's own.
-        formats: names, in their canonical order.
-        quantize: by format, the quantisations.
-        litert: options of LiteRT files.
-        calibration: of ``Input.calibration``; None where no file needs it, or there is none.
+    ``input`` is what artifacts take, which may be another than the network's own. Formats, and the
+    quantisations of each, are in their canonical order. ``calibration`` is of
+    ``Input.calibration``; None where no file needs it, or there is none.
     """
 
     input: Input

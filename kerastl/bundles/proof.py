@@ -16,8 +16,6 @@ class Proof:
     """What artifacts are run on, and what the network answers.
 
     Attributes:
-        task: what goes into the artifacts and what comes out.
-        gate: the thresholds.
         examples: sources that figures are measured on.
         kind: what they are, such as ``"validation"``.
         files: source files, which single answers are held to.

@@ -34,11 +34,8 @@ _OPERATORS = {
 class Weighted:
     """An operator with constant float32 weights.
 
-    Attributes:
-        index: its place in the order of execution.
-        opcode: a key of :data:`CHANNEL_AXES`.
-        operator: the schema's object.
-        name: name of its output tensor.
+    ``index`` is its place in the order of execution, ``opcode`` a key of :data:`CHANNEL_AXES`,
+    ``operator`` the schema's object, and ``name`` that of its output tensor.
     """
 
     index: int
@@ -71,11 +68,7 @@ class _AlignedBuffer(schema.BufferT):
 
 
 class Graph:
-    """The main graph of a LiteRT file, open to changes.
-
-    Args:
-        data: the bytes of the file.
-    """
+    """The main graph of a LiteRT file, given as bytes, open to changes."""
 
     def __init__(self, data: bytes) -> None:
         self.model = schema.ModelT.InitFromPackedBuf(bytearray(data), 0)

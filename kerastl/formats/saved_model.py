@@ -18,11 +18,7 @@ _SIGNATURES = ("serve_tokens", "serving_default")
 
 
 class SavedModelSession(Session):
-    """A SavedModel; tensors go through its signature of tensors.
-
-    Attributes:
-        signatures: all that it has, by name.
-    """
+    """A SavedModel with ``signatures``, by name; tensors go through its signature of tensors."""
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
         self._tf = tf = require("tensorflow", extra="tensorflow", purpose="running a SavedModel")

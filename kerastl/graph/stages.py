@@ -36,12 +36,7 @@ _POOLINGS = (
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """A run of layers between two cuts of a model.
-
-    Attributes:
-        name: as in ``"block_16"`` or ``"conv5"``.
-        cut: what enters the stage.
-    """
+    """A run of layers between two cuts of a model, as ``"conv5"``; ``cut`` is what enters it."""
 
     name: str
     cut: Cut

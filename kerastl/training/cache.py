@@ -79,12 +79,7 @@ class Layout:
 
 @dataclasses.dataclass(frozen=True)
 class CacheEntry:
-    """One array on disk: the activations of one data set at one cut, for one view.
-
-    Attributes:
-        folder: where its shards lie.
-        layout: of the values.
-    """
+    """One array on disk, in shards: the activations of one data set at one cut, for one view."""
 
     folder: Path
     layout: Layout

@@ -67,12 +67,7 @@ _ARRAYS = ("network", "optimizer", "best_values", "start_values", "adapters", "l
 
 
 class CheckpointStore:
-    """Writes and reads the state of a run in one file, which is replaced as a whole.
-
-    Args:
-        folder: where the file lies.
-        clock: tells seconds; replaced in tests.
-    """
+    """Writes and reads the state of a run in one file of a folder, which is replaced as a whole."""
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._path = folder / FILE

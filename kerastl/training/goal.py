@@ -122,12 +122,7 @@ class Goal:
         return {"loss": self.losses(phase), key: found if self._only is None else found[0]}
 
     def training_targets(self, view: int = 0, augment: Augment | None = None) -> KerasTargets:
-        """Targets and weights of the training examples in a view of them.
-
-        Args:
-            view: number of the view.
-            augment: how views differ, or None.
-        """
+        """Targets and weights of the training examples in a view, which ``augment`` makes."""
         moving = [name for name, output in self._outputs.items() if output.moves]
         if not view or augment is None or not moving:
             return self._unmoved

@@ -16,10 +16,8 @@ Array = np.ndarray[Any, Any]
 class Score:
     """By what epochs are compared; higher is better.
 
-    Attributes:
-        name: in records.
-        metrics: by the names that Keras gives them. The score is their mean, each clipped to
-            0..1 where there are several.
+    It is the mean of metrics, given by Keras's names, each clipped to 0..1 where there are several.
+    Records call it ``name``.
     """
 
     name: str
