@@ -192,9 +192,5 @@ class RelativePositions(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Sizes and epsilon."""
-        return {
-            **super().get_config(),
-            "rows": self.rows,
-            "width": self.width,
-            "epsilon": self.epsilon,
-        }
+        own = {"rows": self.rows, "width": self.width, "epsilon": self.epsilon}
+        return {**super().get_config(), **own}

@@ -19,12 +19,7 @@ SCORES_LAYER = "head_attention"
 # A cell of NASNet feeds the next two.
 _MOST_TENSORS = 3
 _LAYER = "layer"
-_MERGES = (
-    keras.layers.Add,
-    keras.layers.Concatenate,
-    keras.layers.Multiply,
-    keras.layers.Average,
-)
+_MERGES = (keras.layers.Add, keras.layers.Concatenate, keras.layers.Multiply, keras.layers.Average)
 _POOLINGS = (
     keras.layers.GlobalAveragePooling2D,
     keras.layers.GlobalMaxPooling2D,
