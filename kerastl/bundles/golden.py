@@ -94,8 +94,7 @@ def _save(
 def read(folder: Path, task: Task, paths: Iterable[str]) -> Golden:
     """Reads golden/ of a bundle that has artifacts under these paths.
 
-    Raises:
-        BundleError: it is damaged, or lacks something.
+    Raises BundleError where it is damaged, or lacks something.
     """
     golden, keys = folder / "golden", (NETWORK, *paths)
     try:

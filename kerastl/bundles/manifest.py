@@ -130,8 +130,7 @@ def artifact_entry(
 def provenance_entries(details: Mapping[str, Any]) -> dict[str, Any]:
     """Splits free details into the manifest's own fields and the rest; adds versions.
 
-    Raises:
-        ConfigurationError: a detail cannot be written as JSON.
+    Raises ConfigurationError where a detail cannot be written as JSON.
     """
     try:
         json.dumps(dict(details), allow_nan=False)
@@ -154,8 +153,7 @@ def provenance_entries(details: Mapping[str, Any]) -> dict[str, Any]:
 def read_manifest(path: Path) -> dict[str, Any]:
     """Reads a bundle's manifest and checks its hash and its schema.
 
-    Raises:
-        BundleError: the folder is not a bundle, or its manifest is damaged or was changed.
+    Raises BundleError where the folder is not a bundle, or its manifest is damaged or was changed.
     """
     file = path / "manifest.json"
     if not file.is_file():
@@ -176,11 +174,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
 
 
 def refuse_foreign_folder(path: Path) -> None:
-    """Refuses to replace a folder that holds anything but a bundle, damaged or whole.
-
-    Raises:
-        ConfigurationError: there are files in it that no export wrote.
-    """
+    """Raises ConfigurationError for a folder that holds anything but a bundle, damaged or whole."""
     artifacts = {path for item in FORMATS.values() for path in item.paths.values()}
     own = {*artifacts, "golden", TOKENIZER_FILE, CARD, "manifest.json"}
     found = {item.name for item in path.iterdir()}

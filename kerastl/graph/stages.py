@@ -115,14 +115,11 @@ def _weighted(order: list[Any]) -> list[int]:
 
 
 def head_cut(model: keras.Model) -> Cut:
-    """The cut after which only the head is left.
+    """The cut after which only the head is left; raises GraphError where there is none.
 
     It is what enters the layer named ``head_attention``, or the output of ``head_pooling``, or
     else of the last pooling or flattening layer, or else the last cut before the last layer with
     weights.
-
-    Raises:
-        GraphError: the model has no such cut.
     """
     order = operations(model)
     scores = [position for position, op in enumerate(order) if op.name == SCORES_LAYER]

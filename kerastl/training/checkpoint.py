@@ -82,8 +82,7 @@ class CheckpointStore:
     def write(self, state: State) -> None:
         """Replaces the file.
 
-        Raises:
-            RunError: it cannot be written, as on a full disk; the old file is whole.
+        Raises RunError where it cannot, as on a full disk; the old file is whole.
         """
         meta = {
             field.name: getattr(state, field.name)
@@ -108,11 +107,7 @@ class CheckpointStore:
         self._written = self._clock()
 
     def read(self) -> State | None:
-        """The state, or None where there is none.
-
-        Raises:
-            RunError: the file is damaged.
-        """
+        """The state, or None where there is none; raises RunError where the file is damaged."""
         if not self._path.exists():
             return None
         try:

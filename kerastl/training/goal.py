@@ -94,10 +94,8 @@ class Goal:
     def trained_part(self, phase: Phase, part: keras.Model) -> keras.Model:
         """What a phase trains of the part after its boundary.
 
-        A contrastive loss trains its beginning, up to the vector that the head gets.
-
-        Raises:
-            ConfigurationError: a contrastive loss and several outputs, or nothing but the head.
+        A contrastive loss trains its beginning, up to the vector that the head gets. Raises
+        ConfigurationError where there are several outputs, or nothing but the head.
         """
         if self._only is None:
             # The network itself keeps no losses that only mean something in training.

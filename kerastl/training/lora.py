@@ -109,8 +109,7 @@ def adapters(
 def lora_layers(network: keras.Model, cut: Cut, phase: Phase, *, end: int) -> list[Any]:
     """The layers after a boundary, up to the position ``end``, that take low-rank updates.
 
-    Raises:
-        ConfigurationError: there are none, or the phase's ``lora_layers`` matches none of them.
+    Raises ConfigurationError where there are none, or ``lora_layers`` matches none of them.
     """
     inside = [
         inner

@@ -92,8 +92,7 @@ class PhaseRun:
     def run(self) -> dict[str, Any]:
         """Trains, leaves the best weights in the network, and returns a record (see ``run_plan``).
 
-        Raises:
-            TrainingError: the loss is not a number, at a tenth of the learning rate too.
+        Raises TrainingError where the loss is not a number, at a tenth of the learning rate too.
         """
         job, phase = self.job, self.phase
         variables = network_variables(job.network)

@@ -44,16 +44,13 @@ class KerasTargets:
 def make_targets(
     outputs: Mapping[str, Output], labels: Mapping[str, Array], class_weight: Any = None
 ) -> KerasTargets:
-    """Targets and weights of examples.
+    """Targets and weights of examples; raises ConfigurationError as ``weights_by_output`` does.
 
     An example without a label for an output weighs 0 there, and the others weigh more in turn:
     n over the number of those that have one. Keras divides the sum of the weighted losses by the
     number of examples, so that over an epoch an output's loss is the mean over its labels. That
     of a single batch is an unbiased estimate of it: a batch with few labels counts less, and not
     as much as a full one.
-
-    Raises:
-        ConfigurationError: class weights that do not go with the outputs.
     """
     given = weights_by_output(outputs, class_weight)
     values, weights = [], []
