@@ -138,15 +138,11 @@ def lora_layers(network: keras.Model, cut: Cut, phase: Phase, *, end: int) -> li
 
 
 def _layers_between(network: keras.Model, cut: Cut, end: int) -> list[Any]:
-    unique = {
-        id(layer): layer
-        for layer in operations(network)[cut.position + 1 : end + 1]
-        if isinstance(layer, keras.layers.Layer)
-    }
+    order = operations(network)
     # A layer that lies before the boundary too is frozen.
-    for layer in operations(network)[: cut.position + 1]:
-        unique.pop(id(layer), None)
-    return list(unique.values())
+    frozen = set(order[: cut.position + 1])
+    between = dict.fromkeys(order[cut.position + 1 : end + 1])
+    return [x for x in between if isinstance(x, keras.layers.Layer) and x not in frozen]
 
 
 def _added_to(layer: Any) -> list[Any]:
