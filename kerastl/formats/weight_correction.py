@@ -127,7 +127,8 @@ def _correct_layer(graph: Graph, layer: Weighted, moments: Moments) -> str:
     assert bias is not None
     mean = moments.total / moments.count
     depthwise = layer.opcode == "DEPTHWISE_CONV_2D"
-    rows = np.moveaxis(kernel, layer.axis, 0).reshape(kernel.shape[layer.axis], -1)
+    moved = np.moveaxis(kernel, layer.axis, 0)
+    rows = moved.reshape(len(moved), -1)
     if moments.products is None:
         way, rounded = "nearest", rounding.to_nearest(rows)
     else:
@@ -143,7 +144,6 @@ def _correct_layer(graph: Graph, layer: Weighted, moments: Moments) -> str:
             ]
         )
     change = rounding.shift(rows, rounded, mean)
-    shape = np.moveaxis(kernel, layer.axis, 0).shape
-    graph.set_constant(kernel_at, np.moveaxis(rounded.reshape(shape), 0, layer.axis))
+    graph.set_constant(kernel_at, np.moveaxis(rounded.reshape(moved.shape), 0, layer.axis))
     graph.set_constant(bias_at, (bias - change).astype(np.float32))
     return way

@@ -173,8 +173,7 @@ class PhaseRun:
         if state.optimizer:
             write_variables(self._model.optimizer.variables, state.optimizer)
             if state.best is not None:
-                score, loss = state.best["score"]
-                best = {**state.best, "score": (score, loss)}
+                best = {**state.best, "score": tuple(state.best["score"])}
                 keep.best = Best(values=state.best_values, **best)
         elif scored:
             # What the phase before learned is a candidate; an untrained head is none.

@@ -53,14 +53,12 @@ def make_targets(
     as much as a full one.
     """
     given = weights_by_output(outputs, class_weight)
-    values, weights = [], []
-    for name, output in outputs.items():
-        values.append(output.targets(labels[name]))
-        weights.append(_weights(output, labels[name], given[name]))
+    values = tuple(output.targets(labels[name]) for name, output in outputs.items())
+    weights = [_weights(output, labels[name], given[name]) for name, output in outputs.items()]
     if all(found is None for found in weights):
-        return KerasTargets(tuple(values))
+        return KerasTargets(values)
     ones = np.ones(len(values[0]), np.float32)
-    return KerasTargets(tuple(values), tuple(ones if w is None else w for w in weights))
+    return KerasTargets(values, tuple(ones if w is None else w for w in weights))
 
 
 def _weights(output: Output, labels: Array, class_weight: Any) -> Array | None:
