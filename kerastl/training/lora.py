@@ -86,12 +86,9 @@ def adapters(
     if phase.lora is None:
         yield None
         return
-    layers = lora_layers(network, cut, phase, end=head_cut(network).position)
-    thawed = [
-        variable
-        for layer in _layers_between(network, cut, head_cut(network).position)
-        for variable in layer.trainable_variables
-    ]
+    end = head_cut(network).position
+    layers = lora_layers(network, cut, phase, end=end)
+    thawed = [v for layer in _layers_between(network, cut, end) for v in layer.trainable_variables]
     for variable in thawed:
         variable.trainable = phase.lora_bias and variable.name == "bias"
     random = np.random.SeedSequence([seed, number]).generate_state(len(layers))
