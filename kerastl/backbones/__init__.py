@@ -6,11 +6,7 @@ from kerastl.backbones.preprocessing import describe as describe_preprocessing
 from kerastl.backbones.presets import mend_saving
 from kerastl.backbones.record import Backbone, TextBackbone, TextPooling
 from kerastl.backbones.registry import get_backbone, list_backbones, split_name
-from kerastl.backbones.text_build import (
-    TOKEN_IDS,
-    BuiltTextBackbone,
-    build_text_backbone,
-)
+from kerastl.backbones.text_build import TOKEN_IDS, BuiltTextBackbone, build_text_backbone
 from kerastl.backbones.text_inference import infer_text_backbone, resolve_text_backbone
 from kerastl.backbones.text_layers import MASK_LAYER, FixedLength, PaddingMask, SegmentIds
 from kerastl.backbones.weights import NONE, PUBLISHED, WeightsSource, find_weights

@@ -25,12 +25,7 @@ _STATISTICS = {
 
 @dataclasses.dataclass(frozen=True)
 class Scaling:
-    """x * scale + offset, as a directory of weights gives it.
-
-    Attributes:
-        scale: one number, or one for each of red, green and blue.
-        offset: likewise.
-    """
+    """x * scale + offset, as a directory of weights gives it; tuples are of red, green and blue."""
 
     scale: float | tuple[float, ...]
     offset: float | tuple[float, ...]

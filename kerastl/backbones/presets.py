@@ -89,11 +89,7 @@ def load(record: Backbone, source: WeightsSource, image_size: tuple[int, int]) -
 
 
 def hub_class(hub: Any, record: Backbone | TextBackbone, extra: str) -> Any:
-    """The class of KerasHub that a record names.
-
-    Raises:
-        WeightsError: this version of KerasHub does not have it.
-    """
+    """The class of KerasHub that a record names; raises WeightsError where it is not there."""
     found = getattr(hub.models, record.constructor, None)
     if found is None:
         raise WeightsError(
@@ -238,10 +234,7 @@ def read_scaling(folder: Path) -> Scaling | None:
     """How pixels are mapped, as a directory of weights says; None where it does not say.
 
     It is said in ``image_converter.json`` (KerasHub), ``preprocessor_config.json`` (Hugging Face)
-    or a ``config.json`` of timm.
-
-    Raises:
-        WeightsError: a file is damaged.
+    or a ``config.json`` of timm. Raises WeightsError where a file is damaged.
     """
     converter = _read_json(folder / "image_converter.json").get("config", {})
     if converter.get("scale") is not None:

@@ -93,7 +93,7 @@ class Backbone:
 
 @dataclasses.dataclass(frozen=True)
 class TextBackbone:
-    """A pretrained text encoder of KerasHub, as data.
+    """A pretrained text encoder of KerasHub, as data; what is not told here is as of ``Backbone``.
 
     Attributes:
         name: the name in recipes and on the command line, as in ``"minilm_l6"``.
@@ -103,20 +103,12 @@ class TextBackbone:
         parameters: number of weights of the encoder alone, without pooler and decoder; 0 where
             it is not known before it is built.
         vocabulary_size: rows of the token embedding.
-        stage_pattern: regular expression of the names of layers; see
-            ``kerastl.graph.find_stages``.
         fine_tune_from: the stage from which ``two_phase`` fine-tunes: the first layer, so that
             the token embeddings alone stay as they are.
         tokenizer: the algorithm of its tokenizer.
         pad_id: the id that fills texts up, which the padding mask is made of.
         pooling: how the tokens become one vector. ``"class_token"``: the first one, which the
             family's own classifier uses. ``"mean"``: the mean over the tokens that are no padding.
-        licence: SPDX identifier of the licence of the published weights.
-        paper: where the architecture was published.
-        arguments: further arguments of the constructor.
-        preset: KerasHub's name of the published weights; None where it has none.
-        source: the package that builds it.
-        modality: what goes in.
     """
 
     LISTED: ClassVar[tuple[str, ...]] = ("max_length", "vocabulary_size", "tokenizer", "pooling")

@@ -25,9 +25,7 @@ def list_backbones(modality: Literal["image"]) -> tuple[Backbone, ...]: ...
 def list_backbones(modality: Literal["text"]) -> tuple[TextBackbone, ...]: ...
 @overload
 def list_backbones(modality: None = None) -> tuple[Backbone | TextBackbone, ...]: ...
-def list_backbones(
-    modality: Modality | None = None,
-) -> tuple[Backbone | TextBackbone, ...]:
+def list_backbones(modality: Modality | None = None) -> tuple[Backbone | TextBackbone, ...]:
     """All named backbones, in the order of the registry.
 
     Args:

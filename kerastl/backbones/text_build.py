@@ -143,11 +143,8 @@ def flatten(
     DeBERTa's relative positions are called anew for each layer, so that no cut has to carry them;
     FNet's layers become ones that can be exported.
 
-    Args:
-        backbone: a text backbone of ``keras_hub``.
-        pad_id: the id that the padding mask is made of.
-        length: tokens per text; any number without it.
-        fill_up_to: the number of tokens that texts are filled up to; None takes them as they come.
+    The padding mask is made of ``pad_id``. Texts have ``length`` tokens, any number without it, and
+    are filled up to ``fill_up_to`` tokens; None takes them as they come.
     """
     output = backbone.output
     if isinstance(output, dict):

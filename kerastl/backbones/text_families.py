@@ -21,8 +21,6 @@ class Family:
     """One architecture.
 
     Attributes:
-        constructor: the class in ``keras_hub.models``.
-        tokenizer: the algorithm of its tokenizers.
         pad_id: of the published vocabularies.
         pooling: what its own classifier does.
         shares_layers: all layers have one set of weights.

@@ -53,8 +53,7 @@ def resolve_text_backbone(
 def infer_text_backbone(source: WeightsSource) -> TextBackbone:
     """The record of what a directory holds: a named one of the same architecture, or a new one.
 
-    Raises:
-        WeightsError: it is of no architecture that is known.
+    Raises WeightsError where the architecture is not known.
     """
     if source.path is None or not source.path.is_dir():
         raise WeightsError(f"{source.path or source.name!r} is no directory of weights.")

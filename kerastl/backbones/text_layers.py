@@ -14,6 +14,10 @@ SEGMENTS_LAYER = "segment_ids"
 class _OfTokenIds(keras.layers.Layer):
     """A layer without weights from token ids to whole numbers of the same shape."""
 
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.built = True
+
     def compute_output_spec(self, token_ids: Any) -> Any:
         """The same shape, int32."""
         return keras.KerasTensor(token_ids.shape, dtype="int32")
@@ -26,7 +30,6 @@ class PaddingMask(_OfTokenIds):
     def __init__(self, pad_id: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.pad_id = int(pad_id)
-        self.built = True
 
     def call(self, token_ids: Any) -> Any:
         """Token ids ``(n, length)``, int32, to a mask of the same shape, int32."""
@@ -40,10 +43,6 @@ class PaddingMask(_OfTokenIds):
 @keras.saving.register_keras_serializable(package="kerastl")
 class SegmentIds(_OfTokenIds):
     """Zeros: every token belongs to the first segment."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.built = True
 
     def call(self, token_ids: Any) -> Any:
         """Token ids ``(n, length)`` to zeros of the same shape, int32."""
@@ -192,9 +191,5 @@ class RelativePositions(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Sizes and epsilon."""
-        return {
-            **super().get_config(),
-            "rows": self.rows,
-            "width": self.width,
-            "epsilon": self.epsilon,
-        }
+        own = {"rows": self.rows, "width": self.width, "epsilon": self.epsilon}
+        return {**super().get_config(), **own}

@@ -187,10 +187,7 @@ def load_weights(model: keras.Model, source: WeightsSource, *, backbone: str) ->
 
     Weights are found by the names of the layers, wherever in the file they are: in a file of
     this backbone alone, with its classifier, or nested in a larger model. ``backbone`` is its name
-    for messages.
-
-    Raises:
-        WeightsError: the file is not a weights file, or does not fit the backbone.
+    for messages. Raises WeightsError where the file is no weights file, or does not fit.
     """
     assert source.path is not None
     assert source.sha256 is not None

@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,9 +14,8 @@ from kerastl.bundles.subject import Subject
 from kerastl.errors import ConfigurationError, ImageError, did_you_mean
 from kerastl.formats import CALIBRATED, FORMATS, NEED_CALIBRATION, QUANTIZATIONS
 from kerastl.inputs import Input
-from kerastl.task import check_output_names
+from kerastl.task import Array, check_output_names
 
-Array = np.ndarray[Any, Any]
 MAX_FILES = 16
 
 
@@ -48,12 +46,9 @@ def check_class_names(class_names: Sequence[str]) -> list[str]:
 class Plan:
     """What an export will make.
 
-    Attributes:
-        input: what artifacts take, which may be another than the network's own.
-        formats: names, in their canonical order.
-        quantize: by format, the quantisations.
-        litert: options of LiteRT files.
-        calibration: of ``Input.calibration``; None where no file needs it, or there is none.
+    ``input`` is what artifacts take, which may be another than the network's own. Formats, and the
+    quantisations of each, are in their canonical order. ``calibration`` is of
+    ``Input.calibration``; None where no file needs it, or there is none.
     """
 
     input: Input

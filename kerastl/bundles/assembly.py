@@ -55,17 +55,10 @@ def write_bundle(
         **provenance,
     }
     (folder / manifest.CARD).write_text(card.render(content, task), encoding="utf-8")
-    return _sealed(folder, content, [*files, *task.input.files])
-
-
-def _sealed(folder: Path, content: Mapping[str, Any], listed: Sequence[str]) -> dict[str, Any]:
-    """Writes manifest.json with the hashes of golden/ and of what is listed.
-
-    Not of the card: it is there for people to complete.
-    """
     golden_files = [f"golden/{name}" for name in files_below(folder / "golden")]
-    files = {name: sha256_file(folder / name) for name in [*listed, *golden_files]}
-    complete: dict[str, Any] = {**content, "files": files}
-    complete["manifest_sha256"] = sha256_manifest(complete)
-    write_json(folder / "manifest.json", complete)
-    return complete
+    # Without the card: it is there for people to complete.
+    listed = [*files, *task.input.files, *golden_files]
+    content["files"] = {name: sha256_file(folder / name) for name in listed}
+    content["manifest_sha256"] = sha256_manifest(content)
+    write_json(folder / "manifest.json", content)
+    return content

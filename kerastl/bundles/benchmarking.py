@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from kerastl.bundles import golden
 from kerastl.bundles.bundle import refuse_code
 from kerastl.bundles.hashing import refuse_changed, size_of
@@ -21,9 +19,7 @@ from kerastl.bundles.running import read_arrays
 from kerastl.data import Dataset, ExampleDataset, load_for
 from kerastl.errors import ConfigurationError, DataError, DataWarning
 from kerastl.inputs import Input
-from kerastl.task import Task
-
-Array = np.ndarray[Any, Any]
+from kerastl.task import Array, Task
 
 BATCH = 32
 

@@ -14,9 +14,7 @@ from kerastl.bundles.proof import Proof
 from kerastl.bundles.running import run_artifacts
 from kerastl.errors import ExportError
 from kerastl.outputs import Output
-from kerastl.task import Answers
-
-Array = np.ndarray[Any, Any]
+from kerastl.task import Answers, Array
 
 # Enough to tell causes apart; artifacts are run once more for each.
 EXAMPLES = 16

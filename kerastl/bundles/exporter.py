@@ -26,9 +26,7 @@ from kerastl.errors import ExportError
 from kerastl.files import atomic_folder
 from kerastl.formats import DEFAULT_FORMATS, FORMATS
 from kerastl.outputs import Gate
-from kerastl.task import Task
-
-Array = np.ndarray[Any, Any]
+from kerastl.task import Array, Task
 
 _DEFAULT_GATE = Gate()
 _DEFAULT_LITERT = LiteRTOptions()
@@ -172,8 +170,8 @@ def _proof(network: Any, subject: Subject, plan: Plan, gate: Gate, files: list[P
     probes = plan.input.probes()
     reference = predict_sources(network, subject.task, [*examples, *files, *probes])
     for values in reference.values():
-        if not np.isfinite(values).all():
-            bad = int((~np.isfinite(values).all(axis=1)).sum())
+        bad = int((~np.isfinite(values).all(axis=1)).sum())
+        if bad:
             raise ExportError(
                 f"The network itself answers with values that are not finite, on {bad} of "
                 f"{len(values)} {plan.input.nouns}: a weight is NaN or infinite, or the training "

@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numpy as np
-
 from kerastl.bundles.bundle import Artifact
 from kerastl.bundles.proof import Proof
 from kerastl.bundles.running import Answers
 from kerastl.formats.labels import names_held
 from kerastl.outputs import Gate
-from kerastl.task import Task
-
-Array = np.ndarray[Any, Any]
+from kerastl.task import Array, Task
 
 
 def held_faults(answers: Answers, task: Task) -> list[str]:

@@ -13,9 +13,8 @@ import numpy as np
 from kerastl.bundles.proof import Proof
 from kerastl.bundles.running import Answers, read_arrays
 from kerastl.errors import BundleError, DataError
-from kerastl.task import Task
+from kerastl.task import Array, Task
 
-Array = np.ndarray[Any, Any]
 NETWORK = "network"
 _OUTPUTS, _FILE_OUTPUTS = "outputs.npz", "file_outputs.npz"
 # Between an artifact's path and an output's name, in tasks of several outputs.
@@ -95,8 +94,7 @@ def _save(
 def read(folder: Path, task: Task, paths: Iterable[str]) -> Golden:
     """Reads golden/ of a bundle that has artifacts under these paths.
 
-    Raises:
-        BundleError: it is damaged, or lacks something.
+    Raises BundleError where it is damaged, or lacks something.
     """
     golden, keys = folder / "golden", (NETWORK, *paths)
     try:

@@ -32,11 +32,7 @@ def files_below(folder: Path) -> list[str]:
 
 
 def refuse_changed(folder: Path, hashes: Mapping[str, str]) -> None:
-    """Refuses a bundle in which a file, given with its SHA-256, is missing or was changed.
-
-    Raises:
-        BundleError: names the file.
-    """
+    """Raises BundleError where a file, given with its SHA-256, is missing or was changed."""
     for name, sha256 in hashes.items():
         if not (folder / name).exists():
             raise BundleError(f"{folder} is incomplete: {name} is missing. Export it again.")

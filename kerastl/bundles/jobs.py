@@ -32,10 +32,8 @@ def run_worker(
     """Carries out one job, JSON data, in a fresh Python process.
 
     ``folder`` holds the job's inputs and gets its outputs; ``progress`` is called with the name of
-    each step as it begins; ``backend`` is Keras's in that process.
-
-    Returns:
-        The facts that the worker reports, and under ``"seconds"`` each step's duration.
+    each step as it begins; ``backend`` is Keras's in that process. Returns the facts that the
+    worker reports, and under ``"seconds"`` each step's duration.
 
     Raises:
         ExportError: the worker failed or crashed; the message names the step.
@@ -70,10 +68,9 @@ def run_worker(
 
 
 def check_installed(formats: Iterable[str], *, to_convert: bool, input: Input) -> None:
-    """Refuses formats and inputs whose packages are missing, before any work is done.
+    """Raises MissingExtraError where packages of formats or inputs are missing; it names the extra.
 
-    Raises:
-        MissingExtraError: a package is not installed; the message names the extra.
+    To be called before any work is done.
     """
     chosen = list(formats)
     for name in chosen:

@@ -20,10 +20,9 @@ _REDUCED = ("mixed_float16", "mixed_bfloat16", "float16", "bfloat16")
 def check_network(
     network: keras.Model, class_names: list[str], examples: np.ndarray[Any, Any] | None
 ) -> tuple[int, int, int]:
-    """The input shape ``(height, width, 3)`` of a classifier that can be exported.
+    """The input shape ``(height, width, 3)`` of a classifier.
 
-    Raises:
-        ConfigurationError: the network is not one.
+    Raises ConfigurationError where the network is none that can be exported.
     """
     inputs, outputs = getattr(network, "inputs", None), getattr(network, "outputs", None)
     if not inputs or not outputs:
@@ -129,9 +128,7 @@ def modules_of(network: keras.Model) -> list[str]:
     """Modules that must be imported before the network can be loaded.
 
     They hold its own layers, and what layers were given: activations, regularisers and the like.
-
-    Raises:
-        ConfigurationError: one is defined in the main script, where no worker finds it.
+    Raises ConfigurationError where one is the main script, which no worker finds.
     """
     import keras
 

@@ -6,8 +6,6 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
-import numpy as np
-
 from kerastl.bundles import arguments
 from kerastl.bundles import network as networks
 from kerastl.bundles.bundle import Bundle
@@ -16,12 +14,10 @@ from kerastl.bundles.subject import Subject
 from kerastl.inputs import Image
 from kerastl.outputs import Classes
 from kerastl.samples import Samples
-from kerastl.task import Task
+from kerastl.task import Array, Task
 
 if TYPE_CHECKING:
     import keras
-
-Array = np.ndarray[Any, Any]
 
 
 def export(

@@ -15,9 +15,7 @@ from kerastl.bundles.manifest import read_manifest, task_of
 from kerastl.bundles.sessions import run_sources
 from kerastl.errors import BundleError, ConfigurationError, KerastlError, MissingExtraError
 from kerastl.formats import FORMATS, Session, format_named
-from kerastl.task import Task
-
-Array = np.ndarray[Any, Any]
+from kerastl.task import Array, Task
 
 # The quickest to start and to run first.
 _PREFERENCE = ("onnx", "litert", "openvino", "saved_model", "torch")

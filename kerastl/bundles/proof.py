@@ -7,12 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from kerastl.outputs import Gate
-from kerastl.task import Task
-
-Array = np.ndarray[Any, Any]
+from kerastl.task import Array, Task
 
 
 @dataclass(frozen=True)
@@ -20,8 +16,6 @@ class Proof:
     """What artifacts are run on, and what the network answers.
 
     Attributes:
-        task: what goes into the artifacts and what comes out.
-        gate: the thresholds.
         examples: sources that figures are measured on.
         kind: what they are, such as ``"validation"``.
         files: source files, which single answers are held to.

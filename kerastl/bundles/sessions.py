@@ -28,11 +28,7 @@ def feeds_of(
 
 
 def run_sources(session: Session, input: Input, sources: Sequence[Any]) -> dict[str, Array]:
-    """Answers of an artifact to one source or more, in their order.
-
-    Returns:
-        float32 ``(n, width)`` by output name.
-    """
+    """An artifact's answers to one source or more, in order, by output name: float32 (n, width)."""
     places, parts = [], []
     for rows, feeds in feeds_of(session, input, sources):
         places.append(rows)

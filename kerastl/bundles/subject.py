@@ -19,7 +19,6 @@ class Subject:
 
     Attributes:
         network: from what ``task.input`` makes to one output for each of ``task.outputs``.
-        task: what goes in and what comes out.
         samples: what the export is proved on.
         details: JSON data for manifest and card (see ``manifest.provenance_entries``).
     """

@@ -21,9 +21,7 @@ from kerastl.bundles.running import Answers, run_artifacts
 from kerastl.errors import BundleError, ExportError, KerastlError
 from kerastl.formats.labels import label_files
 from kerastl.outputs import Gate, Output
-from kerastl.task import Task
-
-Array = np.ndarray[Any, Any]
+from kerastl.task import Array, Task
 
 
 def verify(

@@ -43,9 +43,8 @@ class Steps:
 def convert(job: dict[str, Any], folder: Path, steps: Steps) -> dict[str, Any]:
     """Writes the artifacts of a job to the bundle that it names.
 
-    Returns:
-        What the manifest says, by the artifact's path; under ``"proof"``, what was proved of the
-        input, by section of the manifest.
+    Returns what the manifest says, by the artifact's path; under ``"proof"``, what was proved of
+    the input, by section of the manifest.
     """
     from kerastl.formats import FORMATS
     from kerastl.formats.conversion import Conversion

@@ -94,11 +94,7 @@ NEED_CALIBRATION = ("int8", "int16x8")
 
 
 def format_named(name: str) -> Format:
-    """The format of a name.
-
-    Raises:
-        ConfigurationError: no format has the name.
-    """
+    """The format of a name; raises ConfigurationError where no format has it."""
     if name not in FORMATS:
         raise ConfigurationError(
             f"format must be one of {tuple(FORMATS)}; received {name!r}."

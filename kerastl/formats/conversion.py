@@ -9,14 +9,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from kerastl.formats import FORMATS
+from kerastl.formats.format import Array
 from kerastl.formats.pairs import pair_of
 from kerastl.inputs import Input, Spec
 from kerastl.outputs import Gate, Output
 
-Array = np.ndarray[Any, Any]
 Step = Callable[[str], AbstractContextManager[None]]
 
 
@@ -26,19 +24,15 @@ class Conversion:
 
     Attributes:
         network: a Keras model, as ``input.for_export`` made it.
-        input: what goes in.
         outputs: what comes out, by name, in the network's order.
         bundle: the folder that artifacts are written to.
         work: a folder for everything else.
         formats: names of those that are asked for.
-        quantize: by format, the quantisations.
         metadata: goes into every artifact that can hold it.
-        gate: the thresholds that artifacts will be held to.
         sources: what the export is proved on.
         calibration: what value ranges are measured on, as the network takes it, or None.
         batch_one: LiteRT files take one example at a time.
         float_input: float32 in and out of an int8 file.
-        step: notes that a step begins and ends.
     """
 
     network: Any

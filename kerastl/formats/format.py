@@ -93,8 +93,7 @@ class Format:
     def open(self, path: Path, threads: int | None = None) -> Session:
         """Loads an artifact in its runtime, which chooses the number of threads where it is None.
 
-        Raises:
-            MissingExtraError: the runtime is not installed.
+        Raises MissingExtraError where the runtime is not installed.
         """
         module, _, name = self.session.partition(":")
         session: Session = getattr(importlib.import_module(module), name)(path, threads)

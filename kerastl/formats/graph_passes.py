@@ -30,9 +30,7 @@ def take_weights(graph: Any) -> dict[str, Array]:
 
     tf2onnx holds every weight many times over: about 30 times the size of a ResNet101, so that the
     largest networks do not fit into memory. What it makes of a graph asks for no weight's value.
-
-    Returns:
-        The weights, float32, by the names of the placeholders.
+    Returns the weights, float32, by the names of the placeholders.
     """
     import tensorflow as tf
 

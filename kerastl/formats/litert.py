@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 
 from kerastl.errors import BundleError
-from kerastl.formats.format import Session
+from kerastl.formats.format import Array, Session
 from kerastl.formats.labels import read_label_files
 from kerastl.optional import require
 
-Array = np.ndarray[Any, Any]
 SIGNATURE = "serving_default"
 
 

@@ -25,8 +25,7 @@ _CUSTOM_OPERATOR = 32
 def convert(conversion: Conversion) -> dict[str, dict[str, Any]]:
     """Writes the LiteRT files of a bundle: built-in operators only, labels and metadata inside.
 
-    Raises:
-        RuntimeError: the network needs operators that the plain interpreter lacks.
+    Raises RuntimeError where the network needs operators that the plain interpreter lacks.
     """
     saved = conversion.saved_model_of_fixed_lengths
     specs = conversion.input.specs(fixed_lengths=True)

@@ -17,9 +17,8 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+from kerastl.formats.format import Array
 from kerastl.formats.litert import LiteRTSession
-
-Array = np.ndarray[Any, Any]
 
 # Output-channel axis of the weights of each operator that has any.
 CHANNEL_AXES = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0}
@@ -35,11 +34,8 @@ _OPERATORS = {
 class Weighted:
     """An operator with constant float32 weights.
 
-    Attributes:
-        index: its place in the order of execution.
-        opcode: a key of :data:`CHANNEL_AXES`.
-        operator: the schema's object.
-        name: name of its output tensor.
+    ``index`` is its place in the order of execution, ``opcode`` a key of :data:`CHANNEL_AXES`,
+    ``operator`` the schema's object, and ``name`` that of its output tensor.
     """
 
     index: int
@@ -72,11 +68,7 @@ class _AlignedBuffer(schema.BufferT):
 
 
 class Graph:
-    """The main graph of a LiteRT file, open to changes.
-
-    Args:
-        data: the bytes of the file.
-    """
+    """The main graph of a LiteRT file, given as bytes, open to changes."""
 
     def __init__(self, data: bytes) -> None:
         self.model = schema.ModelT.InitFromPackedBuf(bytearray(data), 0)

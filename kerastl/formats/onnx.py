@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from kerastl.formats.format import Session
+from kerastl.formats.format import Array, Session
 from kerastl.optional import require
 
-Array = np.ndarray[Any, Any]
 # In the file's metadata: "1" where an answer would depend on the other examples of a batch.
 BATCH_KEY = "batch"
 

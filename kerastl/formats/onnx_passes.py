@@ -98,13 +98,10 @@ def put_weights(model: onnx.ModelProto, weights: Mapping[str, Array]) -> None:
 
 
 def refuse_foreign_operators(model: onnx.ModelProto) -> None:
-    """Refuses operators that ONNX does not have.
+    """Raises RuntimeError, which names them, for operators that ONNX does not have.
 
     tf2onnx logs what it has no counterpart for and writes it down as it was, without an error:
     https://github.com/onnx/tensorflow-onnx/issues/2271.
-
-    Raises:
-        RuntimeError: names the operators.
     """
     foreign = {
         node.op_type
@@ -130,8 +127,7 @@ def nodes_of(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
 def check_shapes(model: onnx.ModelProto) -> None:
     """Infers every shape anew and compares the outputs' with what the file declares.
 
-    Raises:
-        RuntimeError: shapes cannot be inferred, or an output has another one.
+    Raises RuntimeError where shapes cannot be inferred, or an output has another one.
     """
     blank = onnx.ModelProto()
     blank.CopyFrom(model)

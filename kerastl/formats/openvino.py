@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 
 from kerastl.errors import BundleError
-from kerastl.formats.format import Session
+from kerastl.formats.format import Array, Session
 from kerastl.optional import require
 
-Array = np.ndarray[Any, Any]
 MODEL = "model.xml"
 # The section of the file's rt_info that holds class names and metadata.
 SECTION = "kerastl"

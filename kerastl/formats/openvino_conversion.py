@@ -34,8 +34,7 @@ def write(
 ) -> dict[str, Any]:
     """Writes a folder with ``model.xml`` and ``model.bin``; see ``onnx_conversion.write``.
 
-    Raises:
-        RuntimeError: OpenVINO cannot convert an operation of the network.
+    Raises RuntimeError where OpenVINO cannot convert an operation of the network.
     """
     import openvino
 

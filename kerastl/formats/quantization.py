@@ -37,15 +37,11 @@ _HYBRID_VERSIONS = {"CONV_2D": 5, "DEPTHWISE_CONV_2D": 6, "FULLY_CONNECTED": 12}
 
 @dataclass(frozen=True)
 class Prepared:
-    """A float file made ready for quantisation, shared by all quantised formats.
+    """A float file made ready for quantisation, its weights on the int8 grid.
 
-    Attributes:
-        data: the float file, its weights on the int8 grid.
-        original: outputs of the float file as it was, by name, for the selection examples.
-        calibration: images that ranges are measured on.
-        selection: examples that float layers are chosen on.
-        ranges: smallest and largest value of each tensor.
-        corrected: how many layers were corrected, and how.
+    ``original`` are outputs of the file as it was, by name, for ``selection``: the examples that
+    float layers are chosen on. ``ranges`` are the smallest and largest value of each tensor on the
+    ``calibration`` images, and ``corrected`` says how many layers were corrected, and how.
     """
 
     data: bytes
@@ -85,8 +81,7 @@ def quantize(
 ) -> tuple[bytes, dict[str, Any]]:
     """Quantises a prepared file as dynamic, int8 or int16x8, with as few float layers as it needs.
 
-    Returns:
-        The bytes of the file, and what the manifest says of it.
+    Returns the bytes of the file, and what the manifest says of it.
     """
     graph = Graph(prepared.data)
     weighted = list(graph.weighted())

@@ -46,11 +46,9 @@ def with_compensation(weights: Array, moment: Array) -> Array:
     """Weights rounded one column after the other, with later columns making up for the error.
 
     Minimises ``||(Q - W) X||^2`` greedily over all Q on the grid of :func:`scales`. The largest
-    weight of each row stays, so that the grid can be read off the result again.
-
-    Args:
-        weights: float ``(channels, inputs)``.
-        moment: second moment of the inputs, ``(inputs, inputs)``; uncentred, so that shifts count.
+    weight of each row stays, so that the grid can be read off the result again. Weights are float
+    ``(channels, inputs)``, and ``moment`` is the second moment of the inputs, ``(inputs, inputs)``;
+    uncentred, so that shifts count.
     """
     remaining = weights.astype(np.float64)
     steps = scales(weights).astype(np.float64)

@@ -9,21 +9,16 @@ from typing import Any
 import numpy as np
 
 from kerastl.errors import BundleError
-from kerastl.formats.format import Session
+from kerastl.formats.format import Array, Session
 from kerastl.formats.labels import read_label_files
 from kerastl.optional import require
 
-Array = np.ndarray[Any, Any]
 # The signature of tensors is called so where another one takes strings.
 _SIGNATURES = ("serve_tokens", "serving_default")
 
 
 class SavedModelSession(Session):
-    """A SavedModel; tensors go through its signature of tensors.
-
-    Attributes:
-        signatures: all that it has, by name.
-    """
+    """A SavedModel with ``signatures``, by name; tensors go through its signature of tensors."""
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
         self._tf = tf = require("tensorflow", extra="tensorflow", purpose="running a SavedModel")

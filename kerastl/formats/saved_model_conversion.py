@@ -37,9 +37,8 @@ def write(
     Weights stay variables: as constants of a graph they are held many times over, by TensorFlow
     and above all by the converter of LiteRT, which reads this.
 
-    Returns:
-        What the manifest says of it: ``fingerprint``, the checksum that TensorFlow writes beside
-        the graph, and ``signatures``.
+    Returns what the manifest says of it: ``fingerprint``, the checksum that TensorFlow writes
+    beside the graph, and ``signatures``.
     """
     names = list(conversion.outputs)
 

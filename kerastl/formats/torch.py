@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from kerastl.formats.format import Session
+from kerastl.formats.format import Array, Session
 from kerastl.optional import require
 
-Array = np.ndarray[Any, Any]
 # Files beside the program inside its archive.
 EXTRA_FILES = ("class_names", "shapes", "outputs")
 

@@ -18,8 +18,7 @@ from kerastl.inputs import Spec
 def convert(conversion: Conversion) -> dict[str, dict[str, Any]]:
     """Writes a ``.pt2`` file that takes tensors by name and answers with a dict.
 
-    Raises:
-        RuntimeError: torch.export cannot trace the network, or not for batches of any size.
+    Raises RuntimeError where torch.export cannot trace the network for batches of any size.
     """
     import torch
 

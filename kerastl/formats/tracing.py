@@ -66,9 +66,8 @@ def convertible() -> Iterator[None]:
 def trace(network: Any, input: Input, specs: Sequence[Spec]) -> Any:
     """Traces a network, which has to live as long as the function, for inference.
 
-    Returns:
-        A concrete function of the tensors, in order and under their names, to a list with one
-        float32 tensor ``(batch, width)`` for each output.
+    Returns a concrete function of the tensors, in order and under their names, to a list with one
+    float32 tensor ``(batch, width)`` for each output.
     """
 
     def forward(*tensors: Any) -> Any:

@@ -36,17 +36,15 @@ class Moments:
 def correct(data: bytes, images: Array) -> tuple[bytes, dict[str, int]]:
     """Rounds the weights of a float file's convolutions and dense layers, and corrects the biases.
 
-    Returns:
-        The bytes of the corrected file, still float32, and how many layers were rounded with
-        compensation, rounded to the nearest step, and left alone.
+    Returns the bytes of the corrected file, still float32, and how many layers were rounded with
+    compensation, rounded to the nearest step, and left alone.
     """
     graph = Graph(data)
     layers = [layer for layer in graph.weighted() if _is_plain(graph, layer)]
     moments = _moments(data, graph, layers, images)
     counts = {"compensated": 0, "nearest": 0, "untouched": 0}
     for layer in layers:
-        way = _correct_layer(graph, layer, moments[layer.index])
-        counts[way] += 1
+        counts[_correct_layer(graph, layer, moments[layer.index])] += 1
     counts["untouched"] = sum(1 for _ in graph.weighted()) - len(layers)
     graph.drop_unused_buffers()
     return graph.pack(), counts
@@ -91,10 +89,7 @@ def _moments(
 
 
 def _inputs(graph: Graph, layer: Weighted, source: Array, generator: np.random.Generator) -> Array:
-    """What a layer's weights are multiplied with: ``(rows, inputs)``.
-
-    Of a depthwise convolution ``(rows, channels, inputs)``, since each channel has its own.
-    """
+    """What weights are multiplied with: (rows, inputs); depthwise (rows, channels, inputs)."""
     weights = graph.weights(layer)
     if layer.opcode == "FULLY_CONNECTED":
         return source.reshape(-1, weights.shape[1])
@@ -132,7 +127,8 @@ def _correct_layer(graph: Graph, layer: Weighted, moments: Moments) -> str:
     assert bias is not None
     mean = moments.total / moments.count
     depthwise = layer.opcode == "DEPTHWISE_CONV_2D"
-    rows = np.moveaxis(kernel, layer.axis, 0).reshape(kernel.shape[layer.axis], -1)
+    moved = np.moveaxis(kernel, layer.axis, 0)
+    rows = moved.reshape(len(moved), -1)
     if moments.products is None:
         way, rounded = "nearest", rounding.to_nearest(rows)
     else:
@@ -148,7 +144,6 @@ def _correct_layer(graph: Graph, layer: Weighted, moments: Moments) -> str:
             ]
         )
     change = rounding.shift(rows, rounded, mean)
-    shape = np.moveaxis(kernel, layer.axis, 0).shape
-    graph.set_constant(kernel_at, np.moveaxis(rounded.reshape(shape), 0, layer.axis))
+    graph.set_constant(kernel_at, np.moveaxis(rounded.reshape(moved.shape), 0, layer.axis))
     graph.set_constant(bias_at, (bias - change).astype(np.float32))
     return way

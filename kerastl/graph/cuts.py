@@ -110,10 +110,8 @@ def inline(model: keras.Model) -> keras.Model:
 
     The result shares all layers, and so all weights, with ``model``. A base that was called
     inside a larger model hides its graph in one operation, and can be cut only after this. A model
-    without nested ones is returned as it is.
-
-    Raises:
-        GraphError: the model is neither Functional nor a built Sequential.
+    without nested ones is returned as it is. Raises GraphError where the model is neither
+    Functional nor a built Sequential.
     """
     if isinstance(model, keras.Sequential) and not model.built:
         raise GraphError(
@@ -126,8 +124,8 @@ def inline(model: keras.Model) -> keras.Model:
             return model
     known = fresh_inputs(model)
     inputs = [known[id(tensor)] for tensor in model.inputs]
-    outputs = _call_inlined(model, _one_or_all(inputs))
-    return keras.Model(_one_or_all(inputs), outputs, name=model.name)
+    outputs = _call_inlined(model, one_or_all(inputs))
+    return keras.Model(one_or_all(inputs), outputs, name=model.name)
 
 
 def _is_graph(layer: Any) -> bool:
@@ -175,10 +173,11 @@ def replay(
 
 def outputs_of(model: keras.Model, known: Mapping[int, Any]) -> Any:
     """What has taken the place of a model's outputs: one tensor, or a list of several."""
-    return _one_or_all([known[id(tensor)] for tensor in model.outputs])
+    return one_or_all([known[id(tensor)] for tensor in model.outputs])
 
 
-def _one_or_all(tensors: list[Any]) -> Any:
+def one_or_all(tensors: list[Any]) -> Any:
+    """One tensor by itself, or a list of several, as ``keras.Model`` takes them."""
     return tensors if len(tensors) > 1 else tensors[0]
 
 
@@ -195,20 +194,15 @@ def nodes_of(model: Any) -> list[Any]:
 
 
 def find_cuts(model: keras.Model, tensors: int = 1) -> tuple[Cut, ...]:
-    """Finds every place at which a model can be cut in two.
+    """Finds every place at which a model can be cut in two, from the input to the output.
 
     One sweep in running order keeps the set of tensors that are still needed. Where that set
     holds a single tensor, nothing else passes from the part before it to the part after it.
     All inputs are needed from the start, so that no cut is found before the last of several
     inputs has been consumed, unless the cut, of up to so many tensors, may carry them along.
-    Nested models count as one operation (see ``inline``).
-
-    Returns:
-        The cuts from the input to the output, the input tensor of a single-input model first
-        and the output of a single-output model last.
-
-    Raises:
-        GraphError: the model is not Functional.
+    The input tensor of a single-input model comes first, and the output of a single-output model
+    last. Nested models count as one operation (see ``inline``). Raises GraphError where the model
+    is not Functional.
     """
     cuts: list[Cut] = []
     for position, (node, needed) in enumerate(_sweep(model)):
@@ -236,14 +230,10 @@ def _sweep(model: keras.Model) -> Iterator[tuple[Any, tuple[Any, ...]]]:
 
 
 def split(model: keras.Model, cut: Cut) -> tuple[keras.Model, keras.Model]:
-    """Cuts a model in two.
+    """Cuts a model in two: the prefix, up to ``cut.tensor``, and the suffix, from there on.
 
     Both parts share the layers, and so the weights, of ``model``: training the suffix trains the
     model. ``suffix(prefix(x))`` equals ``model(x)`` bit for bit in inference mode.
-
-    Returns:
-        The prefix (model's inputs to ``cut.tensor``) and the suffix (from there to model's
-        outputs).
 
     Raises:
         GraphError: the cut is one of another model, or has several tensors without fixed shapes.
@@ -257,7 +247,7 @@ def split(model: keras.Model, cut: Cut) -> tuple[keras.Model, keras.Model]:
             f"The cut at {cut.name!r} is not one of the model {model.name!r}. Find cuts and stages "
             "in the very model that is split; nested models are laid open by inline()."
         )
-    inputs, outputs = _one_or_all(model.inputs), _one_or_all(model.outputs)
+    inputs, outputs = one_or_all(model.inputs), one_or_all(model.outputs)
     prefix = keras.Model(inputs, cut.tensor, name=f"{model.name}_prefix")
     packed = cut.tensor
     if len(cut.tensors) > 1:

@@ -13,10 +13,7 @@ def with_input(model: keras.Model, layer: str, *, name: str | None = None) -> ke
 
     Layers, and so weights, are shared with ``model``. Given what the layer would have made, the
     result answers as ``model`` does. The input is called like the layer unless it has a ``name``.
-
-    Raises:
-        GraphError: the model has no such layer, it is called more than once, or has several
-            outputs.
+    Raises GraphError where there is no such layer, it is called again, or has several outputs.
     """
     nodes = nodes_of(model)
     replaced = [node for node in nodes if node.operation.name == layer and node.input_tensors]

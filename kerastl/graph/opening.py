@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from kerastl.errors import GraphError
-from kerastl.graph.cuts import fresh_inputs, inline, nodes_of, outputs_of, replay
+from kerastl.graph.cuts import fresh_inputs, inline, nodes_of, one_or_all, outputs_of, replay
 
 # Encoders whose opened form was seen to answer like the encoder itself.
 _PROVED: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -102,11 +102,8 @@ def _hgnet(encoder: Any, inputs: Any) -> Any:
 
 
 def _with_true_shape(layer: Any, inputs: Any) -> Any:
-    """Calls a layer whose ``compute_output_shape`` is wrong: the shape is traced instead.
-
-    SigLIP's embedding counts a class token that it does not have, so that a part which begins
-    after it would refuse what the part before it gives.
-    """
+    # SigLIP's compute_output_shape counts a class token that it does not have, and a part that
+    # begins after it would refuse what the part before it gives: the shape is traced instead.
     return _inner(layer, layer, inputs)
 
 
@@ -162,9 +159,7 @@ def open_model(model: keras.Model) -> keras.Model:
     known = fresh_inputs(flat)
     inputs = list(known.values())
     replay(nodes, known, _call_opened)
-    opened = keras.Model(
-        inputs if len(inputs) > 1 else inputs[0], outputs_of(flat, known), name=flat.name
-    )
+    opened = keras.Model(one_or_all(inputs), outputs_of(flat, known), name=flat.name)
     if {id(weight) for weight in opened.weights} != {id(weight) for weight in flat.weights}:
         raise GraphError(
             f"The model {model.name!r} has weights outside its blocks, which cannot be opened. "

@@ -19,12 +19,7 @@ SCORES_LAYER = "head_attention"
 # A cell of NASNet feeds the next two.
 _MOST_TENSORS = 3
 _LAYER = "layer"
-_MERGES = (
-    keras.layers.Add,
-    keras.layers.Concatenate,
-    keras.layers.Multiply,
-    keras.layers.Average,
-)
+_MERGES = (keras.layers.Add, keras.layers.Concatenate, keras.layers.Multiply, keras.layers.Average)
 _POOLINGS = (
     keras.layers.GlobalAveragePooling2D,
     keras.layers.GlobalMaxPooling2D,
@@ -36,12 +31,7 @@ _POOLINGS = (
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """A run of layers between two cuts of a model.
-
-    Attributes:
-        name: as in ``"block_16"`` or ``"conv5"``.
-        cut: what enters the stage.
-    """
+    """A run of layers between two cuts of a model, as ``"conv5"``; ``cut`` is what enters it."""
 
     name: str
     cut: Cut
@@ -125,14 +115,11 @@ def _weighted(order: list[Any]) -> list[int]:
 
 
 def head_cut(model: keras.Model) -> Cut:
-    """The cut after which only the head is left.
+    """The cut after which only the head is left; raises GraphError where there is none.
 
     It is what enters the layer named ``head_attention``, or the output of ``head_pooling``, or
     else of the last pooling or flattening layer, or else the last cut before the last layer with
     weights.
-
-    Raises:
-        GraphError: the model has no such cut.
     """
     order = operations(model)
     scores = [position for position, op in enumerate(order) if op.name == SCORES_LAYER]

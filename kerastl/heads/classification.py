@@ -29,12 +29,9 @@ class Head:
     dropout: float = 0.3
 
     def attach(self, features: Any, outputs: Outputs, *, seed: int) -> Any:
-        """Attaches the head to a KerasTensor (n, height, width, features), or a smaller one.
+        """Attaches the head to (n, height, width, features), (n, tokens, features), (n, features).
 
-        That may be (n, tokens, features) or (n, features).
-
-        Returns:
-            KerasTensor (n, width), float32; of several outputs a list of them.
+        Returns a KerasTensor (n, width), float32; of several outputs a list of them.
         """
         self.check()
         pooling = {

@@ -37,10 +37,8 @@ class TextHead:
     def attach(self, tokens: Any, mask: Any, outputs: Outputs, *, pooling: str, seed: int) -> Any:
         """Attaches the head to tokens (n, length, features), of which the mask (n, length) is true.
 
-        ``pooling`` is what is taken where the head itself says None.
-
-        Returns:
-            KerasTensor (n, width), float32; of several outputs a list of them.
+        ``pooling`` is what is taken where the head itself says None. Returns a KerasTensor
+        (n, width), float32; of several outputs a list of them.
         """
         self.check()
         features = pool(tokens, mask, self.pooling or pooling, seed=seed)

@@ -1,12 +1,6 @@
 """Training: phases, plans, the loop, cached activations, checkpoints."""
 
-from kerastl.training.activations import (
-    DTYPES,
-    FORWARD_BATCH,
-    CacheWarning,
-    Prefix,
-    Storage,
-)
+from kerastl.training.activations import DTYPES, FORWARD_BATCH, CacheWarning, Prefix, Storage
 from kerastl.training.cache import ActivationCache, default_folder
 from kerastl.training.checkpoint import CheckpointStore, State
 from kerastl.training.goal import check_losses

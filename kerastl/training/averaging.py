@@ -5,12 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-import numpy as np
 
 from kerastl.training.adamw import averages_of
-from kerastl.training.selection import read_variables, write_variables
-
-Array = np.ndarray[Any, Any]
+from kerastl.training.selection import Array, read_variables, write_variables
 
 
 def kept_values(model: keras.Model) -> list[Array]:

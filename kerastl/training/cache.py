@@ -79,12 +79,7 @@ class Layout:
 
 @dataclasses.dataclass(frozen=True)
 class CacheEntry:
-    """One array on disk: the activations of one data set at one cut, for one view.
-
-    Attributes:
-        folder: where its shards lie.
-        layout: of the values.
-    """
+    """One array on disk, in shards: the activations of one data set at one cut, for one view."""
 
     folder: Path
     layout: Layout
@@ -190,14 +185,10 @@ class ActivationCache:
         return sorted(rows, key=lambda row: -row["used"])
 
     def clear(self, *, keep_bytes: int = 0, keep: frozenset[str] = frozenset()) -> int:
-        """Removes entries, the one used longest ago first.
+        """Removes entries, the one used longest ago first, until ``keep_bytes`` or less are left.
 
-        Args:
-            keep_bytes: stop when the rest takes no more than this.
-            keep: keys that stay in any case.
-
-        Returns:
-            How many bytes were freed. Entries that another process is filling stay.
+        Entries whose keys are in ``keep`` stay, and those that another process is filling. Returns
+        how many bytes were freed.
         """
         rows = self.list()
         left = sum(row["bytes"] for row in rows)

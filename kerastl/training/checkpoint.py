@@ -67,12 +67,7 @@ _ARRAYS = ("network", "optimizer", "best_values", "start_values", "adapters", "l
 
 
 class CheckpointStore:
-    """Writes and reads the state of a run in one file, which is replaced as a whole.
-
-    Args:
-        folder: where the file lies.
-        clock: tells seconds; replaced in tests.
-    """
+    """Writes and reads the state of a run in one file of a folder, which is replaced as a whole."""
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._path = folder / FILE
@@ -87,8 +82,7 @@ class CheckpointStore:
     def write(self, state: State) -> None:
         """Replaces the file.
 
-        Raises:
-            RunError: it cannot be written, as on a full disk; the old file is whole.
+        Raises RunError where it cannot, as on a full disk; the old file is whole.
         """
         meta = {
             field.name: getattr(state, field.name)
@@ -113,11 +107,7 @@ class CheckpointStore:
         self._written = self._clock()
 
     def read(self) -> State | None:
-        """The state, or None where there is none.
-
-        Raises:
-            RunError: the file is damaged.
-        """
+        """The state, or None where there is none; raises RunError where the file is damaged."""
         if not self._path.exists():
             return None
         try:

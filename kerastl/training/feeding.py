@@ -45,15 +45,13 @@ def _pipeline(
     import tensorflow as tf
 
     size = _CHUNK_BYTES // max(1, sum(part.nbytes for part in keras.tree.flatten(sample)))
-    if ragged:
-        # Neighbours are of different lengths, and cannot be stacked.
-        first = tf.TensorSpec((None, None, *sample[0].shape[2:]), sample[0].dtype)
-        return tf.data.Dataset.from_generator(
-            source, output_signature=(first, *_signature(sample[1:], None))
-        ).prefetch(2)
-    if size < 2:
+    if ragged or size < 2:
         # Large batches are handed over as they are: each further step would copy them once more.
         whole = _signature(sample, None)
+        if ragged:
+            # Neighbours are of different lengths, and cannot be stacked.
+            first = tf.TensorSpec((None, None, *sample[0].shape[2:]), sample[0].dtype)
+            whole = (first, *whole[1:])
         return tf.data.Dataset.from_generator(source, output_signature=whole).prefetch(2)
     # Batches, examples, and the rest: the last batch of an epoch has fewer examples.
     stacked = _signature(sample, None, None)

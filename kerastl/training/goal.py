@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
-import numpy as np
 
 from kerastl.errors import ConfigurationError
 from kerastl.inputs.augment import Augment
@@ -20,7 +19,6 @@ from kerastl.training.phase import Phase
 from kerastl.training.selection import Score, standard_error
 from kerastl.training.targets import KerasTargets, is_labelled, make_targets
 
-Array = np.ndarray[Any, Any]
 MEAN_SCORE = "mean_score"
 
 
@@ -96,10 +94,8 @@ class Goal:
     def trained_part(self, phase: Phase, part: keras.Model) -> keras.Model:
         """What a phase trains of the part after its boundary.
 
-        A contrastive loss trains its beginning, up to the vector that the head gets.
-
-        Raises:
-            ConfigurationError: a contrastive loss and several outputs, or nothing but the head.
+        A contrastive loss trains its beginning, up to the vector that the head gets. Raises
+        ConfigurationError where there are several outputs, or nothing but the head.
         """
         if self._only is None:
             # The network itself keeps no losses that only mean something in training.
@@ -124,12 +120,7 @@ class Goal:
         return {"loss": self.losses(phase), key: found if self._only is None else found[0]}
 
     def training_targets(self, view: int = 0, augment: Augment | None = None) -> KerasTargets:
-        """Targets and weights of the training examples in a view of them.
-
-        Args:
-            view: number of the view.
-            augment: how views differ, or None.
-        """
+        """Targets and weights of the training examples in a view, which ``augment`` makes."""
         moving = [name for name, output in self._outputs.items() if output.moves]
         if not view or augment is None or not moving:
             return self._unmoved

@@ -10,11 +10,9 @@ from typing import Any
 
 
 class Interruption:
-    """Whether the user has asked to stop.
+    """Whether the user has asked to stop: ``asked`` from the first Ctrl-C on.
 
-    Attributes:
-        asked: true after the first Ctrl-C.
-        abrupt: true after the second one, which may have broken off a step in its middle.
+    From the second one on ``abrupt``: it may have broken off a step in its middle.
     """
 
     def __init__(self) -> None:

@@ -86,12 +86,9 @@ def adapters(
     if phase.lora is None:
         yield None
         return
-    layers = lora_layers(network, cut, phase, end=head_cut(network).position)
-    thawed = [
-        variable
-        for layer in _layers_between(network, cut, head_cut(network).position)
-        for variable in layer.trainable_variables
-    ]
+    end = head_cut(network).position
+    layers = lora_layers(network, cut, phase, end=end)
+    thawed = [v for layer in _layers_between(network, cut, end) for v in layer.trainable_variables]
     for variable in thawed:
         variable.trainable = phase.lora_bias and variable.name == "bias"
     random = np.random.SeedSequence([seed, number]).generate_state(len(layers))
@@ -109,8 +106,7 @@ def adapters(
 def lora_layers(network: keras.Model, cut: Cut, phase: Phase, *, end: int) -> list[Any]:
     """The layers after a boundary, up to the position ``end``, that take low-rank updates.
 
-    Raises:
-        ConfigurationError: there are none, or the phase's ``lora_layers`` matches none of them.
+    Raises ConfigurationError where there are none, or ``lora_layers`` matches none of them.
     """
     inside = [
         inner
@@ -139,15 +135,11 @@ def lora_layers(network: keras.Model, cut: Cut, phase: Phase, *, end: int) -> li
 
 
 def _layers_between(network: keras.Model, cut: Cut, end: int) -> list[Any]:
-    unique = {
-        id(layer): layer
-        for layer in operations(network)[cut.position + 1 : end + 1]
-        if isinstance(layer, keras.layers.Layer)
-    }
+    order = operations(network)
     # A layer that lies before the boundary too is frozen.
-    for layer in operations(network)[: cut.position + 1]:
-        unique.pop(id(layer), None)
-    return list(unique.values())
+    frozen = set(order[: cut.position + 1])
+    between = dict.fromkeys(order[cut.position + 1 : end + 1])
+    return [x for x in between if isinstance(x, keras.layers.Layer) and x not in frozen]
 
 
 def _added_to(layer: Any) -> list[Any]:

@@ -6,15 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
-import numpy as np
 
 from kerastl.training.adamw import PhaseAdamW
 from kerastl.training.loss_weights import LOG_VARIANCE
 from kerastl.training.phase import Phase
 from kerastl.training.rates import rate_factors
+from kerastl.training.selection import Array
 from kerastl.training.starting_point import NOT_DECAYED, starting_points
 
-Array = np.ndarray[Any, Any]
 _FLOOR = 0.01
 
 
@@ -25,11 +24,10 @@ def make_schedule(phase: Phase, steps_per_epoch: int) -> Any:
     if phase.schedule == "constant" and warmup == 0:
         return phase.learning_rate
     # Without decay steps worth mentioning CosineDecay warms up and then stays.
-    falls = phase.schedule == "cosine"
     return keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=phase.learning_rate * (_FLOOR if warmup else 1.0),
         decay_steps=max(1, steps - warmup),
-        alpha=_FLOOR if falls else 1.0,
+        alpha=_FLOOR if phase.schedule == "cosine" else 1.0,
         warmup_target=phase.learning_rate if warmup else None,
         warmup_steps=warmup,
     )

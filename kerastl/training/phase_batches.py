@@ -19,8 +19,7 @@ def training_batches(
 ) -> Batches:
     """The batches of a phase, ``number`` in its plan, from an epoch on; see ``Batches``.
 
-    Raises:
-        ConfigurationError: mixup of sequences.
+    Raises ConfigurationError where sequences would be mixed.
     """
     lengths = job.train.lengths
     if inputs.train is not None:

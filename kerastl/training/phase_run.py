@@ -92,8 +92,7 @@ class PhaseRun:
     def run(self) -> dict[str, Any]:
         """Trains, leaves the best weights in the network, and returns a record (see ``run_plan``).
 
-        Raises:
-            TrainingError: the loss is not a number, at a tenth of the learning rate too.
+        Raises TrainingError where the loss is not a number, at a tenth of the learning rate too.
         """
         job, phase = self.job, self.phase
         variables = network_variables(job.network)
@@ -174,8 +173,7 @@ class PhaseRun:
         if state.optimizer:
             write_variables(self._model.optimizer.variables, state.optimizer)
             if state.best is not None:
-                score, loss = state.best["score"]
-                best = {**state.best, "score": (score, loss)}
+                best = {**state.best, "score": tuple(state.best["score"])}
                 keep.best = Best(values=state.best_values, **best)
         elif scored:
             # What the phase before learned is a candidate; an untrained head is none.

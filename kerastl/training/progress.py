@@ -33,8 +33,7 @@ class SilentReporter(Reporter):
 class ConsoleReporter:
     """A bar with the time left on a terminal, one plain line per part elsewhere.
 
-    Args:
-        console: where to; standard error by default, so that standard output stays free.
+    It writes to standard error by default, so that standard output stays free.
     """
 
     def __init__(self, console: Console | None = None) -> None:

@@ -24,11 +24,9 @@ class SaveState(keras.callbacks.Callback):
     Attributes:
         store: where to; None follows without writing.
         state: changed as the phase goes on.
-        keep: knows the best epoch.
         variables: what is saved besides the optimizer's, by the attribute of the state that it
             goes to.
         started: when the phase began, by ``time.perf_counter``.
-        interruption: says whether to stop.
         steps: batches per epoch.
     """
 

@@ -16,10 +16,8 @@ Array = np.ndarray[Any, Any]
 class Score:
     """By what epochs are compared; higher is better.
 
-    Attributes:
-        name: in records.
-        metrics: by the names that Keras gives them. The score is their mean, each clipped to
-            0..1 where there are several.
+    It is the mean of metrics, given by Keras's names, each clipped to 0..1 where there are several.
+    Records call it ``name``.
     """
 
     name: str
@@ -141,11 +139,8 @@ def interpolate(
 ) -> tuple[float, tuple[float, float]]:
     """Mixes a model's weights with those that it began with, as does best on validation data.
 
-    ``best`` is what ``evaluated`` says of the weights as they are.
-
-    Returns:
-        The share of the new weights that did best, 1.0 where none did better than all of them,
-        and its score.
+    ``best`` is what ``evaluated`` says of the weights as they are. Returns the share of the new
+    weights that did best, 1.0 where none did better than all of them, and its score.
     """
     end = read_variables(model.trainable_variables)
     chosen = 1.0

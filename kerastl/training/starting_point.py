@@ -6,11 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
+from kerastl.training.selection import Array, read_variables
 
-from kerastl.training.selection import read_variables
-
-Array = np.ndarray[Any, Any]
 # By the names that Keras gives them: biases, and the scale and offset of normalisation.
 NOT_DECAYED = ("bias", "gamma", "beta")
 

@@ -44,26 +44,21 @@ class KerasTargets:
 def make_targets(
     outputs: Mapping[str, Output], labels: Mapping[str, Array], class_weight: Any = None
 ) -> KerasTargets:
-    """Targets and weights of examples.
+    """Targets and weights of examples; raises ConfigurationError as ``weights_by_output`` does.
 
     An example without a label for an output weighs 0 there, and the others weigh more in turn:
     n over the number of those that have one. Keras divides the sum of the weighted losses by the
     number of examples, so that over an epoch an output's loss is the mean over its labels. That
     of a single batch is an unbiased estimate of it: a batch with few labels counts less, and not
     as much as a full one.
-
-    Raises:
-        ConfigurationError: class weights that do not go with the outputs.
     """
     given = weights_by_output(outputs, class_weight)
-    values, weights = [], []
-    for name, output in outputs.items():
-        values.append(output.targets(labels[name]))
-        weights.append(_weights(output, labels[name], given[name]))
+    values = tuple(output.targets(labels[name]) for name, output in outputs.items())
+    weights = [_weights(output, labels[name], given[name]) for name, output in outputs.items()]
     if all(found is None for found in weights):
-        return KerasTargets(tuple(values))
+        return KerasTargets(values)
     ones = np.ones(len(values[0]), np.float32)
-    return KerasTargets(tuple(values), tuple(ones if w is None else w for w in weights))
+    return KerasTargets(values, tuple(ones if w is None else w for w in weights))
 
 
 def _weights(output: Output, labels: Array, class_weight: Any) -> Array | None:

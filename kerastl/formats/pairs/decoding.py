@@ -127,17 +127,6 @@ def orient(image: Any, orientation: Any) -> Any:
     return tf.cond(among(3, 4, 7, 8), lambda: tf.reverse(image, [0]), lambda: image)
 
 
-def _bytes_of(data: Any) -> tuple[Any, Any]:
-    """A look-up of single bytes of a string, zero behind its end, and its length."""
-    raw = tf.pad(tf.io.decode_raw(data, tf.uint8), [[0, 16]])
-    end = tf.shape(raw)[0] - 16
-
-    def byte(position: Any) -> Any:
-        return tf.cast(tf.gather(raw, tf.clip_by_value(position, 0, end + 15)), tf.int32)
-
-    return byte, end
-
-
 def _is_text(byte: Any, position: Any, text: bytes) -> Any:
     found = tf.stack([byte(position + offset) for offset in range(len(text))])
     return tf.reduce_all(tf.equal(found, list(text)))
@@ -174,7 +163,13 @@ def png_orientation(data: Any) -> Any:
 
 def _orientation(data: Any, start: int, header: int, step: Callable[..., tuple[Any, Any]]) -> Any:
     """Walks segments, each with a header of some bytes, until a step finds EXIF's TIFF data."""
-    byte, end = _bytes_of(data)
+    raw = tf.pad(tf.io.decode_raw(data, tf.uint8), [[0, 16]])
+    end = tf.shape(raw)[0] - 16
+
+    def byte(position: Any) -> Any:
+        # Zero behind the end.
+        return tf.cast(tf.gather(raw, tf.clip_by_value(position, 0, end + 15)), tf.int32)
+
     _, tiff = tf.while_loop(
         lambda position, tiff: (tiff < 0) & (position + header <= end),
         lambda position, tiff: step(byte, end, position),

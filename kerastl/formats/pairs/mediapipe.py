@@ -27,11 +27,7 @@ _MIN_PARSER_VERSION = "1.0.0"
 
 
 class ImageMetadata:
-    """Metadata of image classifiers, as MediaPipe's ``ImageClassifier`` asks for it.
-
-    Attributes:
-        packages: modules that are needed, and the extra that brings each.
-    """
+    """Metadata of image classifiers, as MediaPipe's ``ImageClassifier`` asks for it."""
 
     packages: ClassVar[Mapping[str, str]] = {}
 

@@ -11,13 +11,10 @@ _AT_ONCE = 32
 
 
 class StringSignature:
-    """A signature of strings in a SavedModel, beside the one of tensors.
+    """A signature of strings in a SavedModel, beside the one of tensors, which is ``tensors``.
 
-    Attributes:
-        signature: its name.
-        tensor: the name of its input.
-        tensors: what the signature of tensors is called beside it.
-        packages: modules that are needed, and the extra that brings each.
+    ``tensor`` is the name of its input, and ``packages`` are the modules that it needs, each with
+    the extra that brings it.
     """
 
     signature: ClassVar[str]

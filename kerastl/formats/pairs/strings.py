@@ -42,8 +42,7 @@ class Strings(StringSignature):
 def graph_tokenizer(input: Any, texts: Sequence[str]) -> tuple[GraphTokenizer | None, str | None]:
     """A tokenizer for the graph, proved on texts; or None, and why there is none.
 
-    Raises:
-        TokenizerError: a WordPiece tokenizer gives other ids in the graph.
+    Raises TokenizerError where a WordPiece tokenizer gives other ids in the graph.
     """
     tokenizer = input.tokenizer
     try:
