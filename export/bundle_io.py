@@ -99,7 +99,7 @@ READERS = {"image": ImageReader, "text": TextReader}
 
 
 def read_manifest(bundle: Path) -> dict:
-    """The manifest of a bundle; exits where the folder is none."""
+    """The manifest of a bundle; exits where the folder is not one."""
     try:
         return json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

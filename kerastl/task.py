@@ -19,7 +19,7 @@ _KEYS = ("input", "label", "probability")
 # What an artifact that lacks an output gives.
 _NONE = np.zeros((0, 0), dtype=np.float32)
 Answers = Mapping[str, Array]
-"""Of a network or an artifact, by the output's name ``(n, width)``."""
+"""Outputs of a network or an artifact, by name ``(n, width)``."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Task:
 
         Returns:
             ``max_abs_diff``, the largest, None where one cannot be told; ``label_agreement``, the
-            smallest; ``passed``, whether all did; ``outputs``, of several the same of each.
+            smallest; ``passed``, whether all did; ``outputs``, with several the same for each.
         """
         found = {
             name: output.figures(reference[name], answers.get(name, _NONE), gate, quantization)
@@ -100,7 +100,7 @@ class Task:
         )
 
     def accuracy(self, labels: Mapping[str, Array] | None, answers: Answers) -> float | None:
-        """Share of right decisions of a task of one output; None where there is none."""
+        """Share of right decisions of a task with one output, or None."""
         if labels is None or len(self.outputs) > 1:
             return None
         [(name, output)] = self.outputs.items()
@@ -110,7 +110,7 @@ class Task:
         return output.accuracy(labels[name][rows], found[rows]) if fits else None
 
     def answers(self, arrays: Answers) -> list[dict[str, Any]]:
-        """Of each example what ``predict`` prints; of several outputs each under its name."""
+        """What ``predict`` prints for each example; with several outputs, each under its name."""
         if len(self.outputs) == 1:
             return self.only.answers(next(iter(arrays.values())))
         rows = {name: output.answers(arrays[name]) for name, output in self.outputs.items()}

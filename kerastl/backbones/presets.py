@@ -31,6 +31,7 @@ from kerastl.backbones.weights import (
     load_weights,
 )
 from kerastl.errors import WeightsError
+from kerastl.graph.layers import all_layers
 from kerastl.optional import require
 
 # Two-tower models hold the backbone of a record in this attribute.
@@ -205,7 +206,7 @@ def mend_saving(model: keras.Model) -> None:
     those in use. Of an EfficientNet it leaves out which blocks have no residual connection, so
     that such a file cannot be loaded. Nothing else within the model is touched.
     """
-    for layer in model._flatten_layers():
+    for layer in all_layers(model):
         name = type(layer).__name__
         if name == "DINOV2Embedding":
             layer.save_own_variables = functools.partial(_save_positions, layer)

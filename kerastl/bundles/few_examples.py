@@ -32,14 +32,14 @@ def warn_of_few(artifacts: Iterable[Artifact], gate: Gate, what: str, labels: in
             reason = f"the network gives all {artifact.n} {what} the same label"
         elif low < gate.quantized_label_agreement - UNSEEN_LOSS:
             reason = (
-                f"{agreed} of {artifact.n} {what} tell that it gives the network's label to at "
-                f"least {low:.0%} of others (95 % Wilson interval), not to "
+                f"{agreed} of {artifact.n} {what} only show that it gives at least {low:.0%} of "
+                "others the network's label (95 % Wilson interval), and not "
                 f"{gate.quantized_label_agreement:.0%}"
             )
         else:
             continue
         warnings.warn(
-            f"{artifact.path} passed the gate, which says little: {reason}. Prove it on more "
+            f"{artifact.path} passed the gate, but that says little: {reason}. Prove it on more "
             "examples.",
             FewExamplesWarning,
             stacklevel=4,

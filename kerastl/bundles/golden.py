@@ -46,7 +46,7 @@ class Golden:
 
     @property
     def known(self) -> int:
-        """Of how many of the first sources there are outputs."""
+        """How many of the first sources have outputs."""
         return len(next(iter(self.outputs[NETWORK].values())))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kerastl.errors import ConfigurationError, ExportError
+from kerastl.graph.layers import all_layers
 
 if TYPE_CHECKING:
     import keras
@@ -99,7 +100,7 @@ def in_float32(network: keras.Model) -> tuple[keras.Model, str | None]:
     """The network, and None; or its float32 clone, and the reduced policy of its layers."""
     import keras
 
-    policies = {layer.dtype_policy.name for layer in network._flatten_layers()}
+    policies = {layer.dtype_policy.name for layer in all_layers(network)}
     reduced = sorted(policies & set(_REDUCED))
     if not reduced:
         return network, None
@@ -132,7 +133,7 @@ def modules_of(network: keras.Model) -> list[str]:
     """
     import keras
 
-    classes = {type(layer) for layer in network._flatten_layers()}
+    classes = {type(layer) for layer in all_layers(network)}
     try:
         config = keras.saving.serialize_keras_object(network)
     except Exception:

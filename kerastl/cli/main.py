@@ -102,7 +102,7 @@ def export(
     out: Annotated[Path, typer.Option(help="The bundle to write.")],
     formats: Annotated[
         str,
-        typer.Option("--format", help="Of saved_model, onnx, litert, openvino, torch; commas."),
+        typer.Option("--format", help="saved_model, onnx, litert, openvino, torch; with commas."),
     ] = "saved_model,onnx,litert",
     quantize: Annotated[
         str,

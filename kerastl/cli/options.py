@@ -120,7 +120,7 @@ FIT: dict[str, Row] = {
     ),
     # Of embeddings.
     "dimensions": row(int | None, None, "Length of the vectors; default: the backbone's own."),
-    # Of recipes of one's own.
+    # Of your own recipes.
     "recipe": row(
         str,
         ...,

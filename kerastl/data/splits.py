@@ -20,7 +20,7 @@ Groups: TypeAlias = Sequence[Hashable] | npt.NDArray[Any]
 """The group of each example, such as a person or a scene."""
 
 Positions: TypeAlias = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
-"""Of the training and of the validation examples, ascending."""
+"""Positions of the training and of the validation examples, ascending."""
 
 
 def split_positions(

@@ -24,6 +24,7 @@ from ai_edge_litert import schema_py_generated as schema
 from kerastl.formats import float_layers, rounding, weight_correction
 from kerastl.formats.conversion import Conversion
 from kerastl.formats.litert_graph import Graph, name_of_layer, ranges, run
+from kerastl.graph.layers import all_layers
 from kerastl.outputs import Output
 
 Array = np.ndarray[Any, Any]
@@ -110,7 +111,7 @@ def quantize(
         gate=conversion.gate.quantized_label_agreement,
     )
     kept = [weighted[position] for position in choice.float_layers]
-    layers = [x.name for x in conversion.network._flatten_layers() if hasattr(x, "kernel")]
+    layers = [x.name for x in all_layers(conversion.network) if hasattr(x, "kernel")]
     sizes = [graph.weights(layer).size for layer in weighted]
     share = sum(sizes[position] for position in choice.float_layers) / max(sum(sizes), 1)
     if quantization == "int8":

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from kerastl.graph.cuts import Cut, operations
+from kerastl.graph.layers import all_layers
 from kerastl.graph.opening import open_model
 
 _RATE = "_kerastl_rate"
@@ -33,7 +34,7 @@ def apply_boundary(model: keras.Model, cut: Cut | None, *, batch_norm: bool = Fa
     """
     flat = open_model(model)
     # Setting a container's flag overwrites the flags of all that it contains: containers first.
-    for layer in model._flatten_layers():
+    for layer in all_layers(model):
         layer.trainable = True
     frozen: set[int] = set()
     for position, layer in enumerate(operations(flat)):
@@ -48,7 +49,7 @@ def apply_boundary(model: keras.Model, cut: Cut | None, *, batch_norm: bool = Fa
 
 
 def _set_trainable(layer: Any, trainable: bool, batch_norm: bool) -> None:
-    for inner in layer._flatten_layers():
+    for inner in all_layers(layer):
         # On the TensorFlow backend a flag that a layer has already is not handed down.
         inner.trainable = trainable
         if isinstance(inner, keras.layers.BatchNormalization) and not batch_norm:
@@ -92,6 +93,6 @@ def settle_momentum(model: keras.Model, steps: int) -> None:
     chance. A tenth of the steps that there will be is the longest memory allowed.
     """
     longest = 1 - 1 / max(1.0, steps / 10)
-    for layer in model._flatten_layers():
+    for layer in all_layers(model):
         if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
             layer.momentum = min(layer.momentum, max(0.5, longest))

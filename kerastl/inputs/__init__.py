@@ -34,7 +34,7 @@ _INPUTS: dict[str, Any] = {member.kind: member for member in (Image, Text)}
 
 
 def register_input(member: type[Input]) -> type[Input]:
-    """Makes an input of one's own known by its ``kind``, so that bundles can name it."""
+    """Makes an input of your own known by its ``kind``, so that bundles can name it."""
     _INPUTS[member.kind] = member
     return member
 

@@ -59,7 +59,7 @@ class Examples(abc.ABC):
 
     @property
     def lengths(self) -> Array | None:
-        """Of sequences the length (n,) that each takes in a batch; they rise. None of images."""
+        """The length (n,) that each sequence takes in a batch, ascending; None for images."""
         return None
 
     @property

@@ -29,7 +29,7 @@ GOLDEN_EXAMPLES = 32
 GOLDEN_LABELS = "labels.json"
 
 GoldenLabels: TypeAlias = Sequence[Mapping[str, Any]]
-"""Of each example the network's label under ``"network"``, an artifact's under its path."""
+"""For each example the network's label under ``"network"``, an artifact's under its path."""
 
 GoldenFiles: TypeAlias = Sequence[tuple[Path, Mapping[str, Any], Mapping[str, Any]]]
 """Source files that are kept whole: path, the network's answer, and labels."""

@@ -33,7 +33,7 @@ _OUTPUTS: dict[str, type[Output]] = {
 
 
 def register_output(member: type[Output]) -> type[Output]:
-    """Makes an output of one's own known by its ``kind``, so that runs and bundles can name it."""
+    """Makes an output of your own known by its ``kind``, so that runs and bundles can name it."""
     _OUTPUTS[member.kind] = member
     return member
 

@@ -147,7 +147,7 @@ class Number(Output):
         deviation = self.deviation
 
         class SquaredError(keras.losses.Loss):
-            """Of standard scores."""
+            """In standard scores."""
 
             def call(self, y_true: Any, y_pred: Any) -> Any:
                 return keras.ops.mean(keras.ops.square((y_pred - y_true) / deviation), axis=-1)

@@ -284,7 +284,7 @@ class Output(abc.ABC):
 
     @abc.abstractmethod
     def answers(self, outputs: Array) -> list[dict[str, Any]]:
-        """Of each row what ``predict`` prints, as JSON data: ``label``, ``probability``, ..."""
+        """What ``predict`` prints for each row, as JSON data: ``label``, ``probability``, ..."""
 
     @abc.abstractmethod
     def line(self, answer: Mapping[str, Any]) -> str:

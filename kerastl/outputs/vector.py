@@ -216,7 +216,7 @@ class Vector(ClassLabels):
     def parity_details(
         self, reference: Array, outputs: Array, gate: Gate, quantization: str | None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The cosine that was asked for, and the least that was found."""
+        """The cosine that was asked for, and the smallest that was found."""
         found = {"least_cosine": float(cosines(reference, outputs).min())}
         return {"cosine": least_cosine(quantization)}, found
 
@@ -266,7 +266,7 @@ def least_cosine(quantization: str | None) -> float:
 
 
 def cosines(reference: Array, outputs: Array) -> Array:
-    """Of each row the cosine of its two vectors, float64 ``(n,)``; 0 where one has no length."""
+    """The cosine of the two vectors of each row, float64 ``(n,)``; 0 where one has no length."""
     return np.asarray(np.sum(_unit(reference) * _unit(outputs), axis=1))
 
 

@@ -1,4 +1,4 @@
-"""A recipe for inputs and backbones of one's own."""
+"""A recipe for your own inputs and backbones."""
 
 from __future__ import annotations
 

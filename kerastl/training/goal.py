@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 from kerastl.errors import ConfigurationError
+from kerastl.graph.layers import output_operations
 from kerastl.inputs.augment import Augment
 from kerastl.outputs import Output
 from kerastl.outputs.contrastive import embedding_model
@@ -53,7 +54,7 @@ class Goal:
         self._validation = None if job.validation is None else job.validation.targets
         self.loss_weights = LossWeights(outputs, job.loss_weights)
         # Keras names metrics by the layers that make the outputs.
-        self._layers = [tensor._keras_history.operation.name for tensor in tensors]
+        self._layers = [operation.name for operation in output_operations(job.network)]
         present = is_labelled(outputs, self._train.targets)
         held_out = {} if self._validation is None else is_labelled(outputs, self._validation)
         self._incomplete = not all(rows.all() for rows in (*present.values(), *held_out.values()))

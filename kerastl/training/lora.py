@@ -14,6 +14,7 @@ from keras import ops
 
 from kerastl.errors import ConfigurationError
 from kerastl.graph import Cut, forget_traces, head_cut, operations
+from kerastl.graph.layers import all_layers
 from kerastl.training.phase import Phase
 
 _KERNELS = ("kernel", "embeddings")
@@ -111,7 +112,7 @@ def lora_layers(network: keras.Model, cut: Cut, phase: Phase, *, end: int) -> li
     inside = [
         inner
         for layer in _layers_between(network, cut, end)
-        for inner in layer._flatten_layers()
+        for inner in all_layers(layer)
         if inner.weights
     ]
     able = [

@@ -176,7 +176,7 @@ class PhaseRun:
                 best = {**state.best, "score": tuple(state.best["score"])}
                 keep.best = Best(values=state.best_values, **best)
         elif scored:
-            # What the phase before learned is a candidate; an untrained head is none.
+            # What the phase before learned is a candidate; an untrained head is not.
             keep.consider(evaluated(self._model, self._validation, self.goal.score), 0)
 
     def _fit(self, callbacks: list[Any]) -> None:

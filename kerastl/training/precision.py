@@ -10,6 +10,7 @@ import keras
 
 from kerastl.errors import ConfigurationError
 from kerastl.graph import forget_traces, operations
+from kerastl.graph.layers import all_layers, output_operations
 
 FULL = "float32"
 HALF = "mixed_float16"
@@ -46,7 +47,7 @@ def computing_in(network: keras.Model, precision: str) -> Iterator[None]:
     policy = keras.DTypePolicy(precision)
     try:
         for layer in _learned(network):
-            for inner in layer._flatten_layers():
+            for inner in all_layers(layer):
                 before.append((inner, inner.dtype_policy))
                 inner.dtype_policy = policy
         yield
@@ -63,7 +64,7 @@ def _learned(network: keras.Model) -> list[Any]:
         bool(getattr(op, "weights", ())) and not isinstance(op, keras.layers.Normalization)
         for op in order
     ]
-    outputs = {id(tensor._keras_history.operation) for tensor in network.outputs}
+    outputs = {id(operation) for operation in output_operations(network)}
     return [
         op
         for op in order[learns.index(True) :]

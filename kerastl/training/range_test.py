@@ -14,6 +14,7 @@ import numpy as np
 
 from kerastl.errors import ConfigurationError, TrainingError
 from kerastl.graph import apply_boundary, settle_momentum
+from kerastl.graph.layers import all_layers
 from kerastl.training.checkpoint import network_variables
 from kerastl.training.goal import Goal
 from kerastl.training.inputs import PhaseInputs, prepare
@@ -171,7 +172,7 @@ def _left_as_it_was(network: keras.Model) -> Iterator[None]:
     trainable = [(variable, variable.trainable) for variable in variables]
     layers = [
         (layer, layer.trainable, {name: getattr(layer, name, _MISSING) for name in _SETTINGS})
-        for layer in network._flatten_layers()
+        for layer in all_layers(network)
     ]
     compiled = network.compiled
     try:

@@ -1,4 +1,4 @@
-"""An output of one's own: a scale such as bad < fair < good, learned as k - 1 thresholds."""
+"""An output of your own: a scale such as bad < fair < good, learned as k - 1 thresholds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An input of one's own: series of eight numbers, in a column of a table as "1.5 2 ..."."""
+"""An input of your own: series of eight numbers, in a column of a table as "1.5 2 ..."."""
 
 from __future__ import annotations
 
