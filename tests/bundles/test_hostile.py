@@ -255,7 +255,7 @@ def quantised(agreement, n):
 @pytest.mark.parametrize(
     ("agreement", "n", "labels", "match"),
     [
-        (1.0, 2, 2, "2 of 2 photos tell that .* at least 34%"),
+        (1.0, 2, 2, "2 of 2 photos only show that .* at least 34%"),
         (1.0, 20, 3, "20 of 20 photos"),
         (1.0, 100, 1, "all 100 photos the same label"),
         (1.0, 29, 3, None),
