@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kerastl.errors import ConfigurationError, ExportError
-from kerastl.graph.layers import all_layers
 
 if TYPE_CHECKING:
     import keras
@@ -100,6 +99,8 @@ def in_float32(network: keras.Model) -> tuple[keras.Model, str | None]:
     """The network, and None; or its float32 clone, and the reduced policy of its layers."""
     import keras
 
+    from kerastl.graph.layers import all_layers
+
     policies = {layer.dtype_policy.name for layer in all_layers(network)}
     reduced = sorted(policies & set(_REDUCED))
     if not reduced:
@@ -132,6 +133,8 @@ def modules_of(network: keras.Model) -> list[str]:
     Raises ConfigurationError where one is the main script, which no worker finds.
     """
     import keras
+
+    from kerastl.graph.layers import all_layers
 
     classes = {type(layer) for layer in all_layers(network)}
     try:
