@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import kerastl
+from kerastl.inputs.image_probes import vertical_pass_may_lead
 from kerastl.training import ActivationCache, SilentReporter
 
 from .make import TASKS, data_of, inputs_of, recipe_of
@@ -186,6 +187,9 @@ def test_a_new_bundle_holds_what_the_old_one_held(task, here, model, tmp_path):
     old = json.loads((here / task / "bundle" / "manifest.json").read_text(encoding="utf-8"))
     keep = [entry for entry in old["artifacts"] if entry["path"] == "model.onnx"]
     old["artifacts"] = keep
+    if not vertical_pass_may_lead():
+        # What an older Pillow does is what a bundle has to say.
+        old["input"].get("resize", {})["passes"] = "horizontal first"
     assert_holds(shape_of(bundle.manifest), shape_of(old), "manifest")
     listed = {name for name in old["files"] if not name.startswith("golden/files/")}
     assert listed <= set(bundle.manifest["files"])
