@@ -22,6 +22,8 @@ LAYERS = {
 
 @pytest.fixture(params=TINY, scope="module")
 def built(request):
+    if get_backbone(request.param).source == "keras_hub":
+        pytest.importorskip("keras_hub")
     return request.param, tiny_network(request.param)
 
 

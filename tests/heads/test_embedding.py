@@ -6,6 +6,9 @@ from kerastl.heads import attach_outputs, pool
 from kerastl.outputs import Vector
 from kerastl.outputs.vector import PROJECTION
 
+# Tokens are pooled in networks of texts alone, and those need the Keras that KerasHub asks for.
+pytest.importorskip("keras_hub")
+
 
 def network(pooling="mean", dimensions=None, seed=0):
     tokens = keras.Input((None, 6))

@@ -9,6 +9,8 @@ from tests.text.conftest import CORPUS, HOSTILE
 from tests.text.test_hub import MOST_TIES, T5, roberta, unigram  # noqa: F401
 from tests.text.test_wordpiece import WORDS
 
+pytest.importorskip("keras_hub")
+
 
 @pytest.mark.parametrize(
     "options",
