@@ -6,7 +6,7 @@ from kerastl.heads import attach_outputs, pool
 from kerastl.outputs import Vector
 from kerastl.outputs.vector import PROJECTION
 
-# Tokens are pooled in networks of texts alone, and those need the Keras that KerasHub asks for.
+# On Keras 3.12 these networks cannot be built, for a reason not yet found. Texts need 3.15 anyway.
 pytest.importorskip("keras_hub")
 
 
