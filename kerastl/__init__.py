@@ -33,8 +33,10 @@ if TYPE_CHECKING:
         TrainingError,
         WeightsError,
     )
+    from kerastl.evaluation import Comparison, Evaluation
     from kerastl.heads import Head, TextHead
     from kerastl.inputs import Augment
+    from kerastl.measuring import compare, evaluate
     from kerastl.model import EmbeddingModel, Predictions, TrainedModel
     from kerastl.model import load_run as load
     from kerastl.outputs import Classes, Labels, Number, Vector
@@ -56,8 +58,10 @@ _HOMES = {
         "BundleError ConfigurationError DataError ExportError GraphError KerastlError "
         "MissingExtraError ParityError RunError TextError TrainingError WeightsError"
     ),
+    "kerastl.evaluation": "Comparison Evaluation",
     "kerastl.heads": "Head TextHead",
     "kerastl.inputs": "Augment",
+    "kerastl.measuring": "compare evaluate",
     "kerastl.model": "EmbeddingModel Predictions TrainedModel load",
     "kerastl.outputs": "Classes Labels Number Vector",
     "kerastl.recipes": (
@@ -73,10 +77,12 @@ __all__ = [
     "Bundle",
     "BundleError",
     "Classes",
+    "Comparison",
     "ConfigurationError",
     "CustomRecipe",
     "DataError",
     "EmbeddingModel",
+    "Evaluation",
     "ExportError",
     "Gate",
     "GraphError",
@@ -101,6 +107,8 @@ __all__ = [
     "Vector",
     "WeightsError",
     "__version__",
+    "compare",
+    "evaluate",
     "export",
     "few_shot",
     "freeze",

@@ -16,6 +16,7 @@ from kerastl.cli import output
 from kerastl.cli.modules import find, import_all
 from kerastl.cli.options import DATA, FIT, IMPORTS, command, data_options
 from kerastl.cli.plans import make_plan, stage_of
+from kerastl.cli.summary import show_summary, summary_of
 
 CACHE: dict[str, str | bool] = {"always": True, "never": False}
 _SHOWN_RATES = 12
@@ -69,6 +70,7 @@ def _fit(make: Callable[[Values], Any], values: Values) -> None:
             "classes": list(model.class_names),
             "phases": phases,
             "metrics": dict(model.metrics),
+            **summary_of(model, values.get("class_weight")),
         }
 
     show = _show_rates if searching else _show_run
@@ -213,20 +215,7 @@ def _show_run(result: dict[str, Any], console: Console) -> None:
             "-" if phase.get(score) is None else f"{phase[score]:.3f}",
         )
     console.print(table)
-    metrics = result["metrics"]
-    if "accuracy_low" in metrics:
-        console.print(
-            f"validation accuracy {metrics['accuracy']:.3f} (95 % interval "
-            f"{metrics['accuracy_low']:.3f} to {metrics['accuracy_high']:.3f}, "
-            f"{metrics['examples']} examples)",
-            highlight=False,
-        )
-    elif metrics:
-        figures = ", ".join(
-            f"{name} {value:.3f}" if isinstance(value, float) else f"{name} {value}"
-            for name, value in metrics.items()
-        )
-        console.print(f"validation: {figures}", highlight=False)
+    show_summary(result, console)
     console.print(f"run: {result['run']}", highlight=False)
 
 

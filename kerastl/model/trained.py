@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from kerastl.data import load_for
-from kerastl.errors import DataError
+from kerastl.evaluation import Evidence, answer
+from kerastl.inputs import Examples
 from kerastl.model import run_directory
 from kerastl.model.predicting import predict_examples, predict_sources
 from kerastl.outputs import Gate
@@ -38,6 +37,7 @@ class TrainedModel:
         metrics: on the validation data; empty where there were none.
         provenance: versions, seed, hashes, command.
         samples: examples that prove and calibrate an export, or None.
+        evidence: what it is measured by: baselines, and which examples it was trained on.
     """
 
     network: keras.Model
@@ -47,6 +47,7 @@ class TrainedModel:
     metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
     provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     samples: Samples | None = None
+    evidence: Evidence = dataclasses.field(default_factory=Evidence)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -95,13 +96,12 @@ class TrainedModel:
         Raises:
             DataError: the data's classes are not the model's.
         """
-        dataset = load_for(self.task, data, **options)
-        with tempfile.TemporaryDirectory(prefix="kerastl-") as scratch:
-            examples = self.task.input.examples(dataset, Path(scratch))
-            if not len(examples):
-                raise DataError(f"There is not a single {self.task.input.noun}.")
-            found = predict_examples(self.network, self.task.outputs, examples)
-            return self.task.measure(examples.targets, found)
+        answered = answer(self, data, **options)
+        return self.task.measure(answered.targets, answered.answers)
+
+    def answer_examples(self, examples: Examples) -> dict[str, Array]:
+        """What the network gives for examples that were read before; see ``outputs``."""
+        return predict_examples(self.network, self.task.outputs, examples)
 
     def export(
         self,
