@@ -68,7 +68,9 @@ def intervals_of(output: Output, labels: Array, answers: Array) -> dict[str, Int
     samples = bootstrap(output.replicate(labels, answers), len(labels))
     found = {name: percentile_interval(values) for name, values in samples.items()}
     shares = output.shares(labels, answers)
-    return {**found, **{name: wilson_interval(*counts) for name, counts in shares.items()}}
+    found |= {name: wilson_interval(*counts) for name, counts in shares.items()}
+    # A metric that some resample has no value for has no interval.
+    return {name: pair for name, pair in found.items() if np.isfinite(pair).all()}
 
 
 def each_output(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -174,7 +175,7 @@ class Evaluation:
 
     def as_dict(self, top: int = TOP) -> dict[str, Any]:
         """JSON data; ``from_dict`` reads it."""
-        return {
+        found = {
             **self.model.as_dict(),
             "metric": self.metric,
             "noun": self.noun,
@@ -183,6 +184,7 @@ class Evaluation:
             "notes": list(self.notes),
             "outputs": {name: section.as_dict(top) for name, section in self.sections.items()},
         }
+        return dict(_finite(found))
 
     @staticmethod
     def from_dict(content: Mapping[str, Any]) -> Evaluation:
@@ -215,6 +217,15 @@ class Evaluation:
             writer = csv.DictWriter(file, ["name", "path", *columns])
             writer.writeheader()
             writer.writerows(lines.values())
+
+
+def _finite(value: Any) -> Any:
+    """JSON data with null in place of NaN and infinity, which JSON does not have."""
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _table(content: Mapping[str, Any]) -> Table:

@@ -120,7 +120,9 @@ class Judged(abc.ABC):
         By default true labels are what ``decode`` makes of the targets, and answers that are names
         are right where they are the same.
         """
-        truth, answers = self.decode(self.targets(labels)), self.decode(outputs)
+        targets, answers = self.targets(labels), self.decode(outputs)
+        fits = targets.ndim == 2 and targets.shape[1] == self.width
+        truth = self.decode(targets) if fits else [None] * len(answers)
         named = all(isinstance(name, str) for name in (*truth, *answers))
         same = [name == answer for name, answer in zip(truth, answers, strict=True)]
         return Marks(truth, answers, np.array(same, dtype=bool) if named else None)
