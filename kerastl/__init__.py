@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         TextClassification,
         TextEmbedding,
     )
+    from kerastl.reporting import report
     from kerastl.task import Task
     from kerastl.training import Phase, few_shot, full, gradual, head_only, lp_ft, two_phase
 
@@ -67,6 +68,7 @@ _HOMES = {
     "kerastl.recipes": (
         "CustomRecipe ImageClassification ImageEmbedding TextClassification TextEmbedding"
     ),
+    "kerastl.reporting": "report",
     "kerastl.task": "Task",
     "kerastl.training": "Phase few_shot full gradual head_only lp_ft two_phase",
 }
@@ -119,6 +121,7 @@ __all__ = [
     "list_backbones",
     "load",
     "lp_ft",
+    "report",
     "two_phase",
     "unfreeze",
     "verify",

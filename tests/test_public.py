@@ -59,6 +59,7 @@ def test_the_public_names():
         "list_backbones",
         "load",
         "lp_ft",
+        "report",
         "two_phase",
         "unfreeze",
         "verify",

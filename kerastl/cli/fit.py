@@ -33,7 +33,7 @@ Data = Annotated[
 ]
 _RUN = (
     *("seed", "batch_size", "validation", "cache", "precision", "find_learning_rate"),
-    *("tensorboard", "resume", "overwrite"),
+    *("tensorboard", "report", "resume", "overwrite"),
 )
 _CLASSES = ("kind", "output", "loss_weights", "class_weight")
 _PLAN = ("plan", "epochs", "learning_rate", "train_from")
@@ -64,6 +64,9 @@ def _fit(make: Callable[[Values], Any], values: Values) -> None:
             return dataclasses.asdict(found)
         options |= {name: values[name] for name in ("resume", "overwrite", "tensorboard")}
         model = recipe.fit(data, validation, out=out, **options)
+        written = {}
+        if values["report"]:
+            written["report"] = str(kerastl.report(out, out=out / "report.html"))
         phases = [{k: v for k, v in phase.items() if k != "history"} for phase in model.history]
         return {
             "run": str(out),
@@ -71,6 +74,7 @@ def _fit(make: Callable[[Values], Any], values: Values) -> None:
             "phases": phases,
             "metrics": dict(model.metrics),
             **summary_of(model, values.get("class_weight")),
+            **written,
         }
 
     show = _show_rates if searching else _show_run
@@ -216,7 +220,9 @@ def _show_run(result: dict[str, Any], console: Console) -> None:
         )
     console.print(table)
     show_summary(result, console)
-    console.print(f"run: {result['run']}", highlight=False)
+    for key in ("run", "report"):
+        if key in result:
+            console.print(f"{key}: {result[key]}", highlight=False, markup=False)
 
 
 def _show_rates(result: dict[str, Any], console: Console) -> None:

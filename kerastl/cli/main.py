@@ -23,6 +23,7 @@ from kerastl.cli.fit import fit_app
 from kerastl.cli.modules import import_all
 from kerastl.cli.options import Imports, Json, Trusted
 from kerastl.cli.predict import predict
+from kerastl.cli.report import report
 
 
 class _InOrderOfUse(typer.core.TyperGroup):
@@ -30,7 +31,7 @@ class _InOrderOfUse(typer.core.TyperGroup):
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
         """Training first."""
-        first = ["fit", "evaluate", "compare", "predict", "export", "verify", "benchmark"]
+        first = ["fit", "evaluate", "compare", "report", "predict", "export", "verify", "benchmark"]
         return [*first, *(name for name in super().list_commands(ctx) if name not in first)]
 
 
@@ -49,6 +50,7 @@ app.add_typer(cache_app, name="cache")
 app.command()(predict)
 app.command("evaluate")(evaluate)
 app.command("compare")(compare)
+app.command("report")(report)
 app.command("benchmark")(benchmark)
 
 

@@ -138,6 +138,7 @@ def _section(answered: Answered, name: str) -> Section | None:
     return Section(
         output.kind,
         output.metric,
+        output.lower_is_better,
         output.counts(held),
         details.figures,
         details.tables,

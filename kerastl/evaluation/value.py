@@ -77,6 +77,7 @@ class Section:
     Attributes:
         kind: of the output.
         metric: the one that tables show.
+        lower_is_better: whether that metric is an error.
         counts: examples by class; empty where there are no classes.
         figures: single numbers by name, as ``calibration_error``.
         tables: by name: ``classes``, ``confused``, ``coverage``, ``calibration``, ``residuals``
@@ -87,6 +88,7 @@ class Section:
 
     kind: str
     metric: str
+    lower_is_better: bool
     counts: Mapping[str, int]
     figures: Mapping[str, float]
     tables: Mapping[str, Table]
@@ -104,12 +106,13 @@ class Section:
         told = [row for row in self.rows if row.confidence is not None]
         return sorted(told, key=lambda row: row.confidence or 0.0)[:top]
 
-    def as_dict(self, top: int = TOP) -> dict[str, Any]:
+    def as_dict(self, top: int | None = TOP) -> dict[str, Any]:
         """JSON data, with ``top`` mistakes and uncertain answers."""
         confusion = self.confusion
         return {
             "kind": self.kind,
             "metric": self.metric,
+            "lower_is_better": self.lower_is_better,
             "counts": dict(self.counts),
             "figures": dict(self.figures),
             "tables": {name: dataclasses.asdict(table) for name, table in self.tables.items()},
@@ -127,6 +130,7 @@ class Section:
         return Section(
             content["kind"],
             content["metric"],
+            content["lower_is_better"],
             content["counts"],
             content["figures"],
             tables,
@@ -173,7 +177,7 @@ class Evaluation:
         """The 95 % intervals of the model's metrics."""
         return dict(self.model.intervals)
 
-    def as_dict(self, top: int = TOP) -> dict[str, Any]:
+    def as_dict(self, top: int | None = TOP) -> dict[str, Any]:
         """JSON data; ``from_dict`` reads it."""
         found = {
             **self.model.as_dict(),

@@ -17,6 +17,7 @@ from kerastl.inputs.examples import ArrayExamples, Readable, decode
 from kerastl.inputs.image_features import colour_histogram
 from kerastl.inputs.image_probes import probe_images, synthetic_images, vertical_pass_may_lead
 from kerastl.inputs.image_reading import IMAGES
+from kerastl.inputs.image_thumbnails import thumbnail
 from kerastl.inputs.images import decode_full_size, decode_image, image_list
 from kerastl.inputs.input import BATCH, GOLDEN_LABELS, GoldenFiles, GoldenLabels, Input, Spec
 from kerastl.inputs.reading import Reader
@@ -241,6 +242,10 @@ class Image(Input):
     def excerpt(self, source: Any) -> str | None:
         """None: an image is shown as it is."""
         return None
+
+    def thumbnail(self, source: Any) -> bytes | None:
+        """See ``kerastl.inputs.image_thumbnails``."""
+        return thumbnail(source)
 
     def simple_features(
         self, sources: Sequence[Any], state: Mapping[str, Any] | None = None

@@ -222,6 +222,10 @@ class Input(abc.ABC):
         """A source in tables and pages, shortened; None where words do not show it."""
         return self.shown(source)
 
+    def thumbnail(self, source: Any) -> bytes | None:
+        """A source as a small WebP image for a page; None where no image shows it."""
+        return None
+
     def simple_features(
         self, sources: Sequence[Any], state: Mapping[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]] | None:

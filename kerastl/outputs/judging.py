@@ -90,8 +90,10 @@ class Judged(abc.ABC):
     Attributes:
         constant_name: what the answer of ``constant`` is called.
         linear_name: what the model of ``linear`` is called.
+        lower_is_better: whether ``metric`` is an error.
     """
 
+    lower_is_better: ClassVar[bool] = False
     constant_name: ClassVar[str] = "the mean answer"
     linear_name: ClassVar[str] = "linear model"
 
