@@ -57,7 +57,8 @@ class Drawing:
         if how == "bars":
             return self._bars(table["title"], [(str(row[x]), row[y]) for row in told], y)
         points = sorted((row[x], row[y]) for row in told)
-        return self._curves(table["title"], {y: points}, x, share=True) if points else ""
+        ideal = {"ideal": [(0.0, 0.0), (1.0, 1.0)]} if how == "reliability" else {}
+        return self._curves(table["title"], {y: points, **ideal}, x, share=True) if points else ""
 
     def _bars(self, title: str, rows: Sequence[tuple[str, float]], name: str) -> Any:
         rows = rows[:_MOST_BARS]
