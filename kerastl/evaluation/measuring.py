@@ -12,7 +12,6 @@ from kerastl.errors import MissingExtraError
 from kerastl.evaluation.answered import Answered
 from kerastl.evaluation.evidence import Evidence
 from kerastl.evaluation.intervals import each_output, intervals_of, paired_intervals
-from kerastl.evaluation.seen import notes_on_shared
 from kerastl.evaluation.value import Evaluation, Measured, Row, Section
 from kerastl.outputs import Output
 from kerastl.task import Task, measure, prefixed
@@ -32,11 +31,7 @@ def measure_answers(answered: Answered, evidence: Evidence | None = None) -> Eva
         DataWarning: the model was trained on some of the examples.
     """
     evidence = evidence or Evidence()
-    notes: list[str] = []
-    shared = None
-    if evidence.seen is not None and answered.digests:
-        shared = evidence.seen.count(answered.digests)
-        notes += notes_on_shared(shared, len(answered), answered.input.nouns)
+    shared, notes = evidence.shared_with(answered)
     baselines: dict[str, Measured] = {}
     if evidence.baselines is not None:
         baselines, said = _baselines(answered, evidence)
