@@ -121,7 +121,7 @@ def invoke(capfd):
 
 
 def test_they_are_judged_by_the_defaults(model, bundle, table, tmp_path):
-    """Names of the scale make classes, a confusion matrix and mistakes; there is no linear model."""
+    """Names of the scale make classes and a confusion matrix; there is no linear model."""
     with pytest.warns(UserWarning, match="were trained on"):
         found = kerastl.evaluate(model, table)
     assert kerastl.evaluate(bundle.path, table).metrics == pytest.approx(found.metrics, abs=1e-4)
