@@ -2,11 +2,17 @@
 
 from kerastl.backbones.build import INPUT, BuiltBackbone, build_backbone
 from kerastl.backbones.freezing import freeze, stages_of, unfreeze
+from kerastl.backbones.preprocessing import apply_preprocessing
 from kerastl.backbones.preprocessing import describe as describe_preprocessing
 from kerastl.backbones.presets import mend_saving
 from kerastl.backbones.record import Backbone, TextBackbone, TextPooling
 from kerastl.backbones.registry import get_backbone, list_backbones, split_name
-from kerastl.backbones.text_build import TOKEN_IDS, BuiltTextBackbone, build_text_backbone
+from kerastl.backbones.text_build import (
+    TOKEN_IDS,
+    BuiltTextBackbone,
+    build_text_backbone,
+    describe_tokenizer,
+)
 from kerastl.backbones.text_inference import infer_text_backbone, resolve_text_backbone
 from kerastl.backbones.text_layers import MASK_LAYER, FixedLength, PaddingMask, SegmentIds
 from kerastl.backbones.weights import NONE, PUBLISHED, WeightsSource, find_weights
@@ -26,9 +32,11 @@ __all__ = [
     "TextBackbone",
     "TextPooling",
     "WeightsSource",
+    "apply_preprocessing",
     "build_backbone",
     "build_text_backbone",
     "describe_preprocessing",
+    "describe_tokenizer",
     "find_weights",
     "freeze",
     "get_backbone",

@@ -14,7 +14,7 @@ from rich.table import Table
 import kerastl
 from kerastl.cli import output
 from kerastl.cli.modules import find, import_all
-from kerastl.cli.options import DATA, FIT, IMPORTS, command, data_options
+from kerastl.cli.options import DATA, FIT, IMPORTS, command, data_options, image_size_of
 from kerastl.cli.plans import make_plan, stage_of
 from kerastl.cli.resuming import recording_options, resumed_options
 
@@ -85,6 +85,8 @@ def _recipe_of(name: str, values: Values) -> Any:
     given = {key: value for key, value in values.items() if key in known and value is not None}
     given["weights"] = None if values["weights"] == "none" else values["weights"]
     given["cache"] = CACHE.get(values["cache"], values["cache"])
+    if "image_size" in given:
+        given["image_size"] = image_size_of(given["image_size"])
     if "head" in known:
         fields = {field.name for field in dataclasses.fields(made.HEAD)}
         head = {k: v for k, v in values.items() if k in fields and v is not None}

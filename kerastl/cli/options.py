@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from kerastl.cli.plans import PlanName
+from kerastl.errors import ConfigurationError
 
 Row = tuple[Any, Any]
 """A type with its help, and a default."""
@@ -65,7 +66,9 @@ FIT: dict[str, Row] = {
     **DATA,
     "out": row(Path | None, None, "The run directory to write.", show_default=False),
     "backbone": row(str, None, "Name, or NAME@WEIGHTS; for texts also a directory."),
-    "weights": row(str, None, "imagenet or published, a path, pkg:DISTRIBUTION/PATH, or none."),
+    "weights": row(
+        str, None, "imagenet or published, a path, an earlier run, pkg:DISTRIBUTION/PATH, or none."
+    ),
     "kind": row(
         str, "single_label", "What the labels are: single_label, multi_label or regression."
     ),
@@ -107,7 +110,9 @@ FIT: dict[str, Row] = {
     "resume": row(bool, False, "Go on with an interrupted run.", "--resume"),
     "overwrite": row(bool, False, "Replace a run.", "--overwrite"),
     # Of images.
-    "image_size": row(int | None, None, "Height and width in pixels; default: the backbone's own."),
+    "image_size": text(
+        "Height and width in pixels, as 160 or 160x224; default: the backbone's own."
+    ),
     "augment": row(bool, True, "Vary the training images."),
     "flip": row(bool, True, "Mirror images too; switch off for digits and letters."),
     "views": row(int, 8, "How many variations of each image."),
@@ -195,6 +200,18 @@ def data_options(values: Mapping[str, Any]) -> dict[str, Any]:
             else _columns(",".join(columns))
         )
     return options
+
+
+def image_size_of(text: str | None) -> int | tuple[int, int] | None:
+    """A size in pixels, as ``160`` or ``160x224`` (height x width); raises ConfigurationError."""
+    sides = [] if text is None else text.lower().split("x")
+    if not all(side.strip().isdigit() for side in sides) or len(sides) > 2:
+        raise ConfigurationError(
+            f"--image-size {text!r} cannot be read: give pixels, as in 160, or height and width, "
+            "as in 160x224."
+        )
+    numbers = tuple(map(int, sides))
+    return numbers if len(numbers) == 2 else (numbers or (None,))[0]
 
 
 def _columns(text: str) -> Any:
