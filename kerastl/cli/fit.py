@@ -17,6 +17,7 @@ from kerastl.cli.modules import find, import_all
 from kerastl.cli.options import DATA, FIT, IMPORTS, command, data_options, image_size_of
 from kerastl.cli.plans import make_plan, stage_of
 from kerastl.cli.resuming import recording_options, resumed_options
+from kerastl.cli.summary import show_summary, summary_of
 
 CACHE: dict[str, str | bool] = {"always": True, "never": False}
 _SHOWN_RATES = 12
@@ -33,7 +34,7 @@ Data = Annotated[
 ]
 _RUN = (
     *("seed", "batch_size", "validation", "cache", "precision", "find_learning_rate"),
-    *("tensorboard", "resume", "overwrite"),
+    *("tensorboard", "report", "resume", "overwrite"),
 )
 _CLASSES = ("kind", "output", "loss_weights", "class_weight")
 _PLAN = ("plan", "epochs", "learning_rate", "train_from")
@@ -66,12 +67,17 @@ def _fit(command: str, make: Callable[[Values], Any], values: Values) -> None:
         options |= {name: values[name] for name in ("resume", "overwrite", "tensorboard")}
         with recording_options(command, chosen):
             model = recipe.fit(data, validation, out=out, **options)
+        written = {}
+        if values["report"]:
+            written["report"] = str(kerastl.report(out, out=out / "report.html"))
         phases = [{k: v for k, v in phase.items() if k != "history"} for phase in model.history]
         return {
             "run": str(out),
             "classes": list(model.class_names),
             "phases": phases,
             "metrics": dict(model.metrics),
+            **summary_of(model, values.get("class_weight")),
+            **written,
         }
 
     show = _show_rates if searching else _show_run
@@ -218,21 +224,10 @@ def _show_run(result: dict[str, Any], console: Console) -> None:
             "-" if phase.get(score) is None else f"{phase[score]:.3f}",
         )
     console.print(table)
-    metrics = result["metrics"]
-    if "accuracy_low" in metrics:
-        console.print(
-            f"validation accuracy {metrics['accuracy']:.3f} (95 % interval "
-            f"{metrics['accuracy_low']:.3f} to {metrics['accuracy_high']:.3f}, "
-            f"{metrics['examples']} examples)",
-            highlight=False,
-        )
-    elif metrics:
-        figures = ", ".join(
-            f"{name} {value:.3f}" if isinstance(value, float) else f"{name} {value}"
-            for name, value in metrics.items()
-        )
-        console.print(f"validation: {figures}", highlight=False)
-    console.print(f"run: {result['run']}", highlight=False)
+    show_summary(result, console)
+    for key in ("run", "report"):
+        if key in result:
+            console.print(f"{key}: {result[key]}", highlight=False, markup=False)
 
 
 def _show_rates(result: dict[str, Any], console: Console) -> None:

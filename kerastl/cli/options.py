@@ -107,6 +107,7 @@ FIT: dict[str, Row] = {
         "--find-learning-rate",
     ),
     "tensorboard": row(bool, False, "Write TensorBoard logs into the run."),
+    "report": row(bool, False, "Write report.html into the run when it is done.", "--report"),
     "resume": row(bool, False, "Go on with an interrupted run.", "--resume"),
     "overwrite": row(bool, False, "Replace a run.", "--overwrite"),
     # Of images.
