@@ -33,6 +33,9 @@ Trusted = Annotated[
 ]
 
 DATA: dict[str, Row] = {
+    "depth": row(
+        int, 1, "How many levels below DATA the class folders lie; their classes are animals/cat."
+    ),
     "label_column": row(
         list[str] | None,
         None,
@@ -178,8 +181,9 @@ def data_options(values: Mapping[str, Any]) -> dict[str, Any]:
         for name, (option, read) in readers.items()
         if values.get(name) is not None
     }
-    if values.get("on_error", "warn") != "warn":
-        options["on_error"] = values["on_error"]
+    for name, usual in (("on_error", "warn"), ("depth", 1)):
+        if values.get(name, usual) != usual:
+            options[name] = values[name]
     columns = values.get("label_column")
     if columns:
         named = dict(item.split("=", 1) for item in columns if "=" in item)

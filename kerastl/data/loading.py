@@ -14,7 +14,13 @@ import numpy as np
 from kerastl.data.arrays import TextKind, from_arrays
 from kerastl.data.dataset import Dataset, ExampleDataset
 from kerastl.data.delimited import Column
-from kerastl.data.folders import Split, from_folder, split_folders, warn_of_ignored
+from kerastl.data.folders import (
+    Split,
+    check_depth,
+    from_folder,
+    split_folders,
+    warn_of_ignored,
+)
 from kerastl.data.request import Request, expected_outputs
 from kerastl.data.rows import TABLE_SUFFIXES
 from kerastl.data.splits import Groups, check_fraction, check_seed
@@ -53,6 +59,7 @@ def load(
     outputs: Output | Mapping[str, Output] | None = None,
     class_names: Iterable[str] | None = None,
     split: Split | None = None,
+    depth: int = 1,
     label_column: LabelColumns | Mapping[str, LabelColumns] | None = None,
     group_column: Column | None = None,
     heading: Sequence[str] | None = None,
@@ -76,6 +83,8 @@ def load(
         class_names: names of the classes in the order of the indices, for one output. Streams and
             labels that are numbers need them; elsewhere they are what the data must hold.
         split: which part of a divided folder or TFDS data set; such data need it named.
+        depth: how many levels below a folder its class folders lie. Classes of more than one level
+            are named by their path, as ``"animals/cat"``.
         label_column: the column of a table that holds the labels, or several columns of 0 and 1
             for several labels per example; of several outputs such columns by name. None is
             ``"label"``, and of several outputs columns of their names.
@@ -132,10 +141,13 @@ def load(
         parts = builder_splits(data)
         part = _named_part(split, parts, f"The TFDS data set {builder_name(data)}")
         return from_builder(data, parts[part], request)
-    if isinstance(data, str | os.PathLike):
+    is_path = isinstance(data, str | os.PathLike)
+    if check_depth(depth) > 1 and not (is_path and _existing_path(data).is_dir()):
+        raise ConfigurationError(f"depth={depth} (--depth) is for folders of class folders.")
+    if is_path:
         path = _existing_path(data)
         if path.is_dir():
-            return from_folder(_part_of_folder(path, split, reader), request)
+            return from_folder(_part_of_folder(path, split, reader), request, depth)
         _no_parts(split, "a table")
         if path.suffix.lower() not in TABLE_SUFFIXES:
             raise DataError(f"{path} is neither a folder nor a table that can be read. {_ACCEPTED}")
@@ -335,7 +347,7 @@ def _existing_path(path: str | os.PathLike[str]) -> Path:
 def _part_of_folder(path: Path, split: Split | None, reader: Reader) -> Path:
     parts = split_folders(path, reader)
     if parts:
-        warn_of_ignored(path, parts)
+        warn_of_ignored(path, parts, reader)
         return parts[_named_part(split, {k: v.name for k, v in parts.items()}, str(path))]
     _no_parts(split, f"a folder that is not divided into train/ and val/, as {path} is")
     return path

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Final, final
 import numpy as np
 
 from kerastl.errors import DataError, ImageError
+from kerastl.inputs.heif import lacking_suffixes
 from kerastl.inputs.images import (
     IMAGE_SUFFIXES,
     ImageSource,
@@ -40,6 +41,11 @@ class ImageReader(Reader):
     error: ClassVar[type[DataError]] = ImageError
     hashes_in_threads: ClassVar[bool] = True
     streams: ClassVar[bool] = True
+
+    @property
+    def lacking(self) -> Mapping[str, str]:
+        """HEIC and HEIF without pillow-heif, and AVIF with an old Pillow."""
+        return lacking_suffixes()
 
     def from_files(self, paths: Sequence[Path], encoding: str | None) -> Sequence[Any]:
         """The paths."""

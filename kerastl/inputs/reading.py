@@ -28,7 +28,7 @@ class Reader(abc.ABC):
     Attributes:
         noun: one example, in messages.
         column: the column of a table, and the feature of a TFDS data set, that holds the examples.
-        suffixes: in lower case, of the files in a folder that are examples.
+        suffixes: in lower case, of the files in a folder that are examples; see ``lacking``.
         layout: two files in their class folders, for messages: ``"photos/cat/1.jpg and ..."``.
         error: what is raised where one example cannot be read, and the others can.
         stray_files_are_examples: whether a file outside of the class folders is surely an example
@@ -55,6 +55,16 @@ class Reader(abc.ABC):
     def nouns(self) -> str:
         """Several examples, in messages."""
         return f"{self.noun}s"
+
+    @property
+    def lacking(self) -> Mapping[str, str]:
+        """Those of ``suffixes`` that cannot be read here, each with the command that changes it."""
+        return {}
+
+    @property
+    def readable(self) -> frozenset[str]:
+        """Suffixes, in lower case, of the files that can be read here."""
+        return self.suffixes - set(self.lacking)
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other)

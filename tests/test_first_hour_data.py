@@ -1,0 +1,211 @@
+"""What people meet in their first hour with their own data, one fault each."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, features
+
+from kerastl.data import IgnoredFilesWarning, UnreadableWarning, decode_image, load
+from kerastl.errors import ConfigurationError, DataError, DataWarning, ImageError
+from kerastl.inputs import heif
+from tests import odd_photos
+from tests.odd_photos import noise
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory):
+    """A folder of odd photos and all of its files."""
+    root = tmp_path_factory.mktemp("odd") / "photos"
+    return root, odd_photos.make(root)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Two class folders of three photos each."""
+    for seed in range(6):
+        folder = tmp_path / "photos" / ("cat", "dog")[seed % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        noise(seed).save(folder / f"{seed}.png")
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def without_heif(monkeypatch):
+    """As where pillow-heif is not installed."""
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *a: None if name == "pillow_heif" else found(name)
+    )
+    monkeypatch.setitem(__import__("sys").modules, "pillow_heif", None)
+
+
+def heic(path: Path, image: Image.Image, **options) -> Path:
+    import pillow_heif
+
+    pillow_heif.from_pillow(image).save(path, quality=95, **options)
+    return path
+
+
+# HEIC and other files that are passed over.
+
+
+def test_heic_photos_without_their_package_are_counted(photos, without_heif):
+    for index in range(9):
+        (photos / "cat" / f"{index}.HEIC").write_bytes(b"x")
+    (photos / "dog" / "notes.txt").touch()
+    with pytest.warns(IgnoredFilesWarning) as caught:
+        data = load(photos)
+    [message] = [str(item.message) for item in caught]
+    assert "10 files are not images that can be read here" in message
+    assert "9 .heic, 1 .txt" in message
+    assert "pip install 'kerastl[heic]'" in message
+    assert len(data) == 6
+
+
+def test_one_file_that_is_no_image(photos):
+    (photos / "cat" / "notes.txt").touch()
+    with pytest.warns(IgnoredFilesWarning, match="1 file is not an image and was ignored: 1 .txt"):
+        load(photos)
+
+
+def test_files_beside_the_class_folders_are_counted_and_a_readme_is_not(photos):
+    (photos / "README.md").touch()
+    (photos / "LICENSE").touch()
+    (photos / ".DS_Store").touch()
+    assert len(load(photos)) == 6
+    (photos / "labels.csv").touch()
+    with pytest.warns(IgnoredFilesWarning, match="ignored: 1 .csv"):
+        load(photos)
+
+
+def test_files_beside_the_parts_are_counted(photos, tmp_path):
+    (tmp_path / "all").mkdir()
+    photos.rename(tmp_path / "all" / "train")
+    (tmp_path / "all" / "film.mov").touch()
+    noise(9).save(tmp_path / "all" / "stray.png")
+    with (
+        pytest.warns(IgnoredFilesWarning, match="ignored: 1 .mov"),
+        pytest.warns(IgnoredFilesWarning, match="1 image outside any class folder"),
+    ):
+        load(tmp_path / "all", split="train")
+
+
+def test_heic_photos_are_read(photos):
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    path = heic(photos / "cat" / "phone.HEIC", noise(11, 40, 60), exif=turned.tobytes())
+    heic(photos / "dog" / "phone.heif", noise(12, 40, 60))
+    assert load(photos).class_counts() == {"cat": 4, "dog": 4}
+    upright = decode_image(path, (60, 40)).astype(int)
+    wanted = np.asarray(noise(11, 40, 60).transpose(Image.Transpose.ROTATE_270)).astype(int)
+    assert np.abs(upright - wanted).mean() < 20
+    # A phone's file that was given another name by hand.
+    renamed = path.rename(path.with_suffix(".jpg"))
+    assert decode_image(renamed, (8, 8)).shape == (8, 8, 3)
+    assert decode_image(renamed.read_bytes(), (8, 8)).shape == (8, 8, 3)
+    # Pillow itself is left as it was.
+    assert "HEIF" not in Image.OPEN
+
+
+def test_a_heic_photo_that_is_named_says_what_is_missing(photos, without_heif):
+    path = photos / "cat" / "phone.jpg"
+    path.write_bytes(b"\0\0\0\x1cftypheic\0\0\0\0mif1heicmiaf" + bytes(64))
+    with pytest.raises(ImageError, match=r"HEIC.*pip install 'kerastl\[heic\]'"):
+        decode_image(path, (8, 8))
+
+
+def test_a_damaged_heic_photo_is_named(photos):
+    path = heic(photos / "cat" / "phone.heic", noise(11, 40, 60))
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(ImageError, match="phone.heic cannot be decoded"):
+        decode_image(path, (8, 8))
+
+
+def test_avif_names_the_pillow_that_reads_it(photos, monkeypatch):
+    if features.check("avif"):
+        noise(20).save(photos / "cat" / "web.avif")
+        assert load(photos).class_counts() == {"cat": 4, "dog": 3}
+    (photos / "cat" / "old.avif").write_bytes(b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf" + bytes(64))
+    monkeypatch.setattr(heif.features, "check", lambda name: False)
+    with pytest.warns(IgnoredFilesWarning, match=r"\.avif files: pip install 'pillow>=11\.3'"):
+        assert load(photos).class_counts() == {"cat": 3, "dog": 3}
+    monkeypatch.setitem(Image.OPEN, "AVIF", (None, lambda prefix: "no library"))
+    with pytest.raises(ImageError, match=r"AVIF.*pip install 'pillow>=11\.3'"):
+        decode_image(photos / "cat" / "old.avif", (8, 8))
+
+
+def test_every_file_of_a_folder_of_odd_photos_is_accounted_for(odd):
+    root, files = odd
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        data = load(root)
+        shown = [labels for _, labels in data.batches((16, 16), 8)]
+    said = {item.category: str(item.message) for item in caught}
+    ignored = int(re.search(r"(\d+) files? (?:is|are) not", said[IgnoredFilesWarning])[1])
+    found = [str(i.message) for i in caught if i.category is UnreadableWarning]
+    skipped = sum(int(re.match(r"(\d+) unreadable", message)[1]) for message in found)
+    assert sum(map(len, shown)) + skipped + ignored == len(files)
+    assert ignored == sum(odd_photos.NO_IMAGES.values())
+    assert skipped == len(data.unreadable) == 2 * len(odd_photos.UNREADABLE)
+    for suffix, count in odd_photos.NO_IMAGES.items():
+        assert f"{count} {suffix}" in said[IgnoredFilesWarning]
+    # Subfolders are one more thing that is said.
+    assert "deeper (2)" in said[DataWarning]
+
+
+# Class folders in class folders.
+
+
+@pytest.fixture
+def nested(tmp_path):
+    """photos/animals/cat, photos/animals/dog, photos/plants/oak and photos/plants/rose."""
+    seeds = iter(range(100))
+    for name in ("animals/cat", "animals/dog", "plants/oak", "plants/rose"):
+        folder = tmp_path / "nested" / name
+        folder.mkdir(parents=True)
+        for index in range(3):
+            noise(next(seeds)).save(folder / f"{index}.png")
+    return tmp_path / "nested"
+
+
+def test_nested_class_folders_are_not_merged_without_a_word(nested):
+    with pytest.warns(DataWarning) as caught:
+        data = load(nested)
+    [message] = [str(item.message) for item in caught]
+    assert data.class_names == ("animals", "plants")
+    assert "'animals' has cat (3), dog (3)" in message
+    assert "'plants' has oak (3), rose (3)" in message
+    assert "depth=2 (--depth 2)" in message
+
+
+def test_classes_may_lie_two_levels_down(nested):
+    data = load(nested, depth=2)
+    assert data.class_names == ("animals/cat", "animals/dog", "plants/oak", "plants/rose")
+    assert data.class_counts() == dict.fromkeys(data.class_names, 3)
+    assert data.names[0] == "animals/cat/0.png"
+    noise(50).save(nested / "animals" / "stray.png")
+    with pytest.warns(IgnoredFilesWarning, match=r"1 image outside any class.*animals/stray\.png"):
+        assert len(load(nested, depth=2)) == 12
+
+
+def test_a_depth_that_cannot_be(nested, photos):
+    for depth in (0, -1, 1.5, True, "2"):
+        with pytest.raises(ConfigurationError, match="depth"):
+            load(nested, depth=depth)
+    with pytest.raises(DataError, match="no folders.*2 levels down"):
+        load(photos, depth=2)
+    with pytest.raises(ConfigurationError, match="depth=2 .*is for folders"):
+        load((np.zeros((2, 4, 4, 3)), [0, 1]), class_names=["a", "b"], depth=2)
+
+
+def test_divided_folders_have_classes_below_their_parts(nested, tmp_path):
+    (tmp_path / "all").mkdir()
+    nested.rename(tmp_path / "all" / "train")
+    data = load(tmp_path / "all", split="train", depth=2)
+    assert data.num_classes == 4
