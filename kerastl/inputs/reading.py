@@ -37,6 +37,7 @@ class Reader(abc.ABC):
         counts_copies: whether a split's share is one of all examples, or of distinct ones. Texts
             repeat one another so often ("ok", a newsletter) that copies would decide the shares.
         hashes_in_threads: whether ``digest`` takes long enough to be worth threads.
+        sources_are_files: whether a string that is given as an example names a file.
         streams: whether the examples can come as a tf.data.Dataset, a PyDataset or a grain dataset.
     """
 
@@ -49,6 +50,7 @@ class Reader(abc.ABC):
     blank_cells: ClassVar[bool] = False
     counts_copies: ClassVar[bool] = True
     hashes_in_threads: ClassVar[bool] = False
+    sources_are_files: ClassVar[bool] = False
     streams: ClassVar[bool] = False
 
     @property

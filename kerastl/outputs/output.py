@@ -290,6 +290,10 @@ class Output(abc.ABC):
     def line(self, answer: Mapping[str, Any]) -> str:
         """One of ``answers`` for people."""
 
+    def presented(self, outputs: Array) -> Array:
+        """The numbers ``(n, width)`` that answers give; others where a network gives scores."""
+        return outputs
+
     def predictions(self, outputs: Array) -> Any:
         """What ``TrainedModel.predict`` returns of outputs ``(n, width)``."""
         labels = (tuple(x) if isinstance(x, list) else x for x in self.decode(outputs))
