@@ -104,6 +104,16 @@ def counted(count: int, noun: str, nouns: str | None = None) -> str:
     return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
 
 
+def named(argument: str) -> str:
+    """An argument as Python and the command line call it.
+
+    Example:
+        >>> named("label_column")
+        'label_column= (--label-column)'
+    """
+    return f"{argument}= (--{argument.replace('_', '-')})"
+
+
 def some_of(texts: Sequence[str], most: int = 5) -> str:
     """The first of ``texts`` for a message, and how many more there are."""
     more = len(texts) - most

@@ -209,3 +209,169 @@ def test_divided_folders_have_classes_below_their_parts(nested, tmp_path):
     nested.rename(tmp_path / "all" / "train")
     data = load(tmp_path / "all", split="train", depth=2)
     assert data.num_classes == 4
+
+
+# Tables.
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Writes a table of photos beside them: eight rows, with further columns."""
+
+    def make(heading="image,label", *, name="photos.csv", separator=",", encoding="utf-8", **more):
+        lines = [heading.split(",")]
+        for index in range(8):
+            path = tmp_path / "images" / f"{index}.png"
+            path.parent.mkdir(exist_ok=True)
+            noise(index).save(path)
+            values = {"label": ("café", "thé")[index % 2], **{k: v[index] for k, v in more.items()}}
+            rest = [str(values[column]) for column in lines[0][1:]]
+            lines.append([f"images/{index}.png", *rest])
+        content = "\n".join(separator.join(line) for line in lines)
+        (tmp_path / name).write_text(content, encoding=encoding)
+        return tmp_path / name
+
+    return make
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_separators_and_encodings_are_found(table, separator, encoding):
+    data = load(table(separator=separator, encoding=encoding))
+    assert data.class_counts() == {"café": 4, "thé": 4}
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_tables_of_windows_are_read(table, separator):
+    with pytest.warns(DataWarning, match=r"read as cp1252.*encoding= \(--encoding\)"):
+        data = load(table(separator=separator, encoding="cp1252"))
+    assert data.class_names == ("café", "thé")
+
+
+def test_a_field_separator_that_is_not_found(table):
+    path = table(separator="~")
+    with pytest.raises(DataError, match=r"field_separator= \(--field-separator\)"):
+        load(path)
+    assert len(load(path, field_separator="~")) == 8
+    for wrong in ("", "ab", 3):
+        with pytest.raises(ConfigurationError, match="field_separator"):
+            load(path, field_separator=wrong)
+
+
+def test_messages_name_arguments_and_options(table):
+    path = table("photo,kind", kind=["a", "b"] * 4)
+    with pytest.raises(DataError, match=r"image_column= \(--column\).*label_column= \(--label-co"):
+        load(path)
+    data = load(path, image_column="photo", label_column="kind")
+    assert data.class_names == ("a", "b")
+
+
+SPLIT = ["train"] * 4 + ["val"] * 2 + ["test"] * 2
+
+
+def test_a_column_that_divides_the_rows(table):
+    from kerastl.data import load_pair
+
+    path = table("image,label,split", split=SPLIT)
+    with pytest.warns(DataWarning) as caught:
+        train, held_out = load_pair(path)
+    [said] = [str(item.message) for item in caught]
+    assert "'split' divides its rows into train (4), validation (2) and test (2)" in said
+    assert "split_column=False (--split-column none)" in said
+    assert [Path(name).stem for name in train.names] == ["0", "1", "2", "3"]
+    assert [Path(name).stem for name in held_out.names] == ["4", "5"]
+    assert [Path(n).stem for n in load(path, split="test").names] == ["6", "7"]
+    with pytest.warns(DataWarning, match=r"all of them are read.*split='test' \(--split test\)"):
+        assert len(load(path)) == 8
+    assert len(load(path, split_column=False)) == 8
+    train, held_out = load_pair(path, split_column=False, validation_fraction=0.5)
+    assert len(train) == len(held_out) == 4
+
+
+def test_a_column_of_parts_by_another_name(table):
+    from kerastl.data import load_pair
+
+    path = table("image,label,fold", fold=[name.upper() for name in SPLIT])
+    with pytest.warns(DataWarning, match="'fold' divides its rows"):
+        _, held_out = load_pair(path, split_column="fold")
+    assert len(held_out) == 2
+    with pytest.raises(DataError, match="no column 'part'"):
+        load(path, split_column="part")
+    with pytest.raises(ConfigurationError, match=r"split='test'.*no column 'split'"):
+        load(path, split="test")
+
+
+def test_a_column_that_is_called_split_and_is_none(table):
+    path = table("image,label,split", split=["a", "b"] * 4)
+    with pytest.warns(DataWarning, match="'split' is not used.*'a', 'b'"):
+        assert len(load(path)) == 8
+    assert load(path, label_column="split").class_names == ("a", "b")
+    with pytest.raises(DataError, match="'split'.*'a', 'b'"):
+        load(path, split_column="split")
+    only_test = table("image,label,split", split=["test"] * 8)
+    from kerastl.data import load_pair
+
+    with pytest.warns(DataWarning, match="'split' is not used.*no row of train"):
+        train, held_out = load_pair(only_test, validation_fraction=0.5)
+    assert (len(train), len(held_out)) == (4, 4)
+
+
+def test_classes_that_are_numbers_are_in_the_order_of_numbers(table, tmp_path):
+    data = load(table("image,label", label=["10", "2", "1", "10", "2", "1", "1", "-3.5"]))
+    assert data.class_names == ("-3.5", "1", "2", "10")
+    for seed, name in enumerate(("10", "9", "1")):
+        (tmp_path / "digits" / name).mkdir(parents=True)
+        noise(seed).save(tmp_path / "digits" / name / "1.png")
+    assert load(tmp_path / "digits").class_names == ("1", "9", "10")
+    # What is expected, as of a run that was trained before, keeps its order.
+    old = load(tmp_path / "digits", class_names=["1", "10", "9"])
+    assert old.class_names == ("1", "10", "9")
+    assert old.labels.tolist() == [0, 1, 2]
+    assert load(table("image,label", label=["10", "2", "b"] * 3)).class_names == ("10", "2", "b")
+
+
+def test_a_missing_file_says_where_paths_begin(table, tmp_path):
+    path = table()
+    moved = tmp_path / "elsewhere" / "photos.csv"
+    moved.parent.mkdir()
+    content = path.read_text(encoding="utf-8")
+    moved.write_text(content.replace("images/0", "../images/0").replace("images/1", "../images/1"))
+    with (
+        pytest.warns(UnreadableWarning, match=r"Paths in photos\.csv start at its folder, .*where"),
+    ):
+        assert len(load(moved, allow_missing_classes=True)) == 2
+    with pytest.raises(ImageError, match=r"Paths in photos\.csv start at its folder"):
+        load(moved, on_error="raise")
+
+
+# Counts of classes.
+
+
+def test_classes_are_counted_for_every_output(photos, tmp_path):
+    from kerastl.outputs import Classes, Labels, Number, Vector
+
+    assert load(photos, outputs=Vector()).class_counts() == {"cat": 3, "dog": 3}
+    path = tmp_path / "table.csv"
+    rows = ["cat/0.png,a,a|b,1.5", "dog/1.png,b,,2", "cat/2.png,,b,", "dog/3.png,b,a,4"]
+    rows = [f"photos/{row}" for row in rows]
+    path.write_text("\n".join(["image,kind,tags,size", *rows]))
+    outputs = {"kind": Classes(), "tags": Labels(), "size": Number()}
+    data = load(path, outputs=outputs, label_separator="|")
+    assert data.class_counts("kind") == {"a": 1, "b": 2}
+    assert data.class_counts("tags") == {"a": 2, "b": 2}
+    assert data.class_counts("size") == {}
+    with pytest.raises(ConfigurationError, match="several outputs"):
+        data.class_counts()
+    with pytest.raises(ConfigurationError, match="no output 'sizes'"):
+        data.class_counts("sizes")
+
+
+def test_photos_that_turn_out_damaged_are_not_counted(odd):
+    root, _ = odd
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        data = load(root)
+        before = data.class_counts()
+        held = np.concatenate([labels for _, labels in data.batches((8, 8), 16)])
+    assert before["cat"] > data.class_counts()["cat"]
+    assert data.class_counts() == {"cat": int((held == 0).sum()), "dog": int((held == 1).sum())}

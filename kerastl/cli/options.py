@@ -50,11 +50,22 @@ DATA: dict[str, Row] = {
     ),
     "columns": text("Names of all columns, in order, of a table without heading: image,label."),
     "group_column": text("Column whose groups are never divided between training and validation."),
-    "separator": text("What divides the names in a column of several labels; default: a comma."),
+    "split_column": text(
+        "Column of a table whose values train, val and test divide it; none: leave it whole. "
+        "Default: a column split of such values."
+    ),
+    "separator": text(
+        "What divides the names in a column of several labels; default: a comma.",
+        "--label-separator",
+        "--separator",
+    ),
+    "field_separator": text(
+        "The character between two fields of a table of text, as ';' or tab; default: detected."
+    ),
     "encoding": text("Encoding of tables and text files; default: detected."),
     "on_error": row(str, "warn", "Unreadable examples: 'warn' skips them, 'raise' fails."),
 }
-SPLIT: Row = text("Part of a divided folder: train, validation or test.")
+SPLIT: Row = text("Part of a divided folder or table: train, validation or test.")
 Imports = Annotated[
     list[str] | None,
     typer.Option(
@@ -174,7 +185,9 @@ def data_options(values: Mapping[str, Any]) -> dict[str, Any]:
         "columns": ("heading", lambda names: names.split(",")),
         "group_column": ("group_column", _column),
         "encoding": ("encoding", str),
+        "split_column": ("split_column", lambda name: False if name == "none" else _column(name)),
         "separator": ("label_separator", str),
+        "field_separator": ("field_separator", separator_named),
     }
     options: dict[str, Any] = {
         option: read(values[name])
@@ -193,6 +206,11 @@ def data_options(values: Mapping[str, Any]) -> dict[str, Any]:
             else _columns(",".join(columns))
         )
     return options
+
+
+def separator_named(text: str) -> str:
+    """A separator as a shell takes it: a tab may be written out."""
+    return "\t" if text in ("tab", "\\t") else text
 
 
 def _columns(text: str) -> Any:

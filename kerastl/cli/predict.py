@@ -12,7 +12,7 @@ from rich.console import Console
 import kerastl
 from kerastl.cli import output
 from kerastl.cli.modules import import_all
-from kerastl.cli.options import IMPORTS, Trusted, command, row, text
+from kerastl.cli.options import DATA, IMPORTS, Trusted, command, data_options, row
 from kerastl.errors import DataError, counted, some_of
 
 _MOST_NAMED = 20
@@ -26,9 +26,9 @@ def _predict(**values: Any) -> None:
         from kerastl.bundles import answer_files
 
         import_all(values["imports"])
-        if not values["inputs"] and values["lines"] is None:
+        if not any(values[name] for name in ("inputs", "lines", "table")):
             raise kerastl.ConfigurationError(
-                "There is nothing to predict: give files, a folder or texts, or --lines."
+                "There is nothing to predict: give files, a folder or texts, --lines or --table."
             )
         if out is None and (values["resume"] or values["overwrite"]):
             raise kerastl.ConfigurationError("--resume and --overwrite go with --out.")
@@ -67,7 +67,8 @@ predict = command(
             ),
         ),
         ("lines", row(Path | None, None, "A file of text with a text, or an image file, a line.")),
-        ("encoding", text("Encoding of --lines and of files of text; default: detected.")),
+        ("table", row(Path | None, None, "A table whose column --column holds the examples.")),
+        *((name, DATA[name]) for name in ("column", "columns", "field_separator", "encoding")),
         ("out", row(Path | None, None, "Write a .csv, .jsonl or .parquet file.")),
         ("top_k", row(int | None, None, "Tell the N classes of the largest probabilities.")),
         ("every", row(bool, False, "Tell all probabilities.", "--all")),
@@ -129,9 +130,16 @@ def _work(values: Mapping[str, Any], shown: list[str]) -> dict[str, Any]:
 
 
 def _examples(values: Mapping[str, Any], reader: Any) -> Any:
-    from kerastl.data.unlabelled import find_lines, find_unlabelled
+    from kerastl.data.unlabelled import find_in_table, find_lines, find_unlabelled
 
     found = find_unlabelled(values["inputs"] or (), reader)
+    if values["table"] is not None:
+        options = data_options(values)
+        column, heading = options.get("column", reader.column), options.get("heading")
+        if heading is not None:
+            column = heading.index(column) if column in heading else column
+        how = {name: options.get(name) for name in ("encoding", "field_separator")}
+        found += find_in_table(values["table"], reader, column, **how)
     if values["lines"] is not None:
         found += find_lines(values["lines"], reader, values["encoding"])
     return found

@@ -211,15 +211,28 @@ class ExampleDataset(Dataset):
         """The number of examples, including those that turn out unreadable."""
         return len(self)
 
-    def class_counts(self) -> dict[str, int]:
+    def class_counts(self, output: str | None = None) -> dict[str, int]:
         """The number of examples by class name, zeros included; empty of numbers.
 
         With several labels per example they may add up to more or less than there are examples.
+        Examples without a label, and those that turned out unreadable, are not counted.
+
+        Args:
+            output: the name of one of several outputs; None is the only one.
 
         Raises:
-            ConfigurationError: there are several outputs.
+            ConfigurationError: there are several outputs and none is named, or no such one.
         """
-        return self.output.counts(self.labels)
+        if output is None:
+            _ = self.output
+            output = next(iter(self.outputs))
+        if output not in self.outputs:
+            raise ConfigurationError(
+                f"There is no output {output!r}. The data set has {listed(self.outputs)}."
+            )
+        left = np.ones(len(self), dtype=bool)
+        left[list(self._broken)] = False
+        return self.outputs[output].counts(self.targets[output][left])
 
     def with_outputs(self, outputs: Mapping[str, Output]) -> Self:
         """The same examples for other outputs, whose labels are of the same form and classes."""

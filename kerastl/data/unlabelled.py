@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from kerastl.data.rows import TABLE_SUFFIXES, read_rows
 from kerastl.data.unreadable import check_on_error, report
 from kerastl.data.walking import IgnoredFilesWarning, files_below, ignored_message
 from kerastl.errors import ConfigurationError, DataError, DataWarning
@@ -124,6 +125,31 @@ def find_lines(path: Path, reader: Reader, encoding: str | None = None) -> Unlab
     ]
     kept = lines if reader.blank_cells else [line for line in lines if line.strip()]
     return Unlabelled(tuple(Item(line, line) for line in kept), tuple(blank))
+
+
+def find_in_table(path: Path, reader: Reader, column: str | int | None, **how: Any) -> Unlabelled:
+    """The examples in a column of a table; ``how`` goes to ``read_rows``.
+
+    Raises:
+        DataError: the table has no such column, or cannot be read.
+    """
+    if path.suffix.lower() not in TABLE_SUFFIXES:
+        raise DataError(
+            f"--table {path} is not a table that can be read: "
+            f"{', '.join(sorted(TABLE_SUFFIXES))}. A file with an example a line goes with --lines."
+        )
+    if not path.is_file():
+        raise DataError(f"There is no table {path}.")
+    advice = f"Say which column holds the {reader.nouns}: --column."
+    rows = read_rows(path, [reader.column if column is None else column], advice=advice, **how)
+    items: list[Item] = []
+    skipped: list[Skipped] = []
+    for line, (cell,) in zip(rows.lines, rows.values, strict=True):
+        if isinstance(cell, str) and (reader.blank_cells or cell.strip()):
+            items.append(Item(cell, reader.from_cell(cell, path.parent)))
+        else:
+            skipped.append(Skipped("", f"Line {line} of {path} holds no {reader.noun}."))
+    return Unlabelled(tuple(items), tuple(skipped))
 
 
 def warn_of_ignored(found: Unlabelled, where: str, reader: Reader) -> None:

@@ -95,6 +95,20 @@ def test_lines_name_their_blank_ones(call, trained, inbox, tmp_path):
     assert blank["error"] == f"Line 2 of {lines} is blank."
 
 
+def test_a_column_of_a_table(call, trained, inbox):
+    table = inbox / "table.csv"
+    table.write_text("n~file\n1~a.JPG\n2~\n3~b/1.png\n", encoding="utf-16")
+    options = ("--table", table, "--field-separator", "~", "--json")
+    code, out, err = call("predict", trained[1], *options, "--column", "file")
+    assert code == 0, err
+    found = json.loads(out)
+    assert [row["input"] for row in found["predictions"]] == ["a.JPG", "b/1.png"]
+    assert found["skipped"] == [{"input": "", "error": f"Line 3 of {table} holds no image."}]
+    code, _, err = call("predict", trained[1], *options)
+    assert code == 2
+    assert "--column" in err
+
+
 def test_details_of_an_answer(call, trained, inbox):
     model, run = trained
     expected = model.predict([inbox / "c.png"])
