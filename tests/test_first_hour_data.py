@@ -375,3 +375,27 @@ def test_photos_that_turn_out_damaged_are_not_counted(odd):
         held = np.concatenate([labels for _, labels in data.batches((8, 8), 16)])
     assert before["cat"] > data.class_counts()["cat"]
     assert data.class_counts() == {"cat": int((held == 0).sum()), "dog": int((held == 1).sum())}
+
+
+# Words.
+
+
+def test_one_of_a_thing_is_one(capsys):
+    from rich.console import Console
+
+    from kerastl.errors import counted, named
+    from kerastl.progress import ConsoleReporter
+    from kerastl.training.phase_run import _note
+    from kerastl.training.selection import Best
+
+    assert [counted(n, "epoch") for n in (0, 1, 2)] == ["0 epochs", "1 epoch", "2 epochs"]
+    assert counted(1200, "class", "classes") == "1,200 classes"
+    assert named("field_separator") == "field_separator= (--field-separator)"
+    for epoch, words in ((0, "before the first epoch"), (3, "epoch 3")):
+        best = Best((0.5, 0.0), epoch, [], 0.5)
+        assert _note(best, "accuracy") == f"val accuracy 0.500 ({words})"
+    reporter = ConsoleReporter(Console(stderr=True))
+    reporter.start("part", 3)
+    reporter.advance(1)
+    reporter.finish("3 images")
+    assert capsys.readouterr().err.split()[-2:] == ["3", "images"]

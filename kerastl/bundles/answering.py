@@ -14,7 +14,7 @@ from kerastl.bundles.hashing import sha256_path
 from kerastl.bundles.manifest import read_manifest
 from kerastl.bundles.predictor import load_bundle
 from kerastl.data.unlabelled import Item, Skipped, Unlabelled, read_items, readable_only
-from kerastl.errors import DataError, RunError
+from kerastl.errors import DataError, RunError, counted
 from kerastl.outputs.details import SHORT_ANSWERS, Details
 from kerastl.progress import Reporter
 from kerastl.task import Task
@@ -111,7 +111,7 @@ def answer(
             hears.advance(start + len(chunk))
         yield answered
     if hears:
-        hears.finish(f"{len(items)} {task.input.nouns}")
+        hears.finish(counted(len(items), task.input.noun, task.input.nouns))
 
 
 def _answer(

@@ -16,6 +16,7 @@ from kerastl.cli import output
 from kerastl.cli.modules import find, import_all
 from kerastl.cli.options import DATA, FIT, IMPORTS, command, data_options
 from kerastl.cli.plans import make_plan, stage_of
+from kerastl.errors import counted
 
 CACHE: dict[str, str | bool] = {"always": True, "never": False}
 _SHOWN_RATES = 12
@@ -218,7 +219,7 @@ def _show_run(result: dict[str, Any], console: Console) -> None:
         console.print(
             f"validation accuracy {metrics['accuracy']:.3f} (95 % interval "
             f"{metrics['accuracy_low']:.3f} to {metrics['accuracy_high']:.3f}, "
-            f"{metrics['examples']} examples)",
+            f"{counted(metrics['examples'], 'example')})",
             highlight=False,
         )
     elif metrics:

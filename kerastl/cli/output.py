@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from kerastl.errors import KerastlError, MissingExtraError, ParityError
+from kerastl.errors import KerastlError, MissingExtraError, ParityError, counted
 
 RESUME = "A run that had begun to train goes on with the same command and --resume."
 BAD_INPUT = 2
@@ -143,7 +143,7 @@ def _escape(value: Any) -> str:
 def artifacts_table(result: dict[str, Any]) -> Table:
     """The artifacts of a bundle and how they compare with the model."""
     examples = max((artifact["n"] for artifact in result["artifacts"]), default=0)
-    table = Table(title=f"Parity with the Keras model, on {examples} examples")
+    table = Table(title=f"Parity with the Keras model, on {counted(examples, 'example')}")
     for heading in ("file", "size", "differs", "labels", "correct", "float", "gate"):
         table.add_column(heading, no_wrap=True)
     for artifact in result["artifacts"]:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from kerastl.data.passes import Selection, all_at_once, batched, check_batch_size, one_by_one
 from kerastl.data.splits import Groups, split_positions
 from kerastl.data.unreadable import OnError, check_on_error, report
-from kerastl.errors import ConfigurationError, DataError
+from kerastl.errors import ConfigurationError, DataError, counted
 from kerastl.inputs import Reader
 from kerastl.inputs.images import check_image_size
 from kerastl.outputs import Output
@@ -159,10 +159,12 @@ class ExampleDataset(Dataset):
 
     def __repr__(self) -> str:
         found = [
-            f"{name}: {output.kind}, {len(output.labelling.class_names)} classes"
+            f"{name}: {output.kind}, "
+            + counted(len(output.labelling.class_names), "class", "classes")
             for name, output in self.outputs.items()
         ]
-        return f"ExampleDataset({len(self)} {self.reader.nouns}; {'; '.join(found)})"
+        total = counted(len(self), self.reader.noun, self.reader.nouns)
+        return f"ExampleDataset({total}; {'; '.join(found)})"
 
     @property
     def labels(self) -> Array:

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Literal, TypeAlias, get_args
 
-from kerastl.errors import ConfigurationError, DataError, did_you_mean, some_of
+from kerastl.errors import ConfigurationError, DataError, counted, did_you_mean, some_of
 from kerastl.inputs import Reader
 
 OnError: TypeAlias = Literal["warn", "raise"]
@@ -44,7 +44,7 @@ def report(
             reason + (f" {others} more cannot be read either." if others else "") + hint
         )
     warnings.warn(
-        f"{len(failures)} unreadable {reader.noun if len(failures) == 1 else reader.nouns} "
+        f"{counted(len(failures), f'unreadable {reader.noun}', f'unreadable {reader.nouns}')} "
         f"skipped: {some_of([name for name, _ in failures])}. The first because: {reason}{hint}",
         UnreadableWarning,
         stacklevel=3,

@@ -159,7 +159,9 @@ def _read(
     if validate and network.validation is not None:
         held_out = input.examples(network.validation, scratch)
     count = 0 if held_out is None else len(held_out)
-    reporter.finish(f"{len(train)} training, {count} validation {input.nouns}")
+    reporter.finish(
+        f"{len(train)} training, {count} validation {input.noun if count == 1 else input.nouns}"
+    )
     return train, held_out
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerastl.errors import ConfigurationError
+from kerastl.errors import ConfigurationError, counted
 from kerastl.graph import Cut, apply_boundary, split
 from kerastl.inputs.examples import LazyView, as_input
 from kerastl.training import activations
@@ -130,7 +130,7 @@ def _fill(job: Job, demands: list[_Demand]) -> list[tuple[activations.Activation
         )
         found = 0 if prefix is None else count * len(examples) - results[0].computed
         job.reporter.finish(
-            f"{len(examples)} examples, {_views(count)}"
+            f"{counted(len(examples), 'example')}, {counted(count, 'view')}"
             + (f", {found} from the cache" if found else "")
         )
         filled.append(results)
@@ -197,12 +197,9 @@ def _tell_cost(job: Job, demands: list[_Demand]) -> None:
         epoch = _seconds_per_example(job, demand.cut) * len(job.train)
         job.reporter.note(
             f"the frozen part up to {demand.cut.name} runs at each step: about {epoch:.2g} s an "
-            f"epoch; {_views(demand.views, 'cached ')} would cost {demand.views * epoch:.2g} s once"
+            f"epoch; {counted(demand.views, 'cached view')} would cost "
+            f"{demand.views * epoch:.2g} s once"
         )
-
-
-def _views(count: int, which: str = "") -> str:
-    return f"{count} {which}view{'s' if count > 1 else ''}"
 
 
 def _seconds_per_example(job: Job, cut: Cut) -> float:
