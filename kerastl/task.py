@@ -189,7 +189,10 @@ def outputs_from_manifest(manifest: Mapping[str, Any]) -> dict[str, Output]:
     """The outputs of a bundle, by name; bundles of version 0.1.0 have one."""
     entries = manifest["outputs"]
     if all("output" in entry for entry in entries):
-        return {entry["name"]: output_from_config(entry["output"]) for entry in entries}
+        return {
+            entry["name"]: output_from_config(entry["output"]).as_said(str(entry.get("kind")))
+            for entry in entries
+        }
     [entry] = entries
     config = {
         "class_names": manifest["class_names"],
@@ -197,4 +200,5 @@ def outputs_from_manifest(manifest: Mapping[str, Any]) -> dict[str, Output]:
         "dimensions": entry["shape"][1],
     }
     kind = manifest.get("kind", "single_label")
-    return {entry["name"]: output_named(kind).from_config(config)}
+    output = output_named(kind).from_config(config)
+    return {entry["name"]: output.as_said(str(entry.get("kind")))}

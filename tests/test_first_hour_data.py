@@ -399,3 +399,32 @@ def test_one_of_a_thing_is_one(capsys):
     reporter.advance(1)
     reporter.finish("3 images")
     assert capsys.readouterr().err.split()[-2:] == ["3", "images"]
+
+
+# Scores under the name of probabilities.
+
+
+def test_scores_are_no_probabilities():
+    from kerastl.outputs import Classes
+    from kerastl.outputs.details import Details, detailed
+    from kerastl.task import outputs_from_manifest
+
+    names = ("a", "b", "c")
+    logits = np.array([[2.0, 0.0, -1.0], [900.0, 0.0, 1.0]], np.float32)
+    assert "scores" not in Classes(names).get_config()
+    manifest = {
+        "class_names": list(names),
+        "outputs": [{"name": "probabilities", "shape": [None, 3], "kind": "scores"}],
+    }
+    # As bundles of version 0.1.0 say it, and as later ones do.
+    for output in (
+        outputs_from_manifest(manifest)["probabilities"],
+        Classes.from_config(Classes(names, scores=True).get_config()),
+    ):
+        first, second = detailed(output, logits, Details(every=True))
+        assert first["label"] == "a"
+        assert first["probability"] == pytest.approx(np.exp(2) / np.exp([2, 0, -1]).sum())
+        assert sum(first["probabilities"].values()) == pytest.approx(1)
+        assert second["probability"] == pytest.approx(1)
+    manifest["outputs"][0]["kind"] = "probabilities"
+    assert outputs_from_manifest(manifest)["probabilities"] == Classes(names)
