@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -42,7 +45,7 @@ def without_heif(monkeypatch):
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name, *a: None if name == "pillow_heif" else found(name)
     )
-    monkeypatch.setitem(__import__("sys").modules, "pillow_heif", None)
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
 
 
 def heic(path: Path, image: Image.Image, **options) -> Path:
@@ -428,3 +431,48 @@ def test_scores_are_no_probabilities():
         assert second["probability"] == pytest.approx(1)
     manifest["outputs"][0]["kind"] = "probabilities"
     assert outputs_from_manifest(manifest)["probabilities"] == Classes(names)
+
+
+# What the cache holds.
+
+
+def test_cache_entries_say_what_filled_them(trained, colour_folder, activation_cache):
+    from kerastl.training import ActivationCache
+
+    _, run = trained
+    rows = [r for r in ActivationCache(activation_cache).list() if r.get("run") == str(run)]
+    found = {(row["data"], row["backbone"], row["shape"][0]) for row in rows}
+    assert found == {
+        (str(colour_folder / "train"), "mobilenet_0.25", 36),
+        (str(colour_folder / "val"), "mobilenet_0.25", 18),
+    }
+
+
+def test_the_cache_is_listed_without_keras(tmp_path):
+    from kerastl.training.cache import DEFAULT_LIMIT, ActivationCache, Layout, size_text
+
+    cache = ActivationCache(tmp_path / "cache")
+    layout = Layout((3, 4), np.dtype(np.float32))
+    described = {"cut": "block_1", "view": 0, "data": "/a/photos/train", "backbone": "b"}
+    for key, said in (("k" * 40, described), ("o" * 40, {"cut": "old", "view": 0})):
+        with cache.entry(key, layout, said) as entry:
+            entry.write(0, np.zeros((3, 4), np.float32))
+    program = (
+        "import sys; from kerastl.cli.main import app\n"
+        f"try: app(['cache', 'list', '--folder', {str(cache.folder)!r}])\n"
+        "except SystemExit as stop: assert not stop.code\n"
+        "assert not {'keras', 'tensorflow', 'jax', 'torch'} & set(sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "COLUMNS": "160"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert "photos/train" in done.stdout
+    assert "2 entries" in done.stdout
+    assert "of at most 20 GB" in done.stdout
+    assert [size_text(n) for n in (DEFAULT_LIMIT, 0, 20.96e9, 1)] == [
+        "20 GB", "0 MB", "21 GB", "0.1 MB",
+    ]  # fmt: skip

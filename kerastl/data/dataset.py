@@ -38,12 +38,14 @@ class Dataset(abc.ABC):
     Attributes:
         reader: what the examples are, and how they are read.
         outputs: what the labels are, by name, with the classes that the data have.
+        where: what the data are called, as a path; empty where nothing named them.
         sources: the examples, as the reader takes them; a stream has none.
         targets: labels ``(n, ...)`` by the outputs' names; a stream has none.
     """
 
     reader: Reader
     outputs: Mapping[str, Output]
+    where: str = ""
     sources: Sequence[Any]
     targets: dict[str, Array]
 

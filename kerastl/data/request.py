@@ -103,6 +103,7 @@ class Request:
             on_error=self.on_error,
             unreadable=[titles[i] for i in bad],
         )
+        data.where = where
         self._warn_of_empty(data, where)
         return data.subset(good) if bad else data
 
