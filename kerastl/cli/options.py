@@ -34,6 +34,9 @@ Trusted = Annotated[
 ]
 
 DATA: dict[str, Row] = {
+    "depth": row(
+        int, 1, "How many levels below DATA the class folders lie; their classes are animals/cat."
+    ),
     "label_column": row(
         list[str] | None,
         None,
@@ -48,11 +51,22 @@ DATA: dict[str, Row] = {
     ),
     "columns": text("Names of all columns, in order, of a table without heading: image,label."),
     "group_column": text("Column whose groups are never divided between training and validation."),
-    "separator": text("What divides the names in a column of several labels; default: a comma."),
+    "split_column": text(
+        "Column of a table whose values train, val and test divide it; none: leave it whole. "
+        "Default: a column split of such values."
+    ),
+    "separator": text(
+        "What divides the names in a column of several labels; default: a comma.",
+        "--label-separator",
+        "--separator",
+    ),
+    "field_separator": text(
+        "The character between two fields of a table of text, as ';' or tab; default: detected."
+    ),
     "encoding": text("Encoding of tables and text files; default: detected."),
     "on_error": row(str, "warn", "Unreadable examples: 'warn' skips them, 'raise' fails."),
 }
-SPLIT: Row = text("Part of a divided folder: train, validation or test.")
+SPLIT: Row = text("Part of a divided folder or table: train, validation or test.")
 Imports = Annotated[
     list[str] | None,
     typer.Option(
@@ -183,15 +197,18 @@ def data_options(values: Mapping[str, Any]) -> dict[str, Any]:
         "columns": ("heading", lambda names: names.split(",")),
         "group_column": ("group_column", _column),
         "encoding": ("encoding", str),
+        "split_column": ("split_column", lambda name: False if name == "none" else _column(name)),
         "separator": ("label_separator", str),
+        "field_separator": ("field_separator", separator_named),
     }
     options: dict[str, Any] = {
         option: read(values[name])
         for name, (option, read) in readers.items()
         if values.get(name) is not None
     }
-    if values.get("on_error", "warn") != "warn":
-        options["on_error"] = values["on_error"]
+    for name, usual in (("on_error", "warn"), ("depth", 1)):
+        if values.get(name, usual) != usual:
+            options[name] = values[name]
     columns = values.get("label_column")
     if columns:
         named = dict(item.split("=", 1) for item in columns if "=" in item)
@@ -213,6 +230,11 @@ def image_size_of(text: str | None) -> int | tuple[int, int] | None:
         )
     numbers = tuple(map(int, sides))
     return numbers if len(numbers) == 2 else (numbers or (None,))[0]
+
+
+def separator_named(text: str) -> str:
+    """A separator as a shell takes it: a tab may be written out."""
+    return "\t" if text in ("tab", "\\t") else text
 
 
 def _columns(text: str) -> Any:

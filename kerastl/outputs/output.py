@@ -298,10 +298,18 @@ class Output(Judged):
     def line(self, answer: Mapping[str, Any]) -> str:
         """One of ``answers`` for people."""
 
+    def presented(self, outputs: Array) -> Array:
+        """The numbers ``(n, width)`` that answers give; others where a network gives scores."""
+        return outputs
+
+    def as_said(self, meaning: str) -> Self:
+        """This output where a manifest says what its numbers are: see ``meaning``."""
+        return self
+
     def predictions(self, outputs: Array) -> Any:
         """What ``TrainedModel.predict`` returns of outputs ``(n, width)``."""
         labels = (tuple(x) if isinstance(x, list) else x for x in self.decode(outputs))
-        return Predictions(tuple(labels), outputs, self.class_names)
+        return Predictions(tuple(labels), self.presented(outputs), self.class_names)
 
     @abc.abstractmethod
     def measure(self, labels: Array, outputs: Array) -> dict[str, float]:
