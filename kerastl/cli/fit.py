@@ -30,9 +30,10 @@ Data = Annotated[
         "Parquet table, or tfds:NAME.",
     ),
 ]
+_KEEPING = ("tensorboard", "track", "resume", "overwrite")
 _RUN = (
     *("seed", "batch_size", "validation", "cache", "precision", "find_learning_rate"),
-    *("tensorboard", "resume", "overwrite"),
+    *_KEEPING,
 )
 _CLASSES = ("kind", "output", "loss_weights", "class_weight")
 _PLAN = ("plan", "epochs", "learning_rate", "train_from")
@@ -61,7 +62,7 @@ def _fit(make: Callable[[Values], Any], values: Values) -> None:
         if searching:
             found = recipe.find_learning_rate(data, validation, **options)
             return dataclasses.asdict(found)
-        options |= {name: values[name] for name in ("resume", "overwrite", "tensorboard")}
+        options |= {name: values[name] for name in _KEEPING}
         model = recipe.fit(data, validation, out=out, **options)
         phases = [{k: v for k, v in phase.items() if k != "history"} for phase in model.history]
         return {

@@ -104,6 +104,7 @@ FIT: dict[str, Row] = {
         "--find-learning-rate",
     ),
     "tensorboard": row(bool, False, "Write TensorBoard logs into the run."),
+    "track": text("Also write the run to MLflow: mlflow, or mlflow:URI."),
     "resume": row(bool, False, "Go on with an interrupted run.", "--resume"),
     "overwrite": row(bool, False, "Replace a run.", "--overwrite"),
     # Of images.

@@ -23,6 +23,7 @@ from kerastl.model import TrainedModel, load_run, model_of, predict_examples, ru
 from kerastl.optional import require
 from kerastl.outputs import Output
 from kerastl.provenance import command_line, versions
+from kerastl.recipes import tracking
 from kerastl.recipes.checks import check_settings, check_stages
 from kerastl.recipes.jobs import make_job, plain_weights
 from kerastl.recipes.sampling import choose_samples
@@ -32,8 +33,10 @@ from kerastl.training import (
     LearningRateTest,
     Reporter,
     State,
+    Tracker,
     learning_rate_test,
     run_plan,
+    telling_how_it_ends,
     weights_by_output,
 )
 
@@ -55,6 +58,7 @@ class RunSettings:
     overwrite: bool
     callbacks: tuple[Any, ...]
     tensorboard: bool | str | os.PathLike[str]
+    tracker: Tracker | None
     reporter: Reporter
 
 
@@ -86,23 +90,30 @@ class Network:
 def fit(recipe: Recipe[Any], load: Load, run: RunSettings) -> TrainedModel:
     """Trains a model; see ``Recipe.fit`` for the arguments."""
     check_settings(recipe, run.seed)
-    logs = _tensorboard_folder(run.tensorboard, run.out)
-    out = run.out
+    out, tracker = run.out, run.tracker
     if out is None and (run.resume or run.overwrite):
         raise ConfigurationError("resume and overwrite are of a run directory: give out=.")
+    logs = _tensorboard_folder(run.tensorboard, out)
+    if tracker is not None:
+        tracker.check()
     if out is not None and _is_finished(out, resume=run.resume, overwrite=run.overwrite):
-        return _finished(out, recipe, run.seed)
+        model = _finished(out, recipe, run.seed)
+        described = tracking.describe(recipe, run.seed, model.provenance, out)
+        tracking.track_again(tracker, described, model, out)
+        return model
     network = _make_network(recipe, load, run.seed)
     if out is not None:
         _prepare(out, clear=run.overwrite and not run.resume)
-    with tempfile.TemporaryDirectory(dir=out, prefix=".tmp-") as scratch:
-        examples = _read(network, Path(scratch), run.reporter)
-        for name, output in network.outputs.items():
-            output.check_trainable(examples[0].targets[name], recipe.batch_size)
-        history = _train(recipe, network, examples, run, Path(scratch), logs)
-        model = _trained_model(recipe, network, examples, run.seed, history)
-    if out is not None:
-        model.save(out)
+    with telling_how_it_ends(tracker):
+        with tempfile.TemporaryDirectory(dir=out, prefix=".tmp-") as scratch:
+            examples = _read(network, Path(scratch), run.reporter)
+            for name, output in network.outputs.items():
+                output.check_trainable(examples[0].targets[name], recipe.batch_size)
+            history = _train(recipe, network, examples, run, Path(scratch), logs)
+            model = _trained_model(recipe, network, examples, run.seed, history)
+        if out is not None:
+            model.save(out)
+        tracking.finish(tracker, model, out)
     return model
 
 
@@ -174,6 +185,10 @@ def _train(
     """Carries out a recipe's plan, from where an interrupted run stood; returns its records."""
     checkpoints = None if run.out is None else CheckpointStore(run.out / run_directory.CHECKPOINTS)
     settings = _fingerprint(recipe, run.seed, network)
+    state = _state(checkpoints, settings, run.resume)
+    origin = {**network.fingerprints, "weights_sha256": network.weights_sha256}
+    described = tracking.describe(recipe, run.seed, origin, run.out)
+    tracking.begin(run.tracker, described, run.out, resume=run.resume, state=state)
     job = make_job(
         recipe,
         # It shares all weights with the network, which is what is saved.
@@ -186,9 +201,10 @@ def _train(
         settings=settings,
         callbacks=run.callbacks,
         tensorboard=tensorboard,
+        tracker=run.tracker,
         checkpoints=checkpoints,
     )
-    return run_plan(job, recipe.resolved_plan, _state(checkpoints, settings, run.resume))
+    return run_plan(job, recipe.resolved_plan, state)
 
 
 def _trained_model(
@@ -296,6 +312,7 @@ def _prepare(out: Path, *, clear: bool) -> None:
         if clear:
             # The old model stays until the new one replaces it; the marker of completeness goes.
             (out / run_directory.LAST).unlink(missing_ok=True)
+            (out / tracking.FILE).unlink(missing_ok=True)
             shutil.rmtree(out / run_directory.CHECKPOINTS, ignore_errors=True)
         for leftover in (*out.glob(".tmp-*"), *out.glob(".old-*")):
             if leftover.is_dir():

@@ -29,6 +29,13 @@ from kerastl.training.range_test import (
     learning_rate_test,
 )
 from kerastl.training.targets import weights_by_output
+from kerastl.training.tracking import (
+    TrackedRun,
+    Tracker,
+    tell_again,
+    telling_how_it_ends,
+    tracker_of,
+)
 
 __all__ = [
     "DTYPES",
@@ -52,6 +59,8 @@ __all__ = [
     "SilentReporter",
     "State",
     "Storage",
+    "TrackedRun",
+    "Tracker",
     "check_losses",
     "check_plan",
     "check_precision",
@@ -64,6 +73,9 @@ __all__ = [
     "lora_layers",
     "lp_ft",
     "run_plan",
+    "tell_again",
+    "telling_how_it_ends",
+    "tracker_of",
     "two_phase",
     "weights_by_output",
 ]

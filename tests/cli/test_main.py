@@ -171,6 +171,7 @@ def test_lp_ft_in_mixed_precision(call, fit_options, colour_folder, tmp_path):
         (["--plan", "two_phase"], "--plan"),
         (["--epochz", "3"], "No such option"),
         (["--precision", "float16"], "precision='float16'"),
+        (["--track", "mlfow:sqlite:///a.db"], "Did you mean 'mlflow'"),
     ],
 )
 def test_bad_usage(call, fit_options, tmp_path, options, message):
