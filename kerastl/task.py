@@ -39,6 +39,10 @@ class Task:
         """The common case: one output, under the name that artifacts give to its kind."""
         return Task(input, {output.tensor: output})
 
+    def __str__(self) -> str:
+        """In one line, as ``"image_classification: 3 classes"``."""
+        return f"{self.name}: {'; '.join(output.summary for output in self.outputs.values())}"
+
     @property
     def name(self) -> str:
         """What manifests call it, as ``"image_classification"``."""

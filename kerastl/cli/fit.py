@@ -16,6 +16,7 @@ from kerastl.cli import output
 from kerastl.cli.modules import find, import_all
 from kerastl.cli.options import DATA, FIT, IMPORTS, command, data_options
 from kerastl.cli.plans import make_plan, stage_of
+from kerastl.cli.resuming import recording_options, resumed_options
 
 CACHE: dict[str, str | bool] = {"always": True, "never": False}
 _SHOWN_RATES = 12
@@ -30,10 +31,9 @@ Data = Annotated[
         "Parquet table, or tfds:NAME.",
     ),
 ]
-_KEEPING = ("tensorboard", "track", "resume", "overwrite")
 _RUN = (
     *("seed", "batch_size", "validation", "cache", "precision", "find_learning_rate"),
-    *_KEEPING,
+    *("tensorboard", "track", "resume", "overwrite"),
 )
 _CLASSES = ("kind", "output", "loss_weights", "class_weight")
 _PLAN = ("plan", "epochs", "learning_rate", "train_from")
@@ -43,7 +43,7 @@ _TEXTS = ("tokenizer", "max_length", "pooling")
 _VECTORS = ("epochs", "learning_rate", "train_from", "dimensions")
 
 
-def _fit(make: Callable[[Values], Any], values: Values) -> None:
+def _fit(command: str, make: Callable[[Values], Any], values: Values) -> None:
     """Trains the recipe that options describe, or finds a learning rate for it."""
     data, out = values["data"], values["out"]
     searching = values["find_learning_rate"]
@@ -55,15 +55,18 @@ def _fit(make: Callable[[Values], Any], values: Values) -> None:
             )
         if not searching and out is None:
             raise kerastl.ConfigurationError("--out is missing: name the run directory to write.")
-        import_all(values.get("imports"))
-        recipe = make(values)
-        options = {**data_options(values), "seed": values["seed"]}
-        validation = _validation_of(values["validation"])
+        chosen = resumed_options(command, values)
+        import_all(chosen.get("imports"))
+        recipe = make(chosen)
+        options = {**data_options(chosen), "seed": chosen["seed"]}
+        validation = _validation_of(chosen["validation"])
         if searching:
             found = recipe.find_learning_rate(data, validation, **options)
             return dataclasses.asdict(found)
-        options |= {name: values[name] for name in _KEEPING}
-        model = recipe.fit(data, validation, out=out, **options)
+        options |= {name: values[name] for name in ("resume", "overwrite", "tensorboard")}
+        options["track"] = chosen["track"]
+        with recording_options(command, chosen):
+            model = recipe.fit(data, validation, out=out, **options)
         phases = [{k: v for k, v in phase.items() if k != "history"} for phase in model.history]
         return {
             "run": str(out),
@@ -154,7 +157,7 @@ def _add(name: str, make: Callable[[Values], Any], doc: str, *rows: str, **defau
     listed = [(row, FIT[row]) for row in (*rows[:1], "out", *rows[1:], *_RUN, *DATA)]
     fit_app.command(name)(
         command(
-            lambda **values: _fit(make, values),
+            lambda **values: _fit(name, make, values),
             doc=doc,
             arguments={"data": Data},
             rows=[*listed, ("imports", IMPORTS)],

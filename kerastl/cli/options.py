@@ -140,8 +140,9 @@ def command(
 ) -> Callable[..., None]:
     """A function whose signature Typer reads, put together from rows.
 
-    It calls ``run`` with all values by keyword. ``arguments`` come first, then the rows in their
-    order, and ``--json`` last; ``defaults`` stand in place of those of the rows.
+    It calls ``run`` with all values by keyword, and with the names of those that the user gave
+    as ``given``. ``arguments`` come first, then the rows in their order, and ``--json`` last;
+    ``defaults`` stand in place of those of the rows.
     """
     given = [(name, (annotation, ...)) for name, annotation in arguments.items()]
     parameters = []
@@ -156,12 +157,17 @@ def command(
             )
         )
 
-    def composed(**values: Any) -> None:
-        run(**values)
+    def composed(context: typer.Context, **values: Any) -> None:
+        source = context.get_parameter_source
+        given = {name for name in values if getattr(source(name), "name", "") == "COMMANDLINE"}
+        run(**values, given=frozenset(given))
 
     composed.__doc__ = doc
-    composed.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    composed.__annotations__ = {item.name: item.annotation for item in parameters}
+    first = inspect.Parameter(
+        "context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
+    )
+    composed.__signature__ = inspect.Signature([first, *parameters])  # type: ignore[attr-defined]
+    composed.__annotations__ = {item.name: item.annotation for item in (first, *parameters)}
     return composed
 
 

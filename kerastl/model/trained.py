@@ -5,18 +5,21 @@ from __future__ import annotations
 import dataclasses
 import os
 import tempfile
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import keras
 import numpy as np
 
 from kerastl.data import load_for
-from kerastl.errors import DataError
+from kerastl.errors import ConfigurationError, DataError
 from kerastl.model import run_directory
+from kerastl.model.history import History
 from kerastl.model.predicting import predict_examples, predict_sources
 from kerastl.outputs import Gate
+from kerastl.provenance import sha256_arrays
 from kerastl.samples import Samples
 from kerastl.task import Task
 
@@ -24,9 +27,18 @@ if TYPE_CHECKING:
     from kerastl.bundles import Bundle, LiteRTOptions
 
 Array = np.ndarray[Any, Any]
+# What provenance says of the data that the weights were trained on.
+_OF_TRAINING = (
+    *("data_fingerprint", "validation_fingerprint", "train_examples", "validation_examples"),
+    *("seed", "command", "options"),
+)
 
 
-@dataclasses.dataclass(frozen=True)
+class ChangedWeightsWarning(UserWarning):
+    """A network was changed after its training: what was measured of it no longer holds."""
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
 class TrainedModel:
     """What ``fit`` returns and ``load`` reads.
 
@@ -34,19 +46,29 @@ class TrainedModel:
         network: the plain ``keras.Model``, from inputs to outputs. Preprocessing is inside.
         task: what goes in and what comes out.
         recipe: the settings that it was trained with.
-        history: one record for each phase (see ``kerastl.training.run_plan``).
+        history: one record for each phase (see ``kerastl.training.run_plan``); ``history.history``
+            joins their epochs, as Keras has them.
         metrics: on the validation data; empty where there were none.
         provenance: versions, seed, hashes, command.
         samples: examples that prove and calibrate an export, or None.
+        network_sha256: of the network's weights when they were trained or loaded.
     """
 
     network: keras.Model
     task: Task
     recipe: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    history: Sequence[Mapping[str, Any]] = ()
+    history: History = dataclasses.field(default_factory=History)
     metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
     provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     samples: Samples | None = None
+    network_sha256: str | None = None
+
+    def __repr__(self) -> str:
+        score = self.metrics.get(self.task.metric)
+        measured = "" if score is None else f", {self.task.metric} {score:.3f}"
+        backbone = self.provenance.get("backbone", {}).get("name")
+        on = "" if backbone is None else f" on {backbone}"
+        return f"{type(self).__name__}({self.task}{on}{measured})"
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -136,7 +158,7 @@ class TrainedModel:
         from kerastl.bundles import LiteRTOptions, Subject, export_subject
 
         return export_subject(
-            Subject(self.network, self.task, self.samples or Samples(), self.details()),
+            Subject(self.network, self.task, self.samples or Samples(), self.current().details()),
             path,
             formats=tuple(formats),
             quantize=tuple(quantize),
@@ -147,9 +169,39 @@ class TrainedModel:
             progress=progress,
         )
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes a run directory; each file appears whole or not at all."""
-        run_directory.write(self, Path(path))
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Writes a run directory; each file appears whole or not at all.
+
+        Raises:
+            ConfigurationError: a finished run is there, and ``overwrite`` is False.
+            RunError: the folder cannot be written.
+        """
+        if run_directory.is_complete(Path(path)) and not overwrite:
+            raise ConfigurationError(
+                f"{path} holds a finished run already. Choose another folder, or give "
+                "overwrite=True."
+            )
+        run_directory.write(self.current(), Path(path))
+
+    def current(self) -> Self:
+        """This model, less what no longer holds where its network's weights were changed.
+
+        Metrics, phases and the data's fingerprints are of the weights that were trained here.
+        After ``model.network.fit(...)`` they are left out with a ``ChangedWeightsWarning``.
+        """
+        if self.network_sha256 in (None, weights_digest(self.network)):
+            return self
+        warnings.warn(
+            "The network's weights were changed after its training. Its metrics, phases and the "
+            "fingerprints of its data are left out, since they are those of the old weights: "
+            "measure it with model.evaluate(data).",
+            ChangedWeightsWarning,
+            stacklevel=3,
+        )
+        kept = {k: v for k, v in self.provenance.items() if k not in _OF_TRAINING}
+        return dataclasses.replace(
+            self, history=History(), metrics={}, provenance={**kept, "weights_changed": True}
+        )
 
     def details(self) -> dict[str, Any]:
         """What a bundle says of its origin; the folders of this machine stay here."""
@@ -176,6 +228,11 @@ class TrainedModel:
             "preprocessing": backbone.get("preprocessing"),
             "weights": _without_folder(backbone.get("weights")),
         }
+
+
+def weights_digest(network: keras.Model) -> str:
+    """SHA-256 over all weights of a network."""
+    return sha256_arrays(network.get_weights())
 
 
 def _without_folder(weights: str | None) -> str | None:

@@ -143,6 +143,12 @@ class Output(abc.ABC):
         """How many numbers the network gives for an example."""
         return len(self.class_names)
 
+    @property
+    def summary(self) -> str:
+        """How many numbers it gives and of what, in a few words."""
+        count = len(self.class_names)
+        return f"{count} classes" if count else self.kind
+
     # Labels.
 
     @property

@@ -1,7 +1,6 @@
 """Commands in this process; what needs a process of its own is in test_process.py."""
 
 import json
-import warnings
 
 import pytest
 from typer.testing import CliRunner
@@ -9,24 +8,6 @@ from typer.testing import CliRunner
 import kerastl
 from kerastl.cli.main import app
 from tests.conftest import CLASSES
-
-
-@pytest.fixture
-def call(capfd, monkeypatch):
-    """Runs a command as a shell would: exit code, standard output and error by descriptors."""
-    # The command shows warnings in its own way from then on.
-    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
-
-    def run(*arguments):
-        capfd.readouterr()
-        code = 0
-        try:
-            app([str(argument) for argument in arguments])
-        except SystemExit as stop:
-            code = stop.code or 0
-        return (code, *capfd.readouterr())
-
-    return run
 
 
 @pytest.fixture(scope="module")
