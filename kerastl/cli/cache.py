@@ -52,7 +52,7 @@ def list_entries(folder: Folder = None, as_json: Json = False) -> None:
             f"{total / 1e6:.1f} MB of at most {result['limit'] / 1e9:.0f} GB", highlight=False
         )
 
-    output.run(work, show, as_json=as_json)
+    output.run(work, show, as_json=as_json, with_keras=False)
 
 
 @cache_app.command("clear")
@@ -62,4 +62,5 @@ def clear_entries(folder: Folder = None, as_json: Json = False) -> None:
         lambda: {"freed": _cache(folder).clear()},
         lambda result, console: console.print(f"{result['freed'] / 1e6:.1f} MB freed"),
         as_json=as_json,
+        with_keras=False,
     )

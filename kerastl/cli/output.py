@@ -63,16 +63,22 @@ def run(
     *,
     as_json: bool,
     on_interrupt: str = "",
+    check: Callable[[], None] | None = None,
+    with_keras: bool = True,
 ) -> None:
     """Runs a command's work, prints its result, and turns errors into exit codes.
 
-    ``work`` returns what ``--json`` prints, and ``show`` prints the same for a person.
+    ``work`` returns what ``--json`` prints, and ``show`` prints the same for a person. ``check``
+    raises where arguments cannot be right, before Keras is imported for the work.
     """
     warnings.showwarning = _show_warning
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     with standard_output_kept() as write, terminating_like_ctrl_c():
         try:
-            _import_quietly()
+            if check is not None:
+                check()
+            if with_keras:
+                _import_quietly()
             result = work()
         except ParityError as error:
             # No bundle was written; the figures say why.
