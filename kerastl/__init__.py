@@ -34,8 +34,10 @@ if TYPE_CHECKING:
         TrainingError,
         WeightsError,
     )
+    from kerastl.evaluation import Comparison, Evaluation
     from kerastl.heads import Head, TextHead
     from kerastl.inputs import Augment
+    from kerastl.measuring import compare, evaluate
     from kerastl.model import EmbeddingModel, Predictions, TrainedModel
     from kerastl.model import load_run as load
     from kerastl.outputs import Classes, Labels, Number, Vector
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
         TextClassification,
         TextEmbedding,
     )
+    from kerastl.reporting import report
     from kerastl.task import Task
     from kerastl.training import Phase, few_shot, full, gradual, head_only, lp_ft, two_phase
 
@@ -56,13 +59,16 @@ _HOMES = {
         "BundleError ConfigurationError DataError ExportError GraphError KerastlError "
         "MissingExtraError ParityError RunError TextError TrainingError WeightsError"
     ),
+    "kerastl.evaluation": "Comparison Evaluation",
     "kerastl.heads": "Head TextHead",
     "kerastl.inputs": "Augment",
+    "kerastl.measuring": "compare evaluate",
     "kerastl.model": "EmbeddingModel Predictions TrainedModel load=load_run",
     "kerastl.outputs": "Classes Labels Number Vector",
     "kerastl.recipes": (
         "CustomRecipe ImageClassification ImageEmbedding TextClassification TextEmbedding"
     ),
+    "kerastl.reporting": "report",
     "kerastl.task": "Task",
     "kerastl.training": "Phase few_shot full gradual head_only lp_ft two_phase",
 }
@@ -72,10 +78,12 @@ __all__ = [
     "Bundle",
     "BundleError",
     "Classes",
+    "Comparison",
     "ConfigurationError",
     "CustomRecipe",
     "DataError",
     "EmbeddingModel",
+    "Evaluation",
     "ExportError",
     "Gate",
     "GraphError",
@@ -100,6 +108,8 @@ __all__ = [
     "Vector",
     "WeightsError",
     "__version__",
+    "compare",
+    "evaluate",
     "export",
     "few_shot",
     "freeze",
@@ -110,6 +120,7 @@ __all__ = [
     "list_backbones",
     "load",
     "lp_ft",
+    "report",
     "two_phase",
     "unfreeze",
     "verify",

@@ -166,8 +166,15 @@ def measure(
         for name, output in outputs.items()
         if held[name].any()
     }
+    return prefixed(outputs, found)
+
+
+def prefixed(
+    outputs: Mapping[str, Output], found: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """What was found of outputs as one dict; of several each key begins with the output's name."""
     if len(outputs) == 1:
-        return next(iter(found.values()), {})
+        return dict(next(iter(found.values()), {}))
     return {f"{name}/{key}": value for name, row in found.items() for key, value in row.items()}
 
 

@@ -1,9 +1,9 @@
 """All code of the documentation and of the README runs, on small data made on the spot.
 
-A page is a folder: its blocks run in their order, Python in one namespace, shell lines as commands of
-kerastl in this process. A block whose fence says ``data-test="compile"`` needs a network, a GPU or
-another program: it is compiled, and the commands of kerastl in it are parsed. A block that begins
-with ``# NAME.py`` is a file of that name.
+A page is a folder: its blocks run in their order, Python in one namespace, shell lines as commands
+of kerastl in this process. A block whose fence says ``data-test="compile"`` needs a network, a GPU
+or another program: it is compiled, and the commands of kerastl in it are parsed. A block that
+begins with ``# NAME.py`` is a file of that name.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ FIRST = "docs/index.md"
 PAGES = [FIRST, "README.md", *sorted(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))]
 PAGES = list(dict.fromkeys(PAGES))
 FENCE = re.compile(
-    r'^(?P<indent> *)```(?P<language>[\w.+-]*)(?P<options>[^\n]*)\n(?P<code>.*?)^(?P=indent)```$',
+    r"^(?P<indent> *)```(?P<language>[\w.+-]*)(?P<options>[^\n]*)\n(?P<code>.*?)^(?P=indent)```$",
     re.DOTALL | re.MULTILINE,
 )
 KEPT = ("run", "bundle")
@@ -80,10 +80,9 @@ def parse(words):
 
 def call(words):
     """Runs a command of kerastl in this process; raises where it fails."""
-    try:
+    with pytest.raises(SystemExit) as stop:
         app(words, prog_name="kerastl")
-    except SystemExit as stop:
-        assert stop.code in (0, None), shlex.join(words)
+    assert stop.value.code in (0, None), shlex.join(words)
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +105,8 @@ def world(tmp_path_factory, tiny_text, reviews):
 def counted():
     counts = {"run": 0, "compiled": 0}
     yield counts
-    print(f"\ncode of the documentation: {counts['run']} blocks ran, {counts['compiled']} were only compiled")
+    ran, compiled = counts["run"], counts["compiled"]
+    print(f"\ncode of the documentation: {ran} blocks ran, {compiled} were only compiled")
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """What was silent or wrong about runs, models and recipes; each test is named after the fault."""
 
+import dataclasses
 import json
 import multiprocessing
 import re
@@ -187,3 +188,124 @@ def test_history_is_that_of_keras_too(trained):
     assert history.epoch == list(range(sum(epochs)))
     assert len(history.history["loss"]) == len(history.history["val_loss"]) == sum(epochs)
     assert json.loads(json.dumps(history)) == [dict(record) for record in history]
+
+
+class TestRecipesAcceptWhatAKerasUserGives:
+    def test_a_sequential_head(self, small_recipe, colours, tmp_path):
+        layers = [
+            keras.layers.Conv2D(8, 1, activation="relu"),
+            keras.layers.GlobalMaxPooling2D(),
+            keras.layers.Dropout(0.1, seed=1),
+        ]
+        recipe = small_recipe(head=keras.Sequential(layers), plan="head_only")
+        plan = recipe.resolved_plan
+        assert [phase.name for phase in plan] == ["head"]
+        recipe = dataclasses.replace(recipe, plan=(dataclasses.replace(plan[0], epochs=1),))
+        model = recipe.fit(colours, class_names=CLASSES, out=tmp_path / "run", **QUIET)
+        names = [layer.name for layer in model.network.layers]
+        assert names[-5:] == [
+            "head_pooling",
+            *(f"head_layer_{i}" for i in range(3)),
+            "probabilities",
+        ]
+        # The head of a head phase is all of it.
+        trainable = model.history[0]["trainable_parameters"]
+        assert trainable == 256 * 8 + 8 + 8 * 3 + 3
+        same = kerastl.ImageClassification.from_config(kerastl.load(tmp_path / "run").recipe)
+        assert same.get_config() == recipe.get_config()
+        again = dataclasses.replace(recipe, head=keras.Sequential(layers))
+        assert again.get_config() == recipe.get_config()
+
+    def test_a_head_of_texts(self, tiny_text):
+        recipe = kerastl.TextClassification(
+            backbone=str(tiny_text), head=[keras.layers.Dense(5, "relu")], max_length=16
+        )
+        network = recipe.build(["a", "b"])
+        assert network.layers[-2].name == "head_layer_0"
+        assert network.output_shape == (None, 2)
+
+    @pytest.mark.parametrize(
+        ("settings", "match"),
+        [
+            ({"head": [keras.layers.Dense(2, "softmax")]}, "Leave it out: kerastl"),
+            ({"head": 5}, "head=5; give a kerastl head"),
+            ({"plan": "two_fase"}, "no plan 'two_fase'. Did you mean 'two_phase'"),
+            ({"preprocessing": "tf"}, "is for a backbone of your own"),
+            ({"backbone": keras.Sequential([keras.Input((8, 8, 3))])}, "preprocessing=None; say"),
+        ],
+    )
+    def test_what_cannot_be_ends_at_once(self, small_recipe, settings, match):
+        with pytest.raises(ConfigurationError, match=match):
+            small_recipe(**settings).fit("no/such/data")
+
+    def test_a_keras_model_as_backbone(self, colours, tmp_path):
+        keras.utils.set_random_seed(1)
+        own = keras.Sequential(
+            [
+                keras.Input((24, 24, 3)),
+                keras.layers.Conv2D(8, 3, strides=2, activation="relu"),
+                keras.layers.Conv2D(8, 3, strides=2, activation="relu"),
+            ],
+            name="mine",
+        )
+        recipe = kerastl.ImageClassification(
+            backbone=own, preprocessing="unit", plan=kerastl.head_only(epochs=1), augment=None
+        )
+        before = own.get_weights()
+        model = recipe.fit(colours, class_names=CLASSES, out=tmp_path / "run", **QUIET)
+        for one, other in zip(before, own.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, other)
+        assert model.task.input.size == (24, 24)
+        assert model.provenance["backbone"]["name"] == "mine"
+        assert model.recipe["backbone"]["name"] == "mine"
+        images = colours[0][:3]
+        np.testing.assert_array_equal(
+            kerastl.load(tmp_path / "run").predict(images).probabilities,
+            model.predict(images).probabilities,
+        )
+        with pytest.raises(ConfigurationError, match="do not hold the backbone 'mine'"):
+            kerastl.ImageClassification.from_config(model.recipe)
+        with pytest.raises(ConfigurationError, match=r"'mine' does not take images of 32 x 32"):
+            dataclasses.replace(recipe, image_size=32).fit(colours, class_names=CLASSES)
+
+
+class TestARunAsWeights:
+    def test_new_classes_on_an_old_run(self, trained, small_recipe):
+        model, run = trained
+        recipe = small_recipe(weights=run)
+        network = recipe.build(["left", "right"])
+        old = {layer.name: layer.get_weights() for layer in model.network.layers}
+        assert network.output_shape == (None, 2)
+        # Fine-tuned weights too, and not those that the run started from.
+        for layer in network.layers[:-1]:
+            for one, other in zip(layer.get_weights(), old[layer.name], strict=True):
+                np.testing.assert_array_equal(one, other)
+
+    def test_of_another_backbone(self, trained, small_recipe):
+        with pytest.raises(kerastl.WeightsError, match=r"has the backbone 'mobilenet_0.25', and"):
+            small_recipe(weights=trained[1], backbone="mobilenet_0.5").build(["a", "b"])
+
+    def test_of_texts_with_its_tokenizer(self, tiny_text, reviews, tmp_path):
+        recipe = kerastl.TextClassification(
+            backbone=str(tiny_text), max_length=48, plan=kerastl.full(1)
+        )
+        texts, labels = reviews
+        model = recipe.fit((texts[:32], labels[:32]), False, out=tmp_path / "run", **QUIET)
+        network = dataclasses.replace(recipe, weights=tmp_path / "run").build(["a", "b", "c"])
+        for layer in network.layers[:-1]:
+            for one, other in zip(
+                layer.get_weights(), model.network.get_layer(layer.name).get_weights(), strict=True
+            ):
+                np.testing.assert_array_equal(one, other)
+
+
+def test_image_size_of_two_numbers_on_the_command_line(call, tmp_path):
+    code, _, err = call(
+        "fit", "image", tmp_path / "none", "--backbone", "mobilenet_v2@none", "--image-size",
+        "100x1oo", "--out", tmp_path / "run",
+    )  # fmt: skip
+    assert code == 2
+    assert "--image-size '100x1oo' cannot be read" in err
+    from kerastl.cli.options import image_size_of
+
+    assert (image_size_of("96"), image_size_of("100x120")) == (96, (100, 120))

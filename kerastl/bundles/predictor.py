@@ -15,8 +15,11 @@ from kerastl.bundles.manifest import read_manifest, task_of
 from kerastl.bundles.sessions import run_sources
 from kerastl.errors import BundleError, ConfigurationError, KerastlError, MissingExtraError
 from kerastl.formats import FORMATS, Session, format_named
+from kerastl.inputs import Examples
 from kerastl.task import Array, Task
 
+# Examples whose sources are held at once.
+_CHUNK = 256
 # The quickest to start and to run first.
 _PREFERENCE = ("onnx", "litert", "openvino", "saved_model", "torch")
 
@@ -58,6 +61,15 @@ class Predictor:
                 for name, output in self.task.outputs.items()
             }
         return run_sources(self._session, self.task.input, sources)
+
+    def answer_examples(self, examples: Examples) -> dict[str, Array]:
+        """Outputs by name for examples that were read before, float32 ``(n, width)``."""
+        rows = np.arange(len(examples))
+        parts = [
+            run_sources(self._session, self.task.input, examples.sources(rows[i : i + _CHUNK]))
+            for i in range(0, len(rows), _CHUNK)
+        ]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def predict(self, inputs: Any) -> Any:
         """Outputs float32 ``(n, width)``; of several outputs a dict. See ``outputs``."""

@@ -25,6 +25,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "kerastl predict run new.jpg other.jpg",
         'kerastl predict bundle "A warm and funny film."',
     ),
+    "compare": ("kerastl compare run other-run photos --split test",),
+    "report": (
+        "kerastl report run",
+        "kerastl report run photos --split test --bundle bundle --out report.html",
+    ),
     "export": (
         "kerastl export run --out bundle",
         "kerastl export run --out bundle --format litert --quantize float16,int8",

@@ -14,12 +14,14 @@ from rich.table import Table
 import kerastl
 from kerastl.cli import early, output
 from kerastl.cli.modules import find, import_all
-from kerastl.cli.options import DATA, FIT, IMPORTS, command, data_options
+from kerastl.cli.options import DATA, FIT, IMPORTS, command, data_options, image_size_of
 from kerastl.cli.plans import check_plan, make_plan, stage_of
 from kerastl.cli.resuming import recording_options, resumed_options
+from kerastl.cli.summary import show_summary, summary_of
 
 CACHE: dict[str, str | bool] = {"always": True, "never": False}
 _SHOWN_RATES = 12
+_TAKEN_UP = {"resume": True, "overwrite": False}
 fit_app = typer.Typer(no_args_is_help=True, help="Train a model.")
 
 Values = Mapping[str, Any]
@@ -33,7 +35,7 @@ Data = Annotated[
 ]
 _RUN = (
     *("seed", "batch_size", "validation", "cache", "precision", "find_learning_rate"),
-    *("tensorboard", "track", "resume", "overwrite"),
+    *("tensorboard", "track", "report", "resume", "overwrite"),
 )
 _CLASSES = ("kind", "output", "loss_weights", "class_weight")
 _PLAN = ("plan", "epochs", "learning_rate", "train_from")
@@ -72,12 +74,20 @@ def _fit(command: str, make: Callable[[Values], Any], values: Values) -> None:
         options["track"] = chosen["track"]
         with recording_options(command, chosen):
             model = recipe.fit(data, validation, out=out, **options)
+        written = {}
+        if values["report"]:
+            written["report"] = str(kerastl.report(out, out=out / "report.html"))
+            if chosen["track"] is not None:
+                # A finished run is taken up, and its report goes to where it is tracked.
+                recipe.fit(data, validation, out=out, **{**options, **_TAKEN_UP})
         phases = [{k: v for k, v in phase.items() if k != "history"} for phase in model.history]
         return {
             "run": str(out),
             "classes": list(model.class_names),
             "phases": phases,
             "metrics": dict(model.metrics),
+            **summary_of(model, values.get("class_weight")),
+            **written,
         }
 
     show = _show_rates if searching else _show_run
@@ -91,6 +101,8 @@ def _recipe_of(name: str, values: Values) -> Any:
     given = {key: value for key, value in values.items() if key in known and value is not None}
     given["weights"] = None if values["weights"] == "none" else values["weights"]
     given["cache"] = CACHE.get(values["cache"], values["cache"])
+    if "image_size" in given:
+        given["image_size"] = image_size_of(given["image_size"])
     if "head" in known:
         fields = {field.name for field in dataclasses.fields(made.HEAD)}
         head = {k: v for k, v in values.items() if k in fields and v is not None}
@@ -222,21 +234,10 @@ def _show_run(result: dict[str, Any], console: Console) -> None:
             "-" if phase.get(score) is None else f"{phase[score]:.3f}",
         )
     console.print(table)
-    metrics = result["metrics"]
-    if "accuracy_low" in metrics:
-        console.print(
-            f"validation accuracy {metrics['accuracy']:.3f} (95 % interval "
-            f"{metrics['accuracy_low']:.3f} to {metrics['accuracy_high']:.3f}, "
-            f"{metrics['examples']} examples)",
-            highlight=False,
-        )
-    elif metrics:
-        figures = ", ".join(
-            f"{name} {value:.3f}" if isinstance(value, float) else f"{name} {value}"
-            for name, value in metrics.items()
-        )
-        console.print(f"validation: {figures}", highlight=False)
-    console.print(f"run: {result['run']}", highlight=False)
+    show_summary(result, console)
+    for key in ("run", "report"):
+        if key in result:
+            console.print(f"{key}: {result[key]}", highlight=False, markup=False)
 
 
 def _show_rates(result: dict[str, Any], console: Console) -> None:

@@ -17,11 +17,14 @@ import kerastl
 from kerastl.cli import early, output
 from kerastl.cli.benchmark import benchmark
 from kerastl.cli.cache import cache_app
+from kerastl.cli.compare import compare
+from kerastl.cli.evaluate import evaluate
 from kerastl.cli.examples import add_examples
 from kerastl.cli.fit import fit_app
 from kerastl.cli.modules import import_all
-from kerastl.cli.options import DATA, IMPORTS, SPLIT, Imports, Json, Trusted, command, data_options
+from kerastl.cli.options import Imports, Json, Trusted
 from kerastl.cli.predict import predict
+from kerastl.cli.report import report
 
 
 class _InOrderOfUse(typer.core.TyperGroup):
@@ -29,7 +32,7 @@ class _InOrderOfUse(typer.core.TyperGroup):
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
         """Training first."""
-        first = ["fit", "evaluate", "predict", "export", "verify", "benchmark"]
+        first = ["fit", "evaluate", "compare", "report", "predict", "export", "verify", "benchmark"]
         return [*first, *(name for name in super().list_commands(ctx) if name not in first)]
 
 
@@ -45,6 +48,9 @@ app.add_typer(cache_app, name="cache")
 
 
 app.command()(predict)
+app.command("evaluate")(evaluate)
+app.command("compare")(compare)
+app.command("report")(report)
 app.command("benchmark")(benchmark)
 
 
@@ -61,43 +67,6 @@ def _options(
     ] = False,
 ) -> None:
     """Holds the options of the command itself."""
-
-
-def _evaluate(**values: Any) -> None:
-    def work() -> dict[str, Any]:
-        import_all(values["imports"])
-        trained = kerastl.load(values["run"])
-        options = data_options(values)
-        if values["split"] is not None:
-            options["split"] = values["split"]
-        return {"metrics": trained.evaluate(values["data"], **options)}
-
-    def show(result: dict[str, Any], console: Console) -> None:
-        table = Table("metric", "value")
-        for name, value in result["metrics"].items():
-            table.add_row(name, f"{value:.4f}" if isinstance(value, float) else str(value))
-        console.print(table)
-
-    def check() -> None:
-        early.check_run(values["run"])
-        early.check_data(values["data"])
-
-    output.run(work, show, as_json=values["as_json"], check=check)
-
-
-app.command("evaluate")(
-    command(
-        _evaluate,
-        doc="Measure a trained model on labelled data.",
-        arguments={
-            "run": Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
-            "data": Annotated[
-                str, typer.Argument(metavar="DATA", help="Labelled data, as for fit.")
-            ],
-        },
-        rows=[("split", SPLIT), *DATA.items(), ("imports", IMPORTS)],
-    )
-)
 
 
 @app.command()

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from kerastl.cli.plans import PlanName
+from kerastl.errors import ConfigurationError
 
 Row = tuple[Any, Any]
 """A type with its help, and a default."""
@@ -94,7 +95,8 @@ FIT: dict[str, Row] = {
     "weights": row(
         str,
         None,
-        "Weights of the backbone: imagenet or published (a download), a path, "
+        "Weights of the backbone: imagenet or published (a download), a path, an "
+        "earlier run, "
         "pkg:DISTRIBUTION/PATH (a file of an installed package), or none (random).",
     ),
     "kind": row(
@@ -150,11 +152,13 @@ FIT: dict[str, Row] = {
     "track": text(
         "Also write the run to MLflow: mlflow, or mlflow:URI, as in mlflow:http://localhost:5000."
     ),
+    "report": row(bool, False, "Write report.html into the run when it is done.", "--report"),
     "resume": row(bool, False, "Go on with an interrupted run.", "--resume"),
     "overwrite": row(bool, False, "Replace a run.", "--overwrite"),
     # Of images.
-    "image_size": row(
-        int | None, None, "Height and width of the images in pixels; default: the backbone's own."
+    "image_size": text(
+        "Height and width of the images in pixels, as in 160 or 160x224; default: the backbone's "
+        "own."
     ),
     "augment": row(bool, True, "Vary the training images."),
     "flip": row(
@@ -245,6 +249,18 @@ def data_options(values: Mapping[str, Any]) -> dict[str, Any]:
             else _columns(",".join(columns))
         )
     return options
+
+
+def image_size_of(text: str | None) -> int | tuple[int, int] | None:
+    """A size in pixels, as ``160`` or ``160x224`` (height x width); raises ConfigurationError."""
+    sides = [] if text is None else text.lower().split("x")
+    if not all(side.strip().isdigit() for side in sides) or len(sides) > 2:
+        raise ConfigurationError(
+            f"--image-size {text!r} cannot be read: give pixels, as in 160, or height and width, "
+            "as in 160x224."
+        )
+    numbers = tuple(map(int, sides))
+    return numbers if len(numbers) == 2 else (numbers or (None,))[0]
 
 
 def _columns(text: str) -> Any:

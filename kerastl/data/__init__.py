@@ -8,10 +8,10 @@ What an example is they ask a reader (``kerastl.inputs``), and what its labels a
 from kerastl.data.arrays import ImageDataset, TextDataset, TextKind
 from kerastl.data.dataset import Batch, Dataset, ExampleDataset
 from kerastl.data.folders import IgnoredFilesWarning
+from kerastl.data.for_task import load_for
 from kerastl.data.loading import (
     VALIDATION_FRACTION,
     load,
-    load_for,
     load_pair,
     load_text_pair,
     load_texts,

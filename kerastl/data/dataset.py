@@ -176,6 +176,11 @@ class ExampleDataset(Dataset):
         return self._unreadable + tuple(self.names[i] for i in sorted(self._broken))
 
     @property
+    def readable(self) -> list[int]:
+        """Positions of the examples that no pass has found unreadable, ascending."""
+        return [i for i in range(len(self)) if i not in self._broken]
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 of class names, and of each example's label and content, in order.
 

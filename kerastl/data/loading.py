@@ -33,7 +33,6 @@ from kerastl.errors import ConfigurationError, DataError, DataWarning, did_you_m
 from kerastl.inputs import IMAGES, TEXTS, Reader
 from kerastl.outputs import Output, output_named
 from kerastl.outputs.names import listed
-from kerastl.task import Task
 
 VALIDATION_FRACTION = 0.2
 """Share of the examples that validates where no validation data are given."""
@@ -372,9 +371,3 @@ def _no_parts(split: Split | None, kind: str) -> None:
             f"split={split!r} does not go with {kind}. Leave it out, and give the data that is "
             "meant."
         )
-
-
-def load_for(task: Task, data: Any, **options: Any) -> Dataset:
-    """Loads labelled examples for a trained model: ``load`` with the classes of its task."""
-    outputs = {name: output.for_other_data() for name, output in task.outputs.items()}
-    return load(data, reader=task.input.reader, outputs=outputs, **options)

@@ -63,6 +63,11 @@ class Examples(abc.ABC):
         return None
 
     @property
+    def order(self) -> Array:
+        """Where each example stood in the data, int64 (n,)."""
+        return np.arange(len(self))
+
+    @property
     @abc.abstractmethod
     def nbytes(self) -> int:
         """Bytes of all inputs."""

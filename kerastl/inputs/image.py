@@ -14,8 +14,10 @@ import numpy as np
 from kerastl.errors import ConfigurationError
 from kerastl.files import read_arrays, read_json, write_json
 from kerastl.inputs.examples import ArrayExamples, Readable, decode
+from kerastl.inputs.image_features import colour_histogram
 from kerastl.inputs.image_probes import probe_images, synthetic_images, vertical_pass_may_lead
 from kerastl.inputs.image_reading import IMAGES
+from kerastl.inputs.image_thumbnails import thumbnail
 from kerastl.inputs.images import decode_full_size, decode_image, image_list
 from kerastl.inputs.input import BATCH, GOLDEN_LABELS, GoldenFiles, GoldenLabels, Input, Spec
 from kerastl.inputs.reading import Reader
@@ -71,6 +73,7 @@ class Image(Input):
     }
     runner_packages: ClassVar[tuple[str, ...]] = ("pillow", "numpy")
     runner_example: ClassVar[str] = "photo.jpg"
+    features_name: ClassVar[str] = "colour histograms"
 
     size: tuple[int, int]
     any_size: bool = False
@@ -235,6 +238,21 @@ class Image(Input):
     def shown(self, source: Any) -> str:
         """A path, or what else it is."""
         return str(source) if isinstance(source, str | Path) else "an image"
+
+    def excerpt(self, source: Any) -> str | None:
+        """None: an image is shown as it is."""
+        return None
+
+    def thumbnail(self, source: Any) -> bytes | None:
+        """See ``kerastl.inputs.image_thumbnails``."""
+        return thumbnail(source)
+
+    def simple_features(
+        self, sources: Sequence[Any], state: Mapping[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]] | None:
+        """See ``kerastl.inputs.image_features.colour_histogram``: float32 ``(n, 64)``."""
+        rows = [colour_histogram(decode_image(source, self.size)) for source in sources]
+        return np.stack(rows), {}
 
     def manifest_entries(self) -> dict[str, Any]:
         """``input``: the tensor, and the way from a file to it."""

@@ -72,6 +72,7 @@ class Input(abc.ABC):
         packages: modules that are needed to make arrays of sources, and the extra that brings each.
         runner_packages: what a script that runs an artifact needs besides its runtime.
         runner_example: what such a script is given.
+        features_name: what ``simple_features`` are.
     """
 
     kind: ClassVar[str]
@@ -87,6 +88,7 @@ class Input(abc.ABC):
     packages: ClassVar[Mapping[str, str]] = {}
     runner_packages: ClassVar[tuple[str, ...]] = ("numpy",)
     runner_example: ClassVar[str] = "INPUT"
+    features_name: ClassVar[str] = "simple features"
 
     @property
     def nouns(self) -> str:
@@ -213,6 +215,33 @@ class Input(abc.ABC):
     def shown(self, source: Any) -> str:
         """A source in messages."""
         return repr(source)[:40]
+
+    # Judgement: what an evaluation shows of examples, and baselines on them.
+
+    def excerpt(self, source: Any) -> str | None:
+        """A source in tables and pages, shortened; None where words do not show it."""
+        return self.shown(source)
+
+    def thumbnail(self, source: Any) -> bytes | None:
+        """A source as a small WebP image for a page; None where no image shows it."""
+        return None
+
+    def simple_features(
+        self, sources: Sequence[Any], state: Mapping[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]] | None:
+        """Simple features, on which a linear model is a baseline; None where there are none.
+
+        Args:
+            sources: examples, as ``Examples.sources`` gives them.
+            state: what was learned of the training examples; None learns it of these.
+
+        Returns:
+            Features ``(n, d)``, an array or a sparse matrix of SciPy; and the state, JSON data.
+
+        Raises:
+            MissingExtraError: scikit-learn is not installed.
+        """
+        return None
 
     # Golden examples: those that travel with a bundle, so that it can be proved again.
 

@@ -16,6 +16,7 @@ from kerastl.inputs import text_golden
 from kerastl.inputs.examples import Readable
 from kerastl.inputs.input import BATCH, GoldenFiles, GoldenLabels, Input, Spec
 from kerastl.inputs.reading import Reader
+from kerastl.inputs.text_features import tfidf
 from kerastl.inputs.text_probes import PROBES, SENTENCES
 from kerastl.inputs.text_reading import TEXTS
 from kerastl.inputs.token_examples import TokenExamples, padded_lengths, sort_tokens
@@ -23,6 +24,8 @@ from kerastl.text import TOKENIZER_FILE, SentencePieceSource, Tokenizer, check_e
 from kerastl.text.strings import check_text, text_list
 
 Array = np.ndarray[Any, Any]
+# Characters of a text that tables and pages show.
+_EXCERPT = 200
 TOKEN_IDS = "token_ids"
 PADDING_MASK = "padding_mask"
 _SENTENCE_PIECE, _SENTENCE_PIECE_CLASS = "sentencepiece.model", "sentencepiece.json"
@@ -58,6 +61,7 @@ class Text(Input):
     packages: ClassVar[Mapping[str, str]] = {"tokenizers": "text"}
     runner_packages: ClassVar[tuple[str, ...]] = ("tokenizers", "numpy")
     runner_example: ClassVar[str] = '"a text"'
+    features_name: ClassVar[str] = "TF-IDF of words and pairs of words"
 
     tokenizer: Tokenizer
     max_length: int
@@ -255,6 +259,17 @@ class Text(Input):
     def shown(self, source: Any) -> str:
         """The beginning of a text."""
         return ascii(source[:40])
+
+    def excerpt(self, source: Any) -> str | None:
+        """The beginning of a text on one line."""
+        line = " ".join(source.split())
+        return line if len(line) <= _EXCERPT else line[: _EXCERPT - 4] + " ..."
+
+    def simple_features(
+        self, sources: Sequence[Any], state: Mapping[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]] | None:
+        """See ``kerastl.inputs.text_features.tfidf``."""
+        return tfidf(sources, state)
 
     def manifest_entries(self) -> dict[str, Any]:
         """``input`` and ``tokenizer``; ``max_length`` is the length at which texts are cut."""

@@ -63,6 +63,11 @@ class TokenExamples(Examples):
         return padded_lengths(np.diff(self.offsets)) if self.length is None else None
 
     @property
+    def order(self) -> Array:
+        """``positions``."""
+        return self.positions
+
+    @property
     def nbytes(self) -> int:
         """Bytes of all ids."""
         return int(self.ids.nbytes)

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from kerastl.metrics.intervals import Replicate
+
 Array = np.ndarray[Any, Any]
 
 
@@ -49,6 +51,27 @@ def wilson_interval(successes: int, n: int, z: float = 1.96) -> tuple[float, flo
     half = z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / denominator
     # The interval holds the share; at 0 and at n only rounding would put it outside.
     return float(min(share, max(0.0, center - half))), float(max(share, min(1.0, center + half)))
+
+
+def classification_replicate(labels: Array, probabilities: Array) -> Replicate:
+    """Accuracy, macro F1 and loss of resamples of int labels (n,) and float (n, classes)."""
+    count = probabilities.shape[1]
+    cells = labels * count + np.argmax(probabilities, axis=-1)
+    taken = probabilities[np.arange(len(labels)), labels]
+    losses = -np.log(np.clip(taken, 1e-7, 1.0)).astype(np.float64)
+
+    def replicate(rows: Array) -> dict[str, float]:
+        matrix = np.bincount(cells[rows], minlength=count * count).reshape(count, count)
+        hits = np.diag(matrix)
+        total = matrix.sum(axis=0) + matrix.sum(axis=1)
+        seen = total > 0
+        return {
+            "accuracy": float(hits.sum() / len(rows)),
+            "macro_f1": float(np.mean(2 * hits[seen] / total[seen])),
+            "loss": float(losses[rows].mean()),
+        }
+
+    return replicate
 
 
 def classification_metrics(labels: Array, probabilities: Array) -> dict[str, float]:

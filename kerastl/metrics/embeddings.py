@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,57 @@ def unit_rows(vectors: Array) -> Array:
     return np.asarray(rows / np.where(lengths > 0, lengths, 1.0).astype(np.float32)[:, None])
 
 
+@dataclasses.dataclass(frozen=True)
+class Neighbours:
+    """The most similar other example of each example; all of length n.
+
+    Attributes:
+        nearest: its position, int64; the example's own where it is alone.
+        cosine: its cosine, float32.
+        hits: whether it is of the example's class; a tie with another class, within 1e-6, is not.
+        counted: whether a hit was possible: there are others of its class, and of another.
+    """
+
+    nearest: Array
+    cosine: Array
+    hits: Array
+    counted: Array
+
+
+def neighbours(labels: Array, vectors: Array) -> Neighbours:
+    """The most similar other example of each of int labels (n,) and float vectors (n, d).
+
+    Memory stays bounded, since the cosines are computed some rows at a time.
+    """
+    rows = unit_rows(vectors)
+    count = len(rows)
+    nearest, cosine = np.arange(count), np.zeros(count, np.float32)
+    hits, counted = np.zeros(count, bool), np.zeros(count, bool)
+    step = max(1, _CHUNK // max(1, count))
+    for start in range(0, count, step):
+        part = slice(start, start + step)
+        similar = rows[part] @ rows.T
+        at = np.arange(len(similar))
+        same = labels[part, None] == labels[None, :]
+        others = np.max(similar, axis=1, initial=_FARTHER, where=~same)
+        counted[part] = ~same.all(axis=1)
+        same[at, start + at] = False
+        own = np.max(similar, axis=1, initial=_FARTHER, where=same)
+        counted[part] &= same.any(axis=1)
+        hits[part] = counted[part] & (own > others + TIE)
+        if count == 1:
+            continue
+        # Of a tie between classes it is the other class that is shown: it was counted a miss.
+        same[at, start + at] = True
+        similar[at, start + at] = _FARTHER
+        shown = np.where(same == hits[part, None], similar, _FARTHER)
+        alone = shown.max(axis=1) == _FARTHER
+        shown[alone] = similar[alone]
+        nearest[part] = shown.argmax(axis=1)
+        cosine[part] = shown.max(axis=1)
+    return Neighbours(nearest, cosine, hits, counted)
+
+
 def precision_at_1(labels: Array, vectors: Array) -> float:
     """The share of examples whose most similar other example is of their class.
 
@@ -36,21 +88,9 @@ def precision_at_1(labels: Array, vectors: Array) -> float:
     miss. An example that is alone with its class does not count, and of a single class none: where
     none counts it is 0. Memory stays bounded, since the cosines are computed some rows at a time.
     """
-    rows = unit_rows(vectors)
-    hits = count = 0
-    step = max(1, _CHUNK // max(1, len(rows)))
-    for start in range(0, len(rows), step):
-        similar = rows[start : start + step] @ rows.T
-        same = labels[start : start + step, None] == labels[None, :]
-        others = np.max(similar, axis=1, initial=_FARTHER, where=~same)
-        counts = ~same.all(axis=1)
-        at = np.arange(len(similar))
-        same[at, start + at] = False
-        nearest = np.max(similar, axis=1, initial=_FARTHER, where=same)
-        counts &= same.any(axis=1)
-        hits += int((counts & (nearest > others + TIE)).sum())
-        count += int(counts.sum())
-    return hits / count if count else 0.0
+    found = neighbours(labels, vectors)
+    counted = int(found.counted.sum())
+    return int(found.hits.sum()) / counted if counted else 0.0
 
 
 def pair_auc(labels: Array, vectors: Array, *, seed: int = 0) -> float:

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from kerastl.metrics.intervals import Replicate
+
 Array = np.ndarray[Any, Any]
 
 
@@ -53,6 +55,31 @@ def multi_label_metrics(labels: Array, probabilities: Array, thresholds: Array) 
         "loss": float(loss),
         "examples": len(labels),
     }
+
+
+def multi_label_replicate(labels: Array, probabilities: Array, thresholds: Array) -> Replicate:
+    """The metrics of ``multi_label_metrics`` of resampled examples."""
+    truth, predicted = labels > 0, probabilities >= thresholds
+    hits = (truth & predicted).astype(np.float64)
+    total = truth.astype(np.float64) + predicted
+    correct = (truth == predicted).mean(axis=1)
+    exact = (truth == predicted).all(axis=1)
+    clipped = np.clip(probabilities.astype(np.float64), 1e-7, 1 - 1e-7)
+    losses = -np.where(truth, np.log(clipped), np.log(1 - clipped)).mean(axis=1)
+
+    def replicate(rows: Array) -> dict[str, float]:
+        weights = np.bincount(rows, minlength=len(truth)).astype(np.float64)
+        hit, all_ = weights @ hits, weights @ total
+        seen = all_ > 0
+        return {
+            "accuracy": float(correct[rows].mean()),
+            "exact_match": float(exact[rows].mean()),
+            "micro_f1": float(2 * hit.sum() / max(1.0, all_.sum())),
+            "macro_f1": float(np.mean(2 * hit[seen] / all_[seen])) if seen.any() else 0.0,
+            "loss": float(losses[rows].mean()),
+        }
+
+    return replicate
 
 
 def regression_metrics(values: Array, predicted: Array) -> dict[str, float]:

@@ -1,7 +1,8 @@
 """The run directory: what of a run is kept on disk.
 
 Layout: ``recipe.json``, ``task.json``, ``model.keras``, ``class_names.json``, ``history.json``,
-``metrics.json``, ``provenance.json``, ``samples/``, and ``checkpoints/`` while the run trains.
+``metrics.json``, ``provenance.json``, ``samples/``, ``evaluation.json``, ``baselines.json`` and
+``.npz``, ``examples.npz``, and ``checkpoints/`` while the run trains.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import keras
 
 from kerastl.backbones import mend_saving
 from kerastl.errors import RunError
+from kerastl.evaluation import Evidence
 from kerastl.files import atomic_file, read_json, write_json
 from kerastl.inputs import input_from_run
 from kerastl.model import first_version
@@ -54,6 +56,7 @@ def write(model: TrainedModel, path: Path) -> None:
         write_json(path / TASK, {"input": input, "outputs": model.task.outputs_config()})
         if model.samples is not None:
             model.samples.save(path, model.task.input)
+        model.evidence.save(path)
         for name in DOCUMENTS:
             write_json(path / f"{name}.json", getattr(model, name))
         shutil.rmtree(path / CHECKPOINTS, ignore_errors=True)
@@ -79,6 +82,7 @@ def read(path: Path) -> dict[str, Any]:
         mend_saving(network)
         names = tuple(values.pop("class_names"))
         task = _task(path, network, names, values["provenance"])
+        values["evidence"] = Evidence.load(path)
     except RunError:
         raise
     except Exception as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Self
 import keras
 import numpy as np
 
-from kerastl.data import load_for
-from kerastl.errors import ConfigurationError, DataError
+from kerastl.errors import ConfigurationError
+from kerastl.evaluation import Evidence, answer
+from kerastl.inputs import Examples
 from kerastl.model import run_directory
 from kerastl.model.history import History
 from kerastl.model.predicting import predict_examples, predict_sources
@@ -51,6 +51,7 @@ class TrainedModel:
         metrics: on the validation data; empty where there were none.
         provenance: versions, seed, hashes, command.
         samples: examples that prove and calibrate an export, or None.
+        evidence: what it is measured by: baselines, and which examples it was trained on.
         network_sha256: of the network's weights when they were trained or loaded.
     """
 
@@ -61,6 +62,7 @@ class TrainedModel:
     metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
     provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     samples: Samples | None = None
+    evidence: Evidence = dataclasses.field(default_factory=Evidence)
     network_sha256: str | None = None
 
     def __repr__(self) -> str:
@@ -117,13 +119,12 @@ class TrainedModel:
         Raises:
             DataError: the data's classes are not the model's.
         """
-        dataset = load_for(self.task, data, **options)
-        with tempfile.TemporaryDirectory(prefix="kerastl-") as scratch:
-            examples = self.task.input.examples(dataset, Path(scratch))
-            if not len(examples):
-                raise DataError(f"There is not a single {self.task.input.noun}.")
-            found = predict_examples(self.network, self.task.outputs, examples)
-            return self.task.measure(examples.targets, found)
+        answered = answer(self, data, **options)
+        return self.task.measure(answered.targets, answered.answers)
+
+    def answer_examples(self, examples: Examples) -> dict[str, Array]:
+        """What the network gives for examples that were read before; see ``outputs``."""
+        return predict_examples(self.network, self.task.outputs, examples)
 
     def export(
         self,
@@ -200,7 +201,11 @@ class TrainedModel:
         )
         kept = {k: v for k, v in self.provenance.items() if k not in _OF_TRAINING}
         return dataclasses.replace(
-            self, history=History(), metrics={}, provenance={**kept, "weights_changed": True}
+            self,
+            history=History(),
+            metrics={},
+            provenance={**kept, "weights_changed": True},
+            evidence=Evidence(),
         )
 
     def details(self) -> dict[str, Any]:

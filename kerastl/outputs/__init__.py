@@ -6,7 +6,9 @@ from typing import Any
 from kerastl.errors import ConfigurationError, did_you_mean
 from kerastl.outputs.classes import Classes
 from kerastl.outputs.gate import TIE, Gate
+from kerastl.outputs.judging import Confusion, Details, Marks, Table
 from kerastl.outputs.labels import Labels
+from kerastl.outputs.linear import LinearModel
 from kerastl.outputs.number import Number
 from kerastl.outputs.output import Output, Source
 from kerastl.outputs.predictions import Predictions
@@ -15,12 +17,17 @@ from kerastl.outputs.vector import Vector
 __all__ = [
     "TIE",
     "Classes",
+    "Confusion",
+    "Details",
     "Gate",
     "Labels",
+    "LinearModel",
+    "Marks",
     "Number",
     "Output",
     "Predictions",
     "Source",
+    "Table",
     "Vector",
     "output_from_config",
     "output_named",

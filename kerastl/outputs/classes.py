@@ -9,9 +9,16 @@ from typing import Any, ClassVar, final
 import numpy as np
 
 from kerastl.errors import ConfigurationError
-from kerastl.metrics import classification_metrics
+from kerastl.metrics import (
+    Replicate,
+    calibration,
+    classification_metrics,
+    classification_replicate,
+)
 from kerastl.outputs.class_labels import ClassLabels
 from kerastl.outputs.gate import TIE, Gate
+from kerastl.outputs.judging import Details, Marks, calibration_table
+from kerastl.outputs.linear import LinearModel, logistic
 from kerastl.outputs.output import LossSettings
 
 Array = np.ndarray[Any, Any]
@@ -27,6 +34,8 @@ class Classes(ClassLabels):
     score_is_a_share: ClassVar[bool] = True
     metric: ClassVar[str] = "accuracy"
     names_one_class: ClassVar[bool] = True
+    constant_name: ClassVar[str] = "the most frequent class"
+    linear_name: ClassVar[str] = "logistic regression"
     activation: ClassVar[str | None] = "softmax"
 
     # Learning.
@@ -98,6 +107,35 @@ class Classes(ClassLabels):
     def accuracy(self, labels: Array, outputs: Array) -> float | None:
         """Share of right classes."""
         return float((outputs.argmax(axis=1) == labels).mean())
+
+    # Judgement.
+
+    def marks(self, labels: Array, outputs: Array) -> Marks:
+        """Names; the confidence is the probability of the answer."""
+        truth = [self.class_names[label] for label in labels]
+        right = np.asarray(outputs.argmax(axis=1) == labels)
+        return Marks(truth, self.decode(outputs), right, outputs.max(axis=1))
+
+    def shares(self, labels: Array, outputs: Array) -> dict[str, tuple[int, int]]:
+        """Accuracy."""
+        return {"accuracy": (int((outputs.argmax(axis=1) == labels).sum()), len(labels))}
+
+    def replicate(self, labels: Array, outputs: Array) -> Replicate:
+        """See ``kerastl.metrics.classification_replicate``."""
+        return classification_replicate(labels, outputs)
+
+    def details(self, labels: Array, outputs: Array, marks: Marks) -> Details:
+        """Classes, coverage, and calibration of what are probabilities."""
+        found = super().details(labels, outputs, marks)
+        if marks.right is None or self.meaning(outputs) != "probabilities":
+            return found
+        error, bins = calibration(outputs.max(axis=1), marks.right)
+        tables = {**found.tables, **calibration_table(bins)}
+        return Details({"calibration_error": error}, tables, found.confusion)
+
+    def linear(self, features: Any, labels: Array) -> LinearModel | None:
+        """Logistic regression."""
+        return logistic(features, labels, self.width)
 
     def groups(self, outputs: Array) -> Array:
         """By the most probable class."""

@@ -11,9 +11,25 @@ from typing import Any, ClassVar, Self, final
 import numpy as np
 
 from kerastl.errors import ConfigurationError, DataError
-from kerastl.metrics import best_thresholds, multi_label_metrics
+from kerastl.metrics import (
+    Replicate,
+    best_thresholds,
+    calibration,
+    most_confused,
+    multi_label_metrics,
+    multi_label_replicate,
+)
 from kerastl.outputs.encoding import array_of, check_filled, column_of
 from kerastl.outputs.gate import TIE, Gate
+from kerastl.outputs.judging import (
+    Details,
+    Marks,
+    calibration_table,
+    class_table,
+    confused_table,
+    coverage_table,
+)
+from kerastl.outputs.linear import LinearModel, logistic_of_each
 from kerastl.outputs.names import (
     given_class_names,
     listed,
@@ -46,6 +62,8 @@ class Labels(Output):
     metric: ClassVar[str] = "micro_f1"
     several_columns: ClassVar[bool] = True
     activation: ClassVar[str | None] = "sigmoid"
+    constant_name: ClassVar[str] = "the most frequent classes"
+    linear_name: ClassVar[str] = "logistic regression"
 
     thresholds: tuple[float, ...] | None = None
 
@@ -232,6 +250,58 @@ class Labels(Output):
         rows = self.present(labels)
         found = best_thresholds(labels[rows], outputs[rows])
         return dataclasses.replace(self, thresholds=tuple(map(float, found)))
+
+    # Judgement.
+
+    def marks(self, labels: Array, outputs: Array) -> Marks:
+        """Lists of names, right where all decisions are; see ``confidence_of``."""
+        names = np.array(self.class_names, dtype=object)
+        truth = [list(names[row]) for row in labels > 0]
+        right = np.asarray(((outputs >= self.limits) == (labels > 0)).all(axis=1))
+        return Marks(truth, self.decode(outputs), right, self.confidence_of(outputs))
+
+    def confidence_of(self, outputs: Array) -> Array:
+        """How sure the least sure decision of each row is, float64 ``(n,)``.
+
+        A decision is half sure at its threshold, and wholly sure at a probability of 0 or 1.
+        """
+        limits = np.clip(self.limits, 1e-9, 1 - 1e-9)
+        above, below = (outputs - limits) / (1 - limits), (limits - outputs) / limits
+        sure = 0.5 + 0.5 * np.where(outputs >= self.limits, above, below)
+        return np.asarray(np.clip(sure, 0.5, 1.0).min(axis=1, initial=1.0))
+
+    def shares(self, labels: Array, outputs: Array) -> dict[str, tuple[int, int]]:
+        """Examples with no wrong decision; the decisions of one example are not independent."""
+        right = ((outputs >= self.limits) == (labels > 0)).all(axis=1)
+        return {"exact_match": (int(right.sum()), len(labels))}
+
+    def replicate(self, labels: Array, outputs: Array) -> Replicate:
+        """See ``kerastl.metrics.multi_label_replicate``."""
+        return multi_label_replicate(labels, outputs, self.limits)
+
+    def details(self, labels: Array, outputs: Array, marks: Marks) -> Details:
+        """Classes with their thresholds, classes given for others, coverage, calibration."""
+        truth, given = labels > 0, outputs >= self.limits
+        classes = class_table(
+            self.class_names,
+            (truth & given).sum(axis=0),
+            given.sum(axis=0),
+            truth.sum(axis=0),
+            threshold=self.limits.tolist(),
+        )
+        # Examples that lack a class while they were given another.
+        together = (truth & ~given).astype(np.int64).T @ (given & ~truth).astype(np.int64)
+        pairs = [
+            (self.class_names[i], self.class_names[j], n, n / truth[:, i].sum())
+            for i, j, n in most_confused(together)
+        ]
+        error, bins = calibration(outputs.ravel(), truth.ravel())
+        tables = {"classes": classes, **confused_table(pairs), **coverage_table(marks)}
+        return Details({"calibration_error": error}, {**tables, **calibration_table(bins)})
+
+    def linear(self, features: Any, labels: Array) -> LinearModel | None:
+        """Logistic regression of each class."""
+        return logistic_of_each(features, labels)
 
     # Proof.
 

@@ -10,9 +10,11 @@ from typing import Any, ClassVar, Self, final
 import numpy as np
 
 from kerastl.errors import ConfigurationError, DataError
-from kerastl.metrics import regression_metrics
+from kerastl.metrics import regression_metrics, residual_figures, residuals_by_tenth
 from kerastl.outputs.encoding import array_of, column_of, lines_of
 from kerastl.outputs.gate import Gate
+from kerastl.outputs.judging import Details, Marks, Table
+from kerastl.outputs.linear import LinearModel, ridge
 from kerastl.outputs.output import Cell, LossSettings, Output, Source
 
 Array = np.ndarray[Any, Any]
@@ -47,6 +49,8 @@ class Number(Output):
     strata_on_both_sides: ClassVar[bool] = False
 
     same_when_cropped: ClassVar[bool] = False
+    constant_name: ClassVar[str] = "the mean"
+    linear_name: ClassVar[str] = "ridge regression"
 
     quantity: str | None = None
     mean: float = 0.0
@@ -185,6 +189,25 @@ class Number(Output):
     def groups(self, outputs: Array) -> Array:
         """By tenths."""
         return _tenths(outputs[:, 0], outputs[:, 0])
+
+    # Judgement.
+
+    def marks(self, labels: Array, outputs: Array) -> Marks:
+        """Numbers, and by how much the answer lies above the label."""
+        truth = [float(label) for label in labels]
+        answers = self.decode(outputs)
+        return Marks(truth, answers, error=np.array(answers) - np.array(truth))
+
+    def details(self, labels: Array, outputs: Array, marks: Marks) -> Details:
+        """See ``kerastl.metrics.residual_figures`` and ``residuals_by_tenth``."""
+        error = outputs[:, 0].astype(np.float64) - labels
+        rows = tuple(residuals_by_tenth(labels, error))
+        table = Table("Errors by size of the true number", rows, ("bars", "from", "mae"))
+        return Details(residual_figures(error), {"residuals": table})
+
+    def linear(self, features: Any, labels: Array) -> LinearModel | None:
+        """Ridge regression."""
+        return ridge(features, labels)
 
     # Proof.
 

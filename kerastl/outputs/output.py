@@ -1,10 +1,11 @@
 """The second family of a task: what a network says of an example.
 
-An output knows four things, and every flow of kerastl asks it instead of asking what it is:
+An output knows five things, and every flow of kerastl asks it instead of asking what it is:
 
 - labels: how they are read out of tables and arrays, checked, counted and divided evenly;
 - learning: the last layer, the targets, the losses and the metrics of training;
 - answers: what a row of the network's output means, and how good many are (in NumPy only);
+- judgement: what an evaluation tells of them (``kerastl.outputs.judging``);
 - proof: when two rows decide the same, and what a bundle says of it.
 
 A new output is one file like those beside this one: see docs/extending.md.
@@ -23,6 +24,7 @@ from kerastl.alignment import Alignment
 from kerastl.errors import ConfigurationError, DataError
 from kerastl.outputs import gate as gates
 from kerastl.outputs.gate import Gate
+from kerastl.outputs.judging import Judged
 from kerastl.outputs.names import listed
 from kerastl.outputs.predictions import Predictions
 
@@ -71,7 +73,7 @@ class Source:
 
 
 @dataclasses.dataclass(frozen=True)
-class Output(abc.ABC):
+class Output(Judged):
     """What a network says of an example: a frozen value that JSON can hold.
 
     Attributes:
@@ -220,7 +222,7 @@ class Output(abc.ABC):
         """The number of examples by class name, zeros included; empty without classes."""
         return {}
 
-    def check_trainable(self, labels: Array, batch_size: int) -> None:  # noqa: B027
+    def check_trainable(self, labels: Array, batch_size: int) -> None:
         """Raises DataError where nothing can be learned from labels, and warns where little can."""
 
     @abc.abstractmethod

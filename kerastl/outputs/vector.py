@@ -10,10 +10,18 @@ from typing import Any, ClassVar, Self, final
 import numpy as np
 
 from kerastl.errors import ConfigurationError, DataWarning
-from kerastl.metrics import embedding_metrics
+from kerastl.metrics import Replicate, embedding_metrics, neighbours
 from kerastl.outputs.class_labels import ClassLabels
 from kerastl.outputs.classes import Classes
 from kerastl.outputs.gate import TIE, Gate
+from kerastl.outputs.judging import (
+    Details,
+    Marks,
+    Table,
+    class_tables,
+    confusion_of,
+    coverage_table,
+)
 from kerastl.outputs.output import LossSettings
 
 Array = np.ndarray[Any, Any]
@@ -175,6 +183,48 @@ class Vector(ClassLabels):
     def measure(self, labels: Array, outputs: Array) -> dict[str, float]:
         """See ``kerastl.metrics.embedding_metrics``."""
         return embedding_metrics(labels, outputs)
+
+    # Judgement.
+
+    def marks(self, labels: Array, outputs: Array) -> Marks:
+        """Whether the most similar other example is of the same class, and its cosine."""
+        found = neighbours(labels, outputs)
+        names = [self.classes[label] for label in labels]
+        answers = [names[place] for place in found.nearest]
+        return Marks(names, answers, found.hits, found.cosine)
+
+    def shares(self, labels: Array, outputs: Array) -> dict[str, tuple[int, int]]:
+        """Precision at 1."""
+        found = neighbours(labels, outputs)
+        counted = int(found.counted.sum())
+        return {"precision_at_1": (int(found.hits.sum()), counted)} if counted else {}
+
+    def replicate(self, labels: Array, outputs: Array) -> Replicate:
+        """Precision at 1 alone: neighbours stay, since a repeated example would be its own."""
+        found = neighbours(labels, outputs)
+        hits, counted = found.hits.astype(np.float64), found.counted
+
+        def resampled(rows: Array) -> dict[str, float]:
+            return {"precision_at_1": float(hits[rows].sum() / max(1, counted[rows].sum()))}
+
+        return resampled
+
+    def details(self, labels: Array, outputs: Array, marks: Marks) -> Details:
+        """Precision at 1 of each class, which classes lie among others, and coverage by cosine."""
+        found, confusion = neighbours(labels, outputs), confusion_of(marks, self.classes)
+        counted = np.bincount(labels[found.counted], minlength=len(self.classes))
+        hits = np.bincount(labels[found.hits], minlength=len(self.classes))
+        rows = [
+            {"class": name, "precision_at_1": int(hit) / int(n) if n else None, "examples": int(n)}
+            for name, hit, n in zip(self.classes, hits, counted, strict=True)
+        ]
+        classes = Table("Classes", tuple(rows), ("bars", "class", "precision_at_1"))
+        tables = {**class_tables(confusion), "classes": classes, **coverage_table(marks)}
+        return Details(tables=tables, confusion=confusion)
+
+    def constant(self, labels: Array) -> Array | None:
+        """None: vectors that are all alike tell nothing apart."""
+        return None
 
     def shown(self, output: Array, numbers: int = 4) -> str:
         """The first numbers of a vector."""

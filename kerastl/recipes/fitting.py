@@ -15,6 +15,13 @@ import keras
 
 from kerastl.data import Dataset, ExampleDataset
 from kerastl.errors import ConfigurationError
+from kerastl.evaluation import (
+    Evidence,
+    Seen,
+    answer_loaded,
+    fit_baselines,
+    measure_answers,
+)
 from kerastl.graph import open_model
 from kerastl.inputs.examples import Examples
 from kerastl.model import TrainedModel, model_of, predict_examples, run_directory
@@ -33,7 +40,7 @@ from kerastl.recipes.resuming import (
 )
 from kerastl.recipes.run_lock import locked, refuse_locked
 from kerastl.recipes.sampling import choose_samples
-from kerastl.task import Task, measure
+from kerastl.task import Task
 from kerastl.training import (
     CheckpointStore,
     LearningRateTest,
@@ -248,14 +255,14 @@ def _trained_model(
 ) -> TrainedModel:
     """The model, measured on the validation examples where there are any."""
     train, held_out = examples
-    outputs, metrics = dict(network.outputs), {}
+    outputs, answers = dict(network.outputs), None
     if held_out is not None:
         answers = predict_examples(network.model, outputs, held_out)
         outputs = {
             name: output.tuned(held_out.targets[name], answers[name])
             for name, output in outputs.items()
         }
-        metrics = measure(outputs, held_out.targets, answers)
+    evidence = _evidence(network, outputs, examples, answers, seed)
     given = {
         name: output.of_network(int(tensor.shape[-1]))
         for (name, output), tensor in zip(outputs.items(), network.model.outputs, strict=True)
@@ -265,17 +272,52 @@ def _trained_model(
         task=Task(network.base.input, given),
         recipe=recipe.get_config(),
         history=history,
-        metrics=metrics,
+        metrics={} if evidence.evaluation is None else evidence.evaluation.metrics,
         provenance={
             **provenance_of(recipe, network.base, network.weights_sha256, seed),
             **network.fingerprints,
             "train_examples": len(train),
             "validation_examples": 0 if held_out is None else len(held_out),
+            "class_counts": _class_counts(outputs, train, held_out),
             **recipe.origin(outputs),
             **({"options": options} if (options := command_options()) else {}),
         },
         samples=choose_samples(network.validation, outputs, train, held_out, seed),
+        evidence=evidence,
     )
+
+
+def _evidence(
+    network: Network,
+    outputs: Mapping[str, Output],
+    examples: tuple[Examples, Examples | None],
+    answers: Mapping[str, Any] | None,
+    seed: int,
+) -> Evidence:
+    """Baselines and digests of the training examples, and what the validation examples show."""
+    train, held_out = examples
+    input = network.base.input
+    baselines = fit_baselines(input, outputs, train, seed=seed)
+    evaluation = None
+    if held_out is not None and network.validation is not None and answers is not None:
+        answered = answer_loaded(input, outputs, network.validation, held_out, answers)
+        evaluation = measure_answers(answered, Evidence(baselines=baselines))
+    return Evidence(evaluation, baselines, Seen.of(network.train, network.validation))
+
+
+def _class_counts(
+    outputs: Mapping[str, Output], train: Examples, held_out: Examples | None
+) -> dict[str, dict[str, dict[str, int]]]:
+    """Examples of each class, by part of the data and by output; of outputs with classes."""
+    parts = {"train": train, **({} if held_out is None else {"validation": held_out})}
+    return {
+        part: {
+            name: counts
+            for name, output in outputs.items()
+            if (counts := output.counts(examples.targets[name]))
+        }
+        for part, examples in parts.items()
+    }
 
 
 def provenance_of(

@@ -22,6 +22,7 @@ from kerastl.inputs.examples import MEMORY_LIMIT
 from kerastl.model import TrainedModel
 from kerastl.outputs import Output
 from kerastl.recipes import fitting
+from kerastl.recipes.plans import plan_named
 from kerastl.recipes.settings import from_json, to_json
 from kerastl.training import (
     FULL,
@@ -76,7 +77,7 @@ class Recipe(abc.ABC, Generic[Model]):
 
     backbone: Any
     weights: str | os.PathLike[str] | None
-    plan: Plan | None = None
+    plan: Plan | str | None = None
     batch_size: int = 32
     class_weight: Any = None
     cache: str | bool | os.PathLike[str] = "auto"
@@ -256,6 +257,11 @@ class Recipe(abc.ABC, Generic[Model]):
     def default_plan(self) -> Plan:
         """The phases where no plan is given."""
 
+    @property
+    def plan_settings(self) -> dict[str, Any]:
+        """Settings of the plans that have a name."""
+        return {}
+
     def origin(self, outputs: Mapping[str, Output]) -> dict[str, Any]:
         """What provenance says of the outputs that were trained."""
         return {}
@@ -271,6 +277,8 @@ class Recipe(abc.ABC, Generic[Model]):
         """The plan, or the default one."""
         if self.plan is None:
             return self.default_plan
+        if isinstance(self.plan, str):
+            return plan_named(self, self.plan)
         check_plan(self.plan)
         return self.plan
 

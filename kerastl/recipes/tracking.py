@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import kerastl
 from kerastl.errors import KerastlError
 from kerastl.files import read_json, write_json
 from kerastl.model import TrainedModel
+from kerastl.provenance import versions
 from kerastl.recipes.settings import to_json
 from kerastl.training import State, TrackedRun, Tracker, tell_again
 
@@ -66,7 +66,7 @@ def describe(
         name=recipe.NAME if out is None else out.resolve().name,
         parameters={**_flat(settings), "seed": seed, **known},
         tags={
-            "kerastl.version": kerastl.__version__,
+            "kerastl.version": versions()["kerastl"],
             "kerastl.recipe": recipe.NAME,
             "kerastl.backbone": str(recipe.record.name),
         },

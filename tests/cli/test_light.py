@@ -46,6 +46,8 @@ def call(*arguments, folder):
         (["fit", "image", "photos", "--out", "run", "--validation", "no"], 2, "folder 'no'"),
         (["fit", "image", "photos", "--out", "run", "--plan", "two_phase"], 2, "--plan"),
         (["evaluate", "missing", "photos"], 2, "no run directory missing"),
+        (["compare", "missing", "other", "photos"], 2, "no run directory missing"),
+        (["report", "missing"], 2, "no run directory missing"),
         (["predict", "missing-folder", "x.jpg"], 2, "no run directory missing-folder"),
         (["export", "missing", "--out", "bundle"], 2, "no run directory missing"),
         (["verify", "nothing"], 2, "nothing is not a bundle"),

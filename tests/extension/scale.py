@@ -23,6 +23,7 @@ class Scale(Output):
     tensor: ClassVar[str] = "above"
     score: ClassVar[str] = "agreement"
     metric: ClassVar[str] = "mean_error"
+    lower_is_better: ClassVar[bool] = True
     takes_smoothing: ClassVar[bool] = False
     steps: tuple[str, ...] = ("bad", "fair", "good")
 

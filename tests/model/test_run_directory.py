@@ -11,7 +11,9 @@ import kerastl
 from kerastl.errors import RunError
 from tests.conftest import CLASSES, coloured_images
 
-FILES = {
+# Runs of version 0.1.0 lack them.
+EVIDENCE = {"baselines.json", "baselines.npz", "evaluation.json", "examples.npz"}
+FILES = EVIDENCE | {
     "recipe.json",
     "task.json",
     "model.keras",
@@ -130,6 +132,9 @@ def test_damage_is_one_clear_error(run, name, damage):
     content = path.read_bytes()
     if damage == "missing":
         path.unlink()
+        if name in EVIDENCE - {"baselines.npz"}:
+            assert kerastl.load(run).metrics
+            return
     else:
         path.write_bytes(
             {"empty": b"", "truncated": content[: len(content) // 2], "text": b"\xff no"}[damage]
