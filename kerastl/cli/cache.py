@@ -59,7 +59,7 @@ def list_entries(folder: Folder = None, as_json: Json = False) -> None:
             highlight=False,
         )
 
-    output.run(work, show, as_json=as_json, needs_keras=False)
+    output.run(work, show, as_json=as_json, with_keras=False)
 
 
 def _last_parts(path: str | None) -> str:
@@ -80,5 +80,5 @@ def clear_entries(folder: Folder = None, as_json: Json = False) -> None:
         lambda: {"freed": _cache(folder).clear()},
         _show_freed,
         as_json=as_json,
-        needs_keras=False,
+        with_keras=False,
     )

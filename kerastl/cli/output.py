@@ -63,18 +63,22 @@ def run(
     *,
     as_json: bool,
     on_interrupt: str = "",
-    needs_keras: bool = True,
+    check: Callable[[], None] | None = None,
+    with_keras: bool = True,
 ) -> None:
     """Runs a command's work, prints its result, and turns errors into exit codes.
 
-    ``work`` returns what ``--json`` prints, and ``show`` prints the same for a person. Keras is
-    imported first, unless the command does without it.
+    ``work`` returns what ``--json`` prints, and ``show`` prints the same for a person. ``check``
+    raises where arguments cannot be right, before Keras is imported for the work. Commands that do
+    without Keras say so.
     """
     warnings.showwarning = _show_warning
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     with standard_output_kept() as write, terminating_like_ctrl_c():
         try:
-            if needs_keras:
+            if check is not None:
+                check()
+            if with_keras:
                 _import_quietly()
             result = work()
         except ParityError as error:

@@ -19,6 +19,13 @@ class PlanName(enum.StrEnum):
     FULL = "full"
 
 
+def check_plan(values: Mapping[str, Any]) -> None:
+    """Raises ConfigurationError where the options of a plan cannot be read."""
+    if "plan" in values:
+        _numbers(values["epochs"], int, "--epochs", 2)
+        _numbers(values["learning_rate"], float, "--learning-rate", 2)
+
+
 def make_plan(recipe: Any, values: Mapping[str, Any]) -> Any:
     """The plan that options describe; the recipe's settings stand where one is not given."""
     from kerastl.recipes.plans import plan_named

@@ -101,7 +101,7 @@ def TextDataset(  # noqa: N802 - as a class of its own was called
         kind: what the labels are.
         **options: ``names`` and ``groups`` of ``ExampleDataset``.
 
-    Example:
+    Examples:
         >>> data = TextDataset(["good", "bad", "fine", "poor"], [1, 0, 1, 0], ["no", "yes"])
         >>> len(data), data.class_counts()
         (4, {'no': 2, 'yes': 2})

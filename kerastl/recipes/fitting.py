@@ -28,6 +28,7 @@ from kerastl.model import TrainedModel, model_of, predict_examples, run_director
 from kerastl.optional import require
 from kerastl.outputs import Output
 from kerastl.provenance import command_line, command_options, versions
+from kerastl.recipes import tracking
 from kerastl.recipes.checks import check_settings, check_stages
 from kerastl.recipes.jobs import make_job, plain_weights
 from kerastl.recipes.resuming import (
@@ -44,8 +45,10 @@ from kerastl.training import (
     CheckpointStore,
     LearningRateTest,
     Reporter,
+    Tracker,
     learning_rate_test,
     run_plan,
+    telling_how_it_ends,
     weights_by_output,
 )
 
@@ -67,6 +70,7 @@ class RunSettings:
     overwrite: bool
     callbacks: tuple[Any, ...]
     tensorboard: bool | str | os.PathLike[str]
+    tracker: Tracker | None
     reporter: Reporter
 
 
@@ -112,32 +116,43 @@ def fit(recipe: Recipe[Any], load: Load, run: RunSettings) -> TrainedModel:
     out = run.out
     if out is None and (run.resume or run.overwrite):
         raise ConfigurationError("resume and overwrite are of a run directory: give out=.")
+    if run.tracker is not None:
+        run.tracker.check()
     if out is not None:
         refuse_locked(out)
         if is_finished(out, resume=run.resume, overwrite=run.overwrite):
-            return load_finished(out, recipe, run.seed)
+            return _take_up_finished(recipe, run, out)
     network = _make_network(recipe, load, run.seed)
     if out is None:
         return _fit_network(recipe, network, run, logs)
     with locked(out):
         # Reading the data may have taken long enough for another process to finish a run here.
         if is_finished(out, resume=run.resume, overwrite=run.overwrite):
-            return load_finished(out, recipe, run.seed)
+            return _take_up_finished(recipe, run, out)
         prepare(out, clear=run.overwrite and not run.resume)
         return _fit_network(recipe, network, run, logs)
+
+
+def _take_up_finished(recipe: Recipe[Any], run: RunSettings, out: Path) -> TrainedModel:
+    model = load_finished(out, recipe, run.seed)
+    described = tracking.describe(recipe, run.seed, model.provenance, out)
+    tracking.track_again(run.tracker, described, model, out)
+    return model
 
 
 def _fit_network(
     recipe: Recipe[Any], network: Network, run: RunSettings, logs: Path | None
 ) -> TrainedModel:
-    with tempfile.TemporaryDirectory(dir=run.out, prefix=".tmp-") as scratch:
-        examples = _read(network, Path(scratch), run.reporter)
-        for name, output in network.outputs.items():
-            output.check_trainable(examples[0].targets[name], recipe.batch_size)
-        history = _train(recipe, network, examples, run, Path(scratch), logs)
-        model = _trained_model(recipe, network, examples, run.seed, history)
-    if run.out is not None:
-        model.save(run.out, overwrite=True)
+    with telling_how_it_ends(run.tracker):
+        with tempfile.TemporaryDirectory(dir=run.out, prefix=".tmp-") as scratch:
+            examples = _read(network, Path(scratch), run.reporter)
+            for name, output in network.outputs.items():
+                output.check_trainable(examples[0].targets[name], recipe.batch_size)
+            history = _train(recipe, network, examples, run, Path(scratch), logs)
+            model = _trained_model(recipe, network, examples, run.seed, history)
+        if run.out is not None:
+            model.save(run.out, overwrite=True)
+        tracking.finish(run.tracker, model, run.out)
     return model
 
 
@@ -223,6 +238,9 @@ def _train(
         state = state_to_resume(run.out, settings, run.resume)
         if state is None:
             settings.write(run.out)
+    origin = {**network.fingerprints, "weights_sha256": network.weights_sha256}
+    described = tracking.describe(recipe, run.seed, origin, run.out)
+    tracking.begin(run.tracker, described, run.out, resume=run.resume, state=state)
     job = make_job(
         recipe,
         # It shares all weights with the network, which is what is saved.
@@ -237,6 +255,7 @@ def _train(
         settings=settings.fingerprint,
         callbacks=run.callbacks,
         tensorboard=tensorboard,
+        tracker=run.tracker,
         checkpoints=checkpoints,
     )
     return run_plan(job, recipe.resolved_plan, state)

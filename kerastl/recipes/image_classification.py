@@ -58,7 +58,7 @@ class ImageClassification(ImageRecipe[TrainedModel], Classification):
             ``"mixed_bfloat16"``, which are faster on GPUs that are made for it. Weights stay
             float32, and so do the outputs; the trained network computes in float32.
 
-    Example:
+    Examples:
         >>> import kerastl
         >>> recipe = kerastl.ImageClassification(backbone="mobilenet_v2", image_size=160)
         >>> kerastl.ImageClassification.from_config(recipe.get_config()) == recipe

@@ -34,8 +34,10 @@ from kerastl.training import (
     Phase,
     Plan,
     Reporter,
+    Tracker,
     check_losses,
     check_plan,
+    tracker_of,
 )
 
 Model = TypeVar("Model", bound=TrainedModel)
@@ -95,6 +97,7 @@ class Recipe(abc.ABC, Generic[Model]):
         overwrite: bool = False,
         callbacks: Sequence[Any] = (),
         tensorboard: bool | str | os.PathLike[str] = False,
+        track: str | Tracker | None = None,
         reporter: Reporter | None = None,
         **options: Any,
     ) -> Model:
@@ -114,6 +117,8 @@ class Recipe(abc.ABC, Generic[Model]):
             overwrite: replace a run that is there.
             callbacks: Keras callbacks.
             tensorboard: a folder for TensorBoard's logs; True takes ``out``/tensorboard.
+            track: ``"mlflow"`` or ``"mlflow:URI"`` also writes the run to MLflow; or a ``Tracker``
+                of your own. A run that is resumed goes on in the same place.
             reporter: hears of the progress; None prints to standard error.
             **options: of ``kerastl.data.load``: ``label_column=``, ``image_column=`` or
                 ``text_column=``, ``group_column=``, ``encoding=``, ``on_error=``, ...
@@ -133,6 +138,7 @@ class Recipe(abc.ABC, Generic[Model]):
             overwrite=overwrite,
             callbacks=tuple(callbacks),
             tensorboard=tensorboard,
+            tracker=tracker_of(track),
             reporter=reporter or ConsoleReporter(),
         )
         load = functools.partial(

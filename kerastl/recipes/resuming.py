@@ -16,6 +16,7 @@ import keras
 from kerastl.errors import ConfigurationError, some_of
 from kerastl.files import read_json, write_json
 from kerastl.model import TrainedModel, load_run, run_directory
+from kerastl.recipes import tracking
 from kerastl.training import CheckpointStore, State
 
 if TYPE_CHECKING:
@@ -160,6 +161,7 @@ def prepare(out: Path, *, clear: bool) -> None:
         if clear:
             # The old model stays until the new one replaces it; the marker of completeness goes.
             (out / run_directory.LAST).unlink(missing_ok=True)
+            (out / tracking.FILE).unlink(missing_ok=True)
             shutil.rmtree(out / run_directory.CHECKPOINTS, ignore_errors=True)
         for leftover in (*out.glob(".tmp-*"), *out.glob(".old-*")):
             if leftover.is_dir():

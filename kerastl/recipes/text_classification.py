@@ -38,7 +38,7 @@ class TextClassification(TextRecipe[TrainedModel], Classification):
             ``select="one_standard_error"``.
         batch_size: texts per step; those of a batch are of about one length.
 
-    Example:
+    Examples:
         >>> import kerastl
         >>> recipe = kerastl.TextClassification(backbone="minilm_l6", max_length=64)
         >>> kerastl.TextClassification.from_config(recipe.get_config()) == recipe

@@ -1,12 +1,10 @@
-"""Training: phases, plans, the loop, cached activations, checkpoints.
-
-Each name is imported when it is first used: what lists the cache needs no Keras.
-"""
+"""Training: phases, plans, the loop, cached activations, checkpoints."""
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from kerastl.lazy import lazy_names
 
 if TYPE_CHECKING:
     from kerastl.progress import ConsoleReporter, Reporter, SilentReporter
@@ -38,6 +36,13 @@ if TYPE_CHECKING:
         learning_rate_test,
     )
     from kerastl.training.targets import weights_by_output
+    from kerastl.training.tracking import (
+        TrackedRun,
+        Tracker,
+        tell_again,
+        telling_how_it_ends,
+        tracker_of,
+    )
 
 _HOMES = {
     "kerastl.training.activations": "DTYPES FORWARD_BATCH CacheWarning Prefix Storage",
@@ -55,8 +60,8 @@ _HOMES = {
     "kerastl.progress": "ConsoleReporter Reporter SilentReporter",
     "kerastl.training.range_test": "HIGHEST_RATE LOWEST_RATE LearningRateTest learning_rate_test",
     "kerastl.training.targets": "weights_by_output",
+    "kerastl.training.tracking": "TrackedRun Tracker tell_again telling_how_it_ends tracker_of",
 }
-_HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
     "DTYPES",
@@ -80,6 +85,8 @@ __all__ = [
     "SilentReporter",
     "State",
     "Storage",
+    "TrackedRun",
+    "Tracker",
     "check_losses",
     "check_plan",
     "check_precision",
@@ -92,18 +99,11 @@ __all__ = [
     "lora_layers",
     "lp_ft",
     "run_plan",
+    "tell_again",
+    "telling_how_it_ends",
+    "tracker_of",
     "two_phase",
     "weights_by_output",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOME[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -37,6 +37,7 @@ from kerastl.training.selection import (
     write_variables,
 )
 from kerastl.training.starting_point import read_origin
+from kerastl.training.tracking import EpochTracking, epochs_of
 
 Array = np.ndarray[Any, Any]
 # After a divergence the phase goes on at this fraction of its learning rate.
@@ -130,6 +131,7 @@ class PhaseRun:
             EpochProgress(job.reporter, job.steps, f"val_{self.goal.score.name}"),
             *job.callbacks,
             *self._tensorboard(),
+            *self._tracking(),
         ]
         while True:
             try:
@@ -293,6 +295,12 @@ class PhaseRun:
         name = f"{self.state.phase}-{self.phase.title.replace(' ', '-')}"
         folder = self.job.tensorboard / name
         return [keras.callbacks.TensorBoard(log_dir=str(folder), write_graph=False)]
+
+    def _tracking(self) -> list[Any]:
+        if self.job.tracker is None:
+            return []
+        before = epochs_of(self.state.records)
+        return [EpochTracking(self.job.tracker, phase=self.state.phase + 1, before=before)]
 
 
 def _note(best: Best, score: str) -> str:

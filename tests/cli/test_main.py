@@ -151,14 +151,15 @@ def test_lp_ft_in_mixed_precision(call, fit_options, colour_folder, tmp_path):
         (["--views", "0"], "views"),
         (["--class-weight", "equal"], "class_weight='equal'"),
         (["--seed", "-1"], "seed=-1"),
-        ([], "There is no file or folder 'no/such/folder'"),
-        (["--validation", "2"], "no/such/folder"),
+        (["--validation", "no/such/folder"], "There is no file or folder 'no/such/folder'"),
         (["--plan", "two_phase"], "--plan"),
         (["--epochz", "3"], "No such option"),
         (["--precision", "float16"], "precision='float16'"),
+        (["--track", "mlfow:sqlite:///a.db"], "Did you mean 'mlflow'"),
     ],
 )
 def test_bad_usage(call, fit_options, tmp_path, options, message):
+    (tmp_path / "empty").mkdir()
     base = list(fit_options)
     for name in options[::2]:
         # An option that is given twice would win or lose by typer's rules.
@@ -169,7 +170,7 @@ def test_bad_usage(call, fit_options, tmp_path, options, message):
     if "--plan" in options:
         del base[base.index("--learning-rate") :]
     code, out, err = call(
-        "fit", "image", "no/such/folder", *base, *options, "--out", tmp_path / "run", "--json"
+        "fit", "image", tmp_path / "empty", *base, *options, "--out", tmp_path / "run", "--json"
     )
     assert (code, out) == (2, "")
     assert message in " ".join(err.replace("│", " ").split())
