@@ -13,7 +13,7 @@ from kerastl.errors import ConfigurationError, DataError, did_you_mean, named
 from kerastl.optional import require
 from kerastl.outputs.encoding import lines_of
 from kerastl.outputs.names import listed
-from kerastl.outputs.output import Cell
+from kerastl.outputs.source import Cell
 from kerastl.text.encodings import read_texts
 
 
