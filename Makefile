@@ -22,7 +22,7 @@ timed = @start=$$(date +%s); $(2) && echo "$(1): $$(($$(date +%s) - start)) s" |
 TESTS = -m "not long and not matrix"
 TOOLS = pytest pytest-timeout hypothesis
 
-.PHONY: quickstart quickstart-text test lint tests long matrix lock latest lowest upstream jax torch clean
+.PHONY: quickstart quickstart-text test lint tests long matrix lock latest lowest upstream wheel jax torch docs clean
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
@@ -119,6 +119,16 @@ define oldest
 	.venvs/$(1)/bin/python -m pytest $(3) -m "not slow and not long and not matrix" -W default
 endef
 
+# The wheel, in an environment with nothing but what it asks for, away from this folder.
+wheel: $(BIN)/python
+	$(PYTHON) -m venv --clear .venvs/wheel
+	$(call locked,.venvs/wheel,quickstart)
+	$(call locked,.venvs/wheel,quickstart-assets)
+	.venvs/wheel/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir .venvs/wheel/dist .
+	.venvs/wheel/bin/python -m pip install --quiet --disable-pip-version-check --no-deps .venvs/wheel/dist/kerastl-*.whl
+	cd .venvs/wheel && env -u PYTHONPATH bin/python -c 'import kerastl, pathlib; assert "site-packages" in kerastl.__file__, kerastl.__file__; print(kerastl.__file__)'
+	cd .venvs/wheel && env -u PYTHONPATH bin/python ../../recipes/quickstart.py --smoke --out out
+
 # JAX without TensorFlow.
 jax: $(BIN)/python
 	$(PYTHON) -m venv .venvs/jax
@@ -135,4 +145,4 @@ torch: $(BIN)/python
 	.venvs/torch/bin/python -m tests.upstream 2>/dev/null
 
 clean:
-	rm -rf $(VENV) .venvs .times $(OUT)
+	rm -rf $(VENV) .venvs .times $(OUT) site

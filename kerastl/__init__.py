@@ -11,8 +11,9 @@ A backbone is paid for once, and every exported file is proved to answer like th
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from kerastl.lazy import lazy_names
 
 __version__ = "0.1.0"
 
@@ -51,7 +52,6 @@ if TYPE_CHECKING:
     from kerastl.task import Task
     from kerastl.training import Phase, few_shot, full, gradual, head_only, lp_ft, two_phase
 
-# Importing Keras takes seconds with some backends: each name is imported when it is first used.
 _HOMES = {
     "kerastl.backbones": "freeze get_backbone list_backbones unfreeze",
     "kerastl.bundles": "Bundle Gate export verify",
@@ -63,7 +63,7 @@ _HOMES = {
     "kerastl.heads": "Head TextHead",
     "kerastl.inputs": "Augment",
     "kerastl.measuring": "compare evaluate",
-    "kerastl.model": "EmbeddingModel Predictions TrainedModel load",
+    "kerastl.model": "EmbeddingModel Predictions TrainedModel load=load_run",
     "kerastl.outputs": "Classes Labels Number Vector",
     "kerastl.recipes": (
         "CustomRecipe ImageClassification ImageEmbedding TextClassification TextEmbedding"
@@ -72,7 +72,6 @@ _HOMES = {
     "kerastl.task": "Task",
     "kerastl.training": "Phase few_shot full gradual head_only lp_ft two_phase",
 }
-_HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
     "Augment",
@@ -127,16 +126,4 @@ __all__ = [
     "verify",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'kerastl' has no attribute {name!r}")
-    # What the model layer calls load_run is the first thing that a user looks for.
-    attribute = "load_run" if name == "load" else name
-    value = getattr(importlib.import_module(_HOME[name]), attribute)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import hashlib
 import importlib.metadata
 import os
 import platform
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,26 @@ def sha256_arrays(arrays: Iterable[np.ndarray[Any, Any]]) -> str:
         digest.update(f"{contiguous.dtype.str}{contiguous.shape}".encode())
         digest.update(contiguous.tobytes())
     return digest.hexdigest()
+
+
+_options: contextvars.ContextVar[Mapping[str, Any] | None] = contextvars.ContextVar(
+    "options", default=None
+)
+
+
+@contextlib.contextmanager
+def started_with(options: Mapping[str, Any]) -> Iterator[None]:
+    """Says meanwhile with which options of the command line a run was started."""
+    token = _options.set(options)
+    try:
+        yield
+    finally:
+        _options.reset(token)
+
+
+def command_options() -> dict[str, Any]:
+    """The options of the command line that started this, by name; empty where Python did."""
+    return dict(_options.get() or {})
 
 
 def command_line() -> list[str]:

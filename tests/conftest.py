@@ -1,11 +1,14 @@
 """Fixtures that many tests share; models are built once a session, since that costs time."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
 from PIL import Image
 
 import kerastl
+from kerastl.cli.main import app
 from kerastl.training import SilentReporter
 from tests import forked
 
@@ -112,6 +115,24 @@ def trained(small_recipe, colour_folder, tmp_path_factory):
     run = tmp_path_factory.mktemp("trained") / "run"
     model = small_recipe().fit(colour_folder, out=run, reporter=SilentReporter())
     return model, run
+
+
+@pytest.fixture
+def call(capfd, monkeypatch):
+    """Runs a command as a shell would: exit code, standard output and error by descriptors."""
+    # The command shows warnings in its own way from then on.
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+
+    def run(*arguments):
+        capfd.readouterr()
+        code = 0
+        try:
+            app([str(argument) for argument in arguments])
+        except SystemExit as stop:
+            code = stop.code or 0
+        return (code, *capfd.readouterr())
+
+    return run
 
 
 FILLING = ("the", "this", "film", "book", "was", "is", "and", "it", "they", "found", "plot", "end")

@@ -12,7 +12,7 @@ from pathlib import Path
 project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
 extras = project["optional-dependencies"]
 wanted = [*project["dependencies"]]
-for extra in ("tensorflow", "onnx", "litert", "openvino", "parquet", *sys.argv[1:]):
+for extra in ("tensorflow", "onnx", "litert", "openvino", "parquet", "mlflow", *sys.argv[1:]):
     wanted += extras["text" if extra == "texts" else extra]
 # What the tests compare with, and what runs a tokenizer and reads files of weights.
 wanted += [x for x in extras["dev"] if x.startswith("scikit-learn")]

@@ -9,13 +9,15 @@ from typing import Any
 import keras
 
 from kerastl.backbones import presets
-from kerastl.backbones.preprocessing import Scaling, apply_preprocessing
+from kerastl.backbones.preprocessing import Scaling, apply_preprocessing, describe
 from kerastl.backbones.record import Backbone, Preprocessing
+from kerastl.backbones.run_weights import check_run, fill_from_run
 from kerastl.backbones.weights import (
     IMAGENET,
     NONE,
     OTHER_WAYS,
     PRESET,
+    RUN,
     WeightsSource,
     arrays_sha256,
     first_line,
@@ -56,6 +58,11 @@ def build_backbone(
         MissingExtraError: KerasHub is not installed, and the backbone needs it.
     """
     _check_size(record, source, image_size)
+    if source.origin == RUN:
+        check_run(source, record.name)
+        built = build_backbone(record, WeightsSource(NONE), image_size)
+        sha256 = fill_from_run(built.model, source, describe(built.preprocessing))
+        return dataclasses.replace(built, weights_sha256=sha256)
     if record.source == "keras_hub":
         return _build_hub(record, source, image_size)
     if source.origin == PRESET:

@@ -70,7 +70,7 @@ def freeze(model: keras.Model, *, head: bool = True) -> keras.Model:
     Raises:
         GraphError: the model's graph cannot be seen.
 
-    Example:
+    Examples:
         >>> import keras, kerastl
         >>> base = keras.applications.MobileNet(
         ...     weights=None, include_top=False, input_shape=(32, 32, 3), alpha=0.25)

@@ -34,7 +34,7 @@ def list_backbones(modality: Modality | None = None) -> tuple[Backbone | TextBac
     Raises:
         ConfigurationError: ``modality`` is another.
 
-    Example:
+    Examples:
         >>> [record.name for record in list_backbones("text")][:2]
         ['minilm_l6', 'minilm_l12']
     """

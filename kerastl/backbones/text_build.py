@@ -12,6 +12,7 @@ import numpy as np
 
 from kerastl.backbones.presets import from_preset, hub_class
 from kerastl.backbones.record import TextBackbone
+from kerastl.backbones.run_weights import check_run, fill_from_run
 from kerastl.backbones.text_families import FAMILIES
 from kerastl.backbones.text_layers import (
     MASK_LAYER,
@@ -26,6 +27,7 @@ from kerastl.backbones.weights import (
     IMAGENET,
     NONE,
     PRESET,
+    RUN,
     WeightsSource,
     arrays_sha256,
     find_weights,
@@ -106,6 +108,17 @@ def build_text_backbone(
     """
     hub = require("keras_hub", extra="text", purpose=f"The text backbone {record.name}")
     found = source if isinstance(source, WeightsSource) else find_weights(source)
+    if found.origin == RUN:
+        check_run(found, record.name)
+        built = build_text_backbone(
+            record,
+            WeightsSource(NONE),
+            tokenizer=tokenizer or Path(str(found.path)) / TOKENIZER_FILE,
+            length=length,
+            max_length=max_length,
+        )
+        sha256 = fill_from_run(built.model, found, describe_tokenizer(built.tokenizer))
+        return dataclasses.replace(built, weights_sha256=sha256)
     name = record.preset if found.origin == IMAGENET else found.name
     if found.origin in (IMAGENET, PRESET) and name is None:
         raise WeightsError(f"KerasHub publishes no weights of {record.name}. {_OTHER_WAYS}")
@@ -130,6 +143,11 @@ def build_text_backbone(
     )
     known = dataclasses.replace(record, parameters=model.count_params(), pad_id=chosen.pad_id)
     return BuiltTextBackbone(model, sha256, chosen.with_max_length(record.max_length), known)
+
+
+def describe_tokenizer(tokenizer: Tokenizer) -> str:
+    """What provenance says of the way from texts to token ids."""
+    return f"tokenizer {tokenizer.sha256[:16]}"
 
 
 def flatten(

@@ -31,10 +31,13 @@ PUBLISHED = "published"
 PACKAGE_PREFIX = "pkg:"
 NONE = "none"
 PRESET = "preset"
+RUN = "run"
 _REMOTE = ("hf://", "kaggle://", "modelscope://")
 _SETTINGS = "config.json"
+_RUN_FILE = "model.keras"
 OTHER_WAYS = (
-    "Other ways to give weights: a path to a .weights.h5, .h5 or .keras file; for backbones of "
+    "Other ways to give weights: a path to a .weights.h5, .h5 or .keras file, or to a run of the "
+    "same backbone; for backbones of "
     "KerasHub, a preset or a local KerasHub, Hugging Face or timm directory; "
     "pkg:DISTRIBUTION/PATH for a file inside an installed Python distribution; "
     "None (command line: none) for random weights."
@@ -60,8 +63,8 @@ class WeightsSource:
 
     Attributes:
         origin: ``"none"``, ``"imagenet"`` (what the package that builds the backbone downloads, for
-            texts too), ``"file"`` or ``"preset"``.
-        path: the file, or the local directory of a preset.
+            texts too), ``"file"``, ``"preset"`` or ``"run"``.
+        path: the file, the local directory of a preset, or the run directory.
         sha256: of what is at ``path``.
         name: of a preset, or its directory, as KerasHub takes it.
     """
@@ -76,9 +79,9 @@ def find_weights(weights: str | os.PathLike[str] | None) -> WeightsSource:
     """Finds weights by what a user calls them.
 
     Args:
-        weights: ``"imagenet"`` or ``"published"`` (what is downloaded), a path to a file or to a
-            local directory that KerasHub reads, a KerasHub preset, ``"pkg:DISTRIBUTION/PATH"`` of
-            such a file or directory, or None (or ``"none"``).
+        weights: ``"imagenet"`` or ``"published"`` (what is downloaded), a path to a file, to a
+            local directory that KerasHub reads or to a run directory, a KerasHub preset,
+            ``"pkg:DISTRIBUTION/PATH"`` of such a file or directory, or None (or ``"none"``).
 
     Raises:
         WeightsError: there is no such file or distribution, or the file of a known
@@ -109,10 +112,12 @@ def find_weights(weights: str | os.PathLike[str] | None) -> WeightsSource:
 
 
 def _find_in_folder(path: Path) -> WeightsSource:
+    if (path / _RUN_FILE).is_file() and (path / "recipe.json").is_file():
+        return WeightsSource(RUN, path, _sha256(path / _RUN_FILE))
     if not (path / _SETTINGS).is_file():
         raise WeightsError(
-            f"{str(path)!r} is a folder without {_SETTINGS}: it is no KerasHub, Hugging Face or "
-            f"timm directory. {OTHER_WAYS}"
+            f"{str(path)!r} is a folder without {_SETTINGS}: it is neither a run nor a KerasHub, "
+            f"Hugging Face or timm directory. {OTHER_WAYS}"
         )
     digest = hashlib.sha256()
     for file in sorted(item for item in path.rglob("*") if item.is_file()):

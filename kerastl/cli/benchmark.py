@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.table import Table
 
 import kerastl
-from kerastl.cli import output
+from kerastl.cli import early, output
 from kerastl.cli.modules import import_all
 from kerastl.cli.options import DATA, IMPORTS, SPLIT, Trusted, command, data_options, row, text
+from kerastl.errors import counted
 
 
 def _benchmark(**values: Any) -> None:
@@ -23,10 +24,6 @@ def _benchmark(**values: Any) -> None:
         from kerastl.bundles.benchmarking import as_markdown
         from kerastl.files import atomic_file
 
-        if markdown is not None and not markdown.resolve().parent.is_dir():
-            raise kerastl.ConfigurationError(
-                f"--markdown {markdown}: there is no folder {markdown.resolve().parent}."
-            )
         import_all(values["imports"])
         options = {} if data is None else data_options(values)
         options |= {name: values[name] for name in ("split", "threads", "trusted")}
@@ -36,19 +33,31 @@ def _benchmark(**values: Any) -> None:
                 temporary.write_text(as_markdown(result), encoding="utf-8")
         return result
 
-    output.run(work, _show, as_json=values["as_json"])
+    def check() -> None:
+        early.check_bundle(values["bundle"])
+        early.check_data(data)
+        if markdown is not None and not markdown.resolve().parent.is_dir():
+            raise kerastl.ConfigurationError(
+                f"--markdown {markdown}: there is no folder {markdown.resolve().parent}."
+            )
+
+    output.run(work, _show, as_json=values["as_json"], check=check)
 
 
 benchmark = command(
     _benchmark,
     doc="Measure each file of a bundle on this machine, in a process of its own.",
-    arguments={"bundle": Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle.")]},
+    arguments={
+        "bundle": Annotated[
+            Path, typer.Argument(metavar="BUNDLE", help="A bundle, written by export.")
+        ]
+    },
     rows=[
-        ("data", text("Labelled data, as for fit: adds the task's metric.")),
+        ("data", text("Labelled data, as for fit: the table then shows how good each file is.")),
         ("split", SPLIT),
         *DATA.items(),
-        ("threads", row(int | None, None, "Threads of the runtimes; default: one for each core.")),
-        ("markdown", row(Path | None, None, "Write the table to this file, as Markdown.")),
+        ("threads", row(int | None, None, "Threads for each runtime; default: one for each core.")),
+        ("markdown", row(Path | None, None, "Also write the table to this file, as Markdown.")),
         ("trusted", (Trusted, False)),
         ("imports", IMPORTS),
     ],
@@ -57,7 +66,8 @@ benchmark = command(
 
 def _show(result: dict[str, Any], console: Console) -> None:
     title = (
-        f"{result['threads']} threads on {result['cores']} cores; s to load, ms a batch (95 %), MB"
+        f"{counted(result['threads'], 'thread')} on {counted(result['cores'], 'core')}; "
+        "s to load, ms per batch (95 %), MB"
     )
     # Seven columns, two of them of two figures, in 80 characters.
     table = Table(title=title, padding=(0, 1, 0, 0))

@@ -10,13 +10,18 @@ from rich.console import Console
 from rich.table import Table
 
 import kerastl
-from kerastl.cli import output
+from kerastl.cli import early, output
 from kerastl.cli.figures import figure, interval
 from kerastl.cli.modules import import_all
 from kerastl.cli.options import DATA, IMPORTS, SPLIT, Trusted, command, data_options
 
 
 def _compare(**values: Any) -> None:
+    def check() -> None:
+        early.check_run_or_bundle(values["first"])
+        early.check_run_or_bundle(values["second"])
+        early.check_data(values["data"])
+
     def work() -> dict[str, Any]:
         import_all(values["imports"])
         options = data_options(values)
@@ -32,7 +37,7 @@ def _compare(**values: Any) -> None:
         names = {"first": str(values["first"]), "second": str(values["second"])}
         return {**names, **found.as_dict()}
 
-    output.run(work, _show, as_json=values["as_json"])
+    output.run(work, _show, as_json=values["as_json"], check=check)
 
 
 compare = command(

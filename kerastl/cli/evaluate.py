@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 import kerastl
-from kerastl.cli import output
+from kerastl.cli import early, output
 from kerastl.cli.figures import show_evaluation
 from kerastl.cli.modules import import_all
 from kerastl.cli.options import DATA, IMPORTS, SPLIT, Trusted, command, data_options, row
@@ -17,13 +17,17 @@ from kerastl.cli.options import DATA, IMPORTS, SPLIT, Trusted, command, data_opt
 def _evaluate(**values: Any) -> None:
     table, top = values["csv"], values["top"]
 
-    def work() -> dict[str, Any]:
+    def check() -> None:
+        early.check_run_or_bundle(values["model"])
+        early.check_data(values["data"])
         if table is not None and not table.absolute().parent.is_dir():
             raise kerastl.ConfigurationError(
                 f"--csv {table}: there is no folder {table.absolute().parent}."
             )
         if top < 0:
             raise kerastl.ConfigurationError(f"--top {top}: give 0 or more.")
+
+    def work() -> dict[str, Any]:
         import_all(values["imports"])
         options = data_options(values)
         if values["split"] is not None:
@@ -35,7 +39,7 @@ def _evaluate(**values: Any) -> None:
             found.write_csv(table)
         return dict(found.as_dict(top))
 
-    output.run(work, show_evaluation, as_json=values["as_json"])
+    output.run(work, show_evaluation, as_json=values["as_json"], check=check)
 
 
 evaluate = command(

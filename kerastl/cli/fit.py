@@ -12,14 +12,16 @@ from rich.console import Console
 from rich.table import Table
 
 import kerastl
-from kerastl.cli import output
+from kerastl.cli import early, output
 from kerastl.cli.modules import find, import_all
-from kerastl.cli.options import DATA, FIT, IMPORTS, command, data_options
-from kerastl.cli.plans import make_plan, stage_of
+from kerastl.cli.options import DATA, FIT, IMPORTS, command, data_options, image_size_of
+from kerastl.cli.plans import check_plan, make_plan, stage_of
+from kerastl.cli.resuming import recording_options, resumed_options
 from kerastl.cli.summary import show_summary, summary_of
 
 CACHE: dict[str, str | bool] = {"always": True, "never": False}
 _SHOWN_RATES = 12
+_TAKEN_UP = {"resume": True, "overwrite": False}
 fit_app = typer.Typer(no_args_is_help=True, help="Train a model.")
 
 Values = Mapping[str, Any]
@@ -33,7 +35,7 @@ Data = Annotated[
 ]
 _RUN = (
     *("seed", "batch_size", "validation", "cache", "precision", "find_learning_rate"),
-    *("tensorboard", "report", "resume", "overwrite"),
+    *("tensorboard", "track", "report", "resume", "overwrite"),
 )
 _CLASSES = ("kind", "output", "loss_weights", "class_weight")
 _PLAN = ("plan", "epochs", "learning_rate", "train_from")
@@ -43,30 +45,41 @@ _TEXTS = ("tokenizer", "max_length", "pooling")
 _VECTORS = ("epochs", "learning_rate", "train_from", "dimensions")
 
 
-def _fit(make: Callable[[Values], Any], values: Values) -> None:
+def _fit(command: str, make: Callable[[Values], Any], values: Values) -> None:
     """Trains the recipe that options describe, or finds a learning rate for it."""
     data, out = values["data"], values["out"]
     searching = values["find_learning_rate"]
 
-    def work() -> dict[str, Any]:
+    def check() -> None:
         if searching and out is not None:
             raise kerastl.ConfigurationError(
                 "--find-learning-rate trains nothing that could be kept: leave --out out."
             )
         if not searching and out is None:
             raise kerastl.ConfigurationError("--out is missing: name the run directory to write.")
-        import_all(values.get("imports"))
-        recipe = make(values)
-        options = {**data_options(values), "seed": values["seed"]}
         validation = _validation_of(values["validation"])
+        early.check_data(data, validation if isinstance(validation, str) else None)
+        check_plan(values)
+
+    def work() -> dict[str, Any]:
+        chosen = resumed_options(command, values)
+        import_all(chosen.get("imports"))
+        recipe = make(chosen)
+        options = {**data_options(chosen), "seed": chosen["seed"]}
+        validation = _validation_of(chosen["validation"])
         if searching:
             found = recipe.find_learning_rate(data, validation, **options)
             return dataclasses.asdict(found)
         options |= {name: values[name] for name in ("resume", "overwrite", "tensorboard")}
-        model = recipe.fit(data, validation, out=out, **options)
+        options["track"] = chosen["track"]
+        with recording_options(command, chosen):
+            model = recipe.fit(data, validation, out=out, **options)
         written = {}
         if values["report"]:
             written["report"] = str(kerastl.report(out, out=out / "report.html"))
+            if chosen["track"] is not None:
+                # A finished run is taken up, and its report goes to where it is tracked.
+                recipe.fit(data, validation, out=out, **{**options, **_TAKEN_UP})
         phases = [{k: v for k, v in phase.items() if k != "history"} for phase in model.history]
         return {
             "run": str(out),
@@ -78,7 +91,7 @@ def _fit(make: Callable[[Values], Any], values: Values) -> None:
         }
 
     show = _show_rates if searching else _show_run
-    output.run(work, show, as_json=values["as_json"], on_interrupt=output.RESUME)
+    output.run(work, show, as_json=values["as_json"], on_interrupt=output.RESUME, check=check)
 
 
 def _recipe_of(name: str, values: Values) -> Any:
@@ -88,6 +101,8 @@ def _recipe_of(name: str, values: Values) -> Any:
     given = {key: value for key, value in values.items() if key in known and value is not None}
     given["weights"] = None if values["weights"] == "none" else values["weights"]
     given["cache"] = CACHE.get(values["cache"], values["cache"])
+    if "image_size" in given:
+        given["image_size"] = image_size_of(given["image_size"])
     if "head" in known:
         fields = {field.name for field in dataclasses.fields(made.HEAD)}
         head = {k: v for k, v in values.items() if k in fields and v is not None}
@@ -159,7 +174,7 @@ def _add(name: str, make: Callable[[Values], Any], doc: str, *rows: str, **defau
     listed = [(row, FIT[row]) for row in (*rows[:1], "out", *rows[1:], *_RUN, *DATA)]
     fit_app.command(name)(
         command(
-            lambda **values: _fit(make, values),
+            lambda **values: _fit(name, make, values),
             doc=doc,
             arguments={"data": Data},
             rows=[*listed, ("imports", IMPORTS)],
@@ -189,7 +204,7 @@ _add(
 _add(
     "embedding",
     functools.partial(_recipe_of, "TextEmbedding"),
-    "Train vectors of texts, so that those of one class lie together.",
+    "Train an encoder whose vectors of texts of one class lie close together.",
     *("backbone", "weights", *_TEXTS, *_VECTORS),
     backbone="minilm_l6",
     weights="published",
@@ -197,12 +212,12 @@ _add(
 _add(
     "image-embedding",
     functools.partial(_recipe_of, "ImageEmbedding"),
-    "Train vectors of images, so that those of one class lie together.",
+    "Train an encoder whose vectors of images of one class lie close together.",
     *("backbone", "weights", *_IMAGES, "pooling", *_VECTORS),
     backbone="mobilenet_v2",
     weights="imagenet",
 )
-_add("custom", _own_recipe, "Train a recipe that a Python module of your own holds.", "recipe")
+_add("custom", _own_recipe, "Train a recipe of your own, which a Python module holds.", "recipe")
 
 
 def _show_run(result: dict[str, Any], console: Console) -> None:

@@ -14,11 +14,12 @@ from rich.console import Console
 from rich.table import Table
 
 import kerastl
-from kerastl.cli import output
+from kerastl.cli import early, output
 from kerastl.cli.benchmark import benchmark
 from kerastl.cli.cache import cache_app
 from kerastl.cli.compare import compare
 from kerastl.cli.evaluate import evaluate
+from kerastl.cli.examples import add_examples
 from kerastl.cli.fit import fit_app
 from kerastl.cli.modules import import_all
 from kerastl.cli.options import Imports, Json, Trusted
@@ -39,7 +40,6 @@ app = typer.Typer(
     name="kerastl",
     cls=_InOrderOfUse,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     help="Transfer learning for Keras 3: train on a frozen backbone, fine-tune, export, prove.",
 )
@@ -72,39 +72,45 @@ def _options(
 @app.command()
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
-    out: Annotated[Path, typer.Option(help="The bundle to write.")],
+    out: Annotated[Path, typer.Option(help="The bundle to write, as in --out bundle.")],
     formats: Annotated[
         str,
-        typer.Option("--format", help="saved_model, onnx, litert, openvino, torch; with commas."),
+        typer.Option(
+            "--format",
+            help="Formats with commas between: saved_model, onnx, litert, openvino, torch.",
+        ),
     ] = "saved_model,onnx,litert",
     quantize: Annotated[
         str,
         typer.Option(
-            help="Further files: of float16, dynamic, int8, int16x8, or FORMAT:KIND for one format "
-            "alone, as in onnx:dynamic."
+            help="Further, smaller files with commas between: float16, dynamic, int8, int16x8, or "
+            "FORMAT:KIND for one format alone, as in onnx:dynamic."
         ),
     ] = "",
     label_agreement: Annotated[
         float | None,
         typer.Option(
-            help="Least share of labels on which quantised files must agree "
-            "(default 0.98); the manifest records it."
+            help="Share of labels on which quantised files must agree with the model, as in 0.95; "
+            "default: 0.98. The manifest records it."
         ),
     ] = None,
     batch_one: Annotated[
         bool, typer.Option("--batch-one", help="LiteRT files take one example at a time.")
     ] = False,
     float_input: Annotated[
-        bool, typer.Option("--float-input", help="The int8 file takes float32 in place of uint8.")
+        bool,
+        typer.Option("--float-input", help="The int8 file takes float32 pixels in place of uint8."),
     ] = False,
     any_size: Annotated[
         bool, typer.Option("--any-size", help="Files take images of any size and resize them.")
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a bundle.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a bundle that is there.")
+    ] = False,
     imports: Imports = None,
     as_json: Json = False,
 ) -> None:
-    """Export a trained model; every file is run and must answer like the model."""
+    """Export a trained model. Every file is run, and must answer like the model."""
 
     def work() -> dict[str, Any]:
         from kerastl.bundles import LiteRTOptions
@@ -125,7 +131,7 @@ def export(
         )
         return dict(bundle.as_dict())
 
-    output.run(work, _show_bundle, as_json=as_json)
+    output.run(work, _show_bundle, as_json=as_json, check=lambda: early.check_run(run))
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -146,20 +152,18 @@ def verify(
     imports: Imports = None,
     as_json: Json = False,
 ) -> None:
-    """Check a bundle: hashes, and every artifact against the answers recorded at export."""
+    """Check a bundle: its hashes, and every file against the answers recorded at the export."""
 
     def work() -> dict[str, Any]:
         import_all(imports)
         return dict(kerastl.verify(bundle, trusted=trusted).as_dict())
 
-    output.run(work, _show_bundle, as_json=as_json)
+    output.run(work, _show_bundle, as_json=as_json, check=lambda: early.check_bundle(bundle))
 
 
 @app.command()
 def backbones(
-    modality: Annotated[
-        str | None, typer.Option(help="Those for this alone: image or text.")
-    ] = None,
+    modality: Annotated[str | None, typer.Option(help="Only those for image or for text.")] = None,
     as_json: Json = False,
 ) -> None:
     """List the backbones that have a name."""
@@ -177,13 +181,16 @@ def backbones(
             table.add_row(*(shown[key] for key in keys))
         console.print(table)
 
-    output.run(work, show, as_json=as_json)
+    output.run(work, show, as_json=as_json, with_keras=False)
 
 
 def _row(record: Any) -> dict[str, Any]:
     common = ("name", "source", "modality", "parameters", "features", "licence")
     keys = (*common, *record.LISTED, "fine_tune_from", "paper", "takes")
     return {key: getattr(record, key) for key in keys}
+
+
+add_examples(app)
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from kerastl.cli.plans import PlanName
+from kerastl.errors import ConfigurationError
 
 Row = tuple[Any, Any]
 """A type with its help, and a default."""
@@ -32,86 +33,150 @@ Trusted = Annotated[
     typer.Option("--trusted", help="Read a model.pt2 too: it can run code of the bundle's maker."),
 ]
 
+
+def backbone_names(incomplete: str) -> list[str]:
+    """The names of backbones that begin so, for the shell's completion."""
+    from kerastl.backbones import list_backbones
+
+    return [record.name for record in list_backbones() if record.name.startswith(incomplete)]
+
+
 DATA: dict[str, Row] = {
+    "depth": row(
+        int, 1, "How many levels below DATA the class folders lie; their classes are animals/cat."
+    ),
     "label_column": row(
         list[str] | None,
         None,
-        "Column of labels in a table; several with commas for a column of 0 and 1 for each class; "
-        "with several outputs NAME=COLUMN, once for each. Default: label, or the outputs' names.",
+        "Column of labels in a table, as in --label-column topic. Give several names with commas "
+        "where each class has a column of 0 and 1. With several outputs give NAME=COLUMN, once for "
+        "each. Default: label, or the names of the outputs.",
     ),
     "column": text(
-        "Column of the examples in a table; default: image or text.",
+        "Column of the examples in a table, as in --column path; default: image or text.",
         "--column",
         "--image-column",
         "--text-column",
     ),
-    "columns": text("Names of all columns, in order, of a table without heading: image,label."),
-    "group_column": text("Column whose groups are never divided between training and validation."),
-    "separator": text("What divides the names in a column of several labels; default: a comma."),
-    "encoding": text("Encoding of tables and text files; default: detected."),
-    "on_error": row(str, "warn", "Unreadable examples: 'warn' skips them, 'raise' fails."),
+    "columns": text(
+        "Names of all columns of a table without a heading, in order, as in image,label."
+    ),
+    "group_column": text(
+        "Column of groups, as in patient: a group is never split between training and validation."
+    ),
+    "split_column": text(
+        "Column of a table whose values train, val and test divide it; none: leave it whole. "
+        "Default: a column split of such values."
+    ),
+    "separator": text(
+        "What separates the names in a column of several labels, as in ';'; default: a comma.",
+        "--label-separator",
+        "--separator",
+    ),
+    "field_separator": text(
+        "The character between two fields of a table of text, as ';' or tab; default: detected."
+    ),
+    "encoding": text("Encoding of tables and text files, as in cp1252; default: detected."),
+    "on_error": row(
+        str, "warn", "What to do with unreadable examples: 'warn' skips them, 'raise' fails."
+    ),
 }
-SPLIT: Row = text("Part of a divided folder: train, validation or test.")
+SPLIT: Row = text("Part of a divided folder or table: train, validation or test.")
 Imports = Annotated[
     list[str] | None,
     typer.Option(
         "--import",
-        help="A Python module or file that registers inputs or outputs of your own; it is run.",
+        help="A Python module or file that registers inputs or outputs of your own, as in "
+        "mine.py. It is run.",
     ),
 ]
 IMPORTS: Row = (Imports, None)
 
 FIT: dict[str, Row] = {
     **DATA,
-    "out": row(Path | None, None, "The run directory to write.", show_default=False),
-    "backbone": row(str, None, "Name, or NAME@WEIGHTS; for texts also a directory."),
-    "weights": row(str, None, "imagenet or published, a path, pkg:DISTRIBUTION/PATH, or none."),
+    "out": row(
+        Path | None, None, "The run directory to write, as in --out run.", show_default=False
+    ),
+    "backbone": row(
+        str,
+        None,
+        "Name of the backbone, or NAME@WEIGHTS, as in mobilenet_v2@none; for texts also a "
+        "directory. `kerastl backbones` lists the names.",
+        autocompletion=backbone_names,
+    ),
+    "weights": row(
+        str,
+        None,
+        "Weights of the backbone: imagenet or published (a download), a path, an "
+        "earlier run, "
+        "pkg:DISTRIBUTION/PATH (a file of an installed package), or none (random).",
+    ),
     "kind": row(
         str, "single_label", "What the labels are: single_label, multi_label or regression."
     ),
     "output": row(
         list[str] | None,
         None,
-        "One of several outputs that are learned together, as NAME=KIND; once for each.",
+        "One of several outputs that are learned together, as in count=regression; once for each.",
     ),
-    "loss_weights": text("With several outputs: NAME=WEIGHT,..., or uncertainty: learned."),
-    "class_weight": text("'balanced' weighs rare classes up."),
+    "loss_weights": text(
+        "With several outputs: the weight of each loss, as in count=0.5,species=1, or "
+        "'uncertainty' to learn the weights."
+    ),
+    "class_weight": text("'balanced' gives rare classes more weight."),
     "plan": row(
         PlanName,
         PlanName.TWO_PHASE,
-        "full trains all weights, from scratch where they are random; lp-ft after a linear probe; "
-        "gradual unfreezes stage by stage.",
+        "What trains when. two-phase: the head, then late stages. head-only: the head. gradual: "
+        "one more stage at a time. lp-ft: a linear probe, then everything. full: everything.",
     ),
-    "epochs": text("Epochs of the phases, as in 20,15 (or one number)."),
-    "learning_rate": text("Learning rates of the phases, as in 1e-3,3e-4 (or one number)."),
-    "train_from": text("Stage from which two-phase fine-tunes, as block_13 or -2."),
-    "hidden": row(int | None, None, "Units of a hidden layer in the head."),
+    "epochs": text("Epochs of each phase, as in 20,15, or one number."),
+    "learning_rate": text("Learning rate of each phase, as in 1e-3,3e-4, or one number."),
+    "train_from": text(
+        "Stage from which two-phase fine-tunes, as in block_13, or -2 for the last two."
+    ),
+    "hidden": row(
+        int | None, None, "Units of a hidden layer in the head; default: no hidden layer."
+    ),
     "dropout": row(float, None, "Dropout of the head."),
-    "seed": row(int, 0, "Seed of all that is random."),
+    "seed": row(int, 0, "Seed of everything that is random."),
     "batch_size": row(int, 32, "Examples per step."),
-    "validation": text("Validation data, or the fraction held back; default: val/, or 0.2."),
+    "validation": text(
+        "Validation data, or the fraction of the training data to hold back; default: val/, or 0.2."
+    ),
     "cache": row(
         str,
         "auto",
-        "Activations of the frozen part: auto, always, never, or a folder to keep them.",
+        "Whether activations of the frozen part are kept: auto, always, never, or a folder for "
+        "them.",
     ),
-    "precision": row(str, "float32", "float32, mixed_float16 or mixed_bfloat16, in training."),
+    "precision": row(
+        str, "float32", "What training computes in: float32, mixed_float16 or mixed_bfloat16."
+    ),
     "find_learning_rate": row(
         bool,
         False,
-        "Train nothing: show how the loss of the plan's first phase answers to rising rates. Takes "
-        "no --out.",
+        "Train nothing: show how the loss of the plan's first phase changes as the learning rate "
+        "rises. Takes no --out.",
         "--find-learning-rate",
     ),
     "tensorboard": row(bool, False, "Write TensorBoard logs into the run."),
+    "track": text(
+        "Also write the run to MLflow: mlflow, or mlflow:URI, as in mlflow:http://localhost:5000."
+    ),
     "report": row(bool, False, "Write report.html into the run when it is done.", "--report"),
     "resume": row(bool, False, "Go on with an interrupted run.", "--resume"),
     "overwrite": row(bool, False, "Replace a run.", "--overwrite"),
     # Of images.
-    "image_size": row(int | None, None, "Height and width in pixels; default: the backbone's own."),
+    "image_size": text(
+        "Height and width of the images in pixels, as in 160 or 160x224; default: the backbone's "
+        "own."
+    ),
     "augment": row(bool, True, "Vary the training images."),
-    "flip": row(bool, True, "Mirror images too; switch off for digits and letters."),
-    "views": row(int, 8, "How many variations of each image."),
+    "flip": row(
+        bool, True, "Let the variations be mirrored too; switch this off for digits and letters."
+    ),
+    "views": row(int, 8, "How many variations of each image there are."),
     # Of texts.
     "tokenizer": text("Directory of a tokenizer, for random weights."),
     "max_length": row(int, 128, "Maximum tokens per text; longer ones are cut."),
@@ -140,8 +205,9 @@ def command(
 ) -> Callable[..., None]:
     """A function whose signature Typer reads, put together from rows.
 
-    It calls ``run`` with all values by keyword. ``arguments`` come first, then the rows in their
-    order, and ``--json`` last; ``defaults`` stand in place of those of the rows.
+    It calls ``run`` with all values by keyword, and with the names of those that the user gave
+    as ``given``. ``arguments`` come first, then the rows in their order, and ``--json`` last;
+    ``defaults`` stand in place of those of the rows.
     """
     given = [(name, (annotation, ...)) for name, annotation in arguments.items()]
     parameters = []
@@ -156,12 +222,17 @@ def command(
             )
         )
 
-    def composed(**values: Any) -> None:
-        run(**values)
+    def composed(context: typer.Context, **values: Any) -> None:
+        source = context.get_parameter_source
+        given = {name for name in values if getattr(source(name), "name", "") == "COMMANDLINE"}
+        run(**values, given=frozenset(given))
 
     composed.__doc__ = doc
-    composed.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    composed.__annotations__ = {item.name: item.annotation for item in parameters}
+    first = inspect.Parameter(
+        "context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
+    )
+    composed.__signature__ = inspect.Signature([first, *parameters])  # type: ignore[attr-defined]
+    composed.__annotations__ = {item.name: item.annotation for item in (first, *parameters)}
     return composed
 
 
@@ -172,15 +243,18 @@ def data_options(values: Mapping[str, Any]) -> dict[str, Any]:
         "columns": ("heading", lambda names: names.split(",")),
         "group_column": ("group_column", _column),
         "encoding": ("encoding", str),
+        "split_column": ("split_column", lambda name: False if name == "none" else _column(name)),
         "separator": ("label_separator", str),
+        "field_separator": ("field_separator", separator_named),
     }
     options: dict[str, Any] = {
         option: read(values[name])
         for name, (option, read) in readers.items()
         if values.get(name) is not None
     }
-    if values.get("on_error", "warn") != "warn":
-        options["on_error"] = values["on_error"]
+    for name, usual in (("on_error", "warn"), ("depth", 1)):
+        if values.get(name, usual) != usual:
+            options[name] = values[name]
     columns = values.get("label_column")
     if columns:
         named = dict(item.split("=", 1) for item in columns if "=" in item)
@@ -190,6 +264,23 @@ def data_options(values: Mapping[str, Any]) -> dict[str, Any]:
             else _columns(",".join(columns))
         )
     return options
+
+
+def image_size_of(text: str | None) -> int | tuple[int, int] | None:
+    """A size in pixels, as ``160`` or ``160x224`` (height x width); raises ConfigurationError."""
+    sides = [] if text is None else text.lower().split("x")
+    if not all(side.strip().isdigit() for side in sides) or len(sides) > 2:
+        raise ConfigurationError(
+            f"--image-size {text!r} cannot be read: give pixels, as in 160, or height and width, "
+            "as in 160x224."
+        )
+    numbers = tuple(map(int, sides))
+    return numbers if len(numbers) == 2 else (numbers or (None,))[0]
+
+
+def separator_named(text: str) -> str:
+    """A separator as a shell takes it: a tab may be written out."""
+    return "\t" if text in ("tab", "\\t") else text
 
 
 def _columns(text: str) -> Any:

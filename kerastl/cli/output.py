@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from kerastl.errors import KerastlError, MissingExtraError, ParityError
+from kerastl.errors import KerastlError, MissingExtraError, ParityError, counted
 
 RESUME = "A run that had begun to train goes on with the same command and --resume."
 BAD_INPUT = 2
@@ -63,16 +63,23 @@ def run(
     *,
     as_json: bool,
     on_interrupt: str = "",
+    check: Callable[[], None] | None = None,
+    with_keras: bool = True,
 ) -> None:
     """Runs a command's work, prints its result, and turns errors into exit codes.
 
-    ``work`` returns what ``--json`` prints, and ``show`` prints the same for a person.
+    ``work`` returns what ``--json`` prints, and ``show`` prints the same for a person. ``check``
+    raises where arguments cannot be right, before Keras is imported for the work. Commands that do
+    without Keras say so.
     """
     warnings.showwarning = _show_warning
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     with standard_output_kept() as write, terminating_like_ctrl_c():
         try:
-            _import_quietly()
+            if check is not None:
+                check()
+            if with_keras:
+                _import_quietly()
             result = work()
         except ParityError as error:
             # No bundle was written; the figures say why.
@@ -143,7 +150,7 @@ def _escape(value: Any) -> str:
 def artifacts_table(result: dict[str, Any]) -> Table:
     """The artifacts of a bundle and how they compare with the model."""
     examples = max((artifact["n"] for artifact in result["artifacts"]), default=0)
-    table = Table(title=f"Parity with the Keras model, on {examples} examples")
+    table = Table(title=f"Parity with the Keras model, on {counted(examples, 'example')}")
     for heading in ("file", "size", "differs", "labels", "correct", "float", "gate"):
         table.add_column(heading, no_wrap=True)
     for artifact in result["artifacts"]:

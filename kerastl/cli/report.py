@@ -9,12 +9,17 @@ import typer
 from rich.console import Console
 
 import kerastl
-from kerastl.cli import output
+from kerastl.cli import early, output
 from kerastl.cli.modules import import_all
 from kerastl.cli.options import DATA, IMPORTS, SPLIT, Trusted, command, data_options, row
 
 
 def _report(**values: Any) -> None:
+    def check() -> None:
+        for folder in (values["model"], *(values["bundle"] or ())):
+            early.check_run_or_bundle(folder)
+        early.check_data(values["data"])
+
     def work() -> dict[str, Any]:
         import_all(values["imports"])
         options = {} if values["data"] is None else data_options(values)
@@ -31,7 +36,7 @@ def _report(**values: Any) -> None:
         )
         return {"report": str(page), "json": str(page.with_suffix(".json"))}
 
-    output.run(work, _show, as_json=values["as_json"])
+    output.run(work, _show, as_json=values["as_json"], check=check)
 
 
 report = command(

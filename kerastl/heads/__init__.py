@@ -2,6 +2,16 @@
 
 from kerastl.heads.classification import Head
 from kerastl.heads.layers import Outputs, attach_outputs, layer_names
+from kerastl.heads.own import OwnHead
 from kerastl.heads.text import POOLINGS, TextHead, pool
 
-__all__ = ["POOLINGS", "Head", "Outputs", "TextHead", "attach_outputs", "layer_names", "pool"]
+__all__ = [
+    "POOLINGS",
+    "Head",
+    "Outputs",
+    "OwnHead",
+    "TextHead",
+    "attach_outputs",
+    "layer_names",
+    "pool",
+]

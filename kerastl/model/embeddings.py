@@ -17,7 +17,7 @@ _CHUNK = 2**22
 
 
 @final
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class EmbeddingModel(TrainedModel):
     """A model whose outputs are vectors of length 1: their dot product is their cosine."""
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from kerastl.model import run_directory
 from kerastl.model.embeddings import EmbeddingModel
-from kerastl.model.trained import TrainedModel
+from kerastl.model.history import History
+from kerastl.model.trained import TrainedModel, weights_digest
 
 
 def load_run(path: str | os.PathLike[str]) -> TrainedModel:
@@ -19,7 +21,9 @@ def load_run(path: str | os.PathLike[str]) -> TrainedModel:
     return model_of(**run_directory.read(Path(path)))
 
 
-def model_of(**content: object) -> TrainedModel:
-    """A trained model of the class that its output asks for."""
-    model = TrainedModel(**content)  # type: ignore[arg-type]
+def model_of(**content: Any) -> TrainedModel:
+    """A trained model of the class that its output asks for, with the digest of its weights."""
+    content["history"] = History(content.get("history", ()))
+    content["network_sha256"] = weights_digest(content["network"])
+    model = TrainedModel(**content)
     return EmbeddingModel(**vars(model)) if model.task.first.gives_vectors else model

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import keras
 
 from kerastl.backbones import freeze
 from kerastl.errors import ConfigurationError
+from kerastl.heads import OwnHead
 from kerastl.model import TrainedModel
 from kerastl.outputs import Output, output_named
 from kerastl.recipes.recipe import Recipe
@@ -54,11 +55,23 @@ class Classification(Recipe[TrainedModel]):
 
     def check(self) -> None:
         """Finds bad settings before anything is read; raises ConfigurationError."""
-        head: Any = vars(self)["head"]
-        if not isinstance(head, self.HEAD):
-            raise ConfigurationError(f"head={head!r}; give a kerastl.{self.HEAD.__name__}.")
-        head.check()
+        self.resolved_head.check()
         self.check_input()
+
+    @property
+    def resolved_head(self) -> Any:
+        """The head; layers of the user's own as an ``OwnHead``."""
+        head: Any = vars(self)["head"]
+        return head if isinstance(head, (self.HEAD, OwnHead)) else OwnHead.of(head)
+
+    def get_config(self) -> dict[str, Any]:
+        """The settings as JSON holds them."""
+        return super(Classification, self._with_plain_head).get_config()
+
+    @property
+    def _with_plain_head(self) -> Self:
+        changes: Any = {"head": self.resolved_head}
+        return dataclasses.replace(self, **changes)
 
     @property
     def plan_settings(self) -> dict[str, Any]:

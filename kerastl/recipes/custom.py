@@ -6,7 +6,6 @@ import dataclasses
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, ClassVar, Self, final
 
 import keras
@@ -14,8 +13,8 @@ import keras
 from kerastl.errors import ConfigurationError
 from kerastl.heads import Head, Outputs
 from kerastl.inputs import Augment, Input, Reader
-from kerastl.provenance import sha256_arrays
 from kerastl.recipes.classification import Classification
+from kerastl.recipes.own_backbone import check_own, config_of, copied, digest_of, record_of
 from kerastl.recipes.recipe import Base
 
 
@@ -48,19 +47,13 @@ class CustomRecipe(Classification):
     weights: None = None
     fine_tune_from: str = "all"
     random: bool = False
-    head: Head = dataclasses.field(default_factory=Head)
+    head: Any = dataclasses.field(default_factory=Head)
     augment: Augment | None = None
 
     @property
     def record(self) -> Any:
         """The backbone's name."""
-        return SimpleNamespace(
-            name=self.backbone.name,
-            fine_tune_from=self.fine_tune_from,
-            licence=None,
-            paper=None,
-            stage_pattern=None,
-        )
+        return record_of(self.backbone, self.fine_tune_from)
 
     @property
     def is_random(self) -> bool:
@@ -79,37 +72,25 @@ class CustomRecipe(Classification):
 
     def build_base(self) -> Base:
         """A copy of the backbone."""
-        # Training goes on in place, and the user's model stays as it is.
-        model = keras.models.clone_model(self.backbone)
-        model.set_weights(self.backbone.get_weights())
-        return Base(model, self.input, self._weights_sha256, "by the input")
+        return Base(copied(self.backbone), self.input, digest_of(self.backbone), "by the input")
 
     def attach(self, base: Base, outputs: Outputs, *, seed: int) -> Any:
         """The head on the features."""
-        return self.head.attach(base.model.outputs[0], outputs, seed=seed)
+        return self.resolved_head.attach(base.model.outputs[0], outputs, seed=seed)
 
     def check_input(self) -> None:
         """Finds a backbone or an input that cannot be; raises ConfigurationError."""
         if not isinstance(self.input, Input):
             raise ConfigurationError(f"input={self.input!r}; give a kerastl.inputs.Input.")
-        if not isinstance(self.backbone, keras.Model) or len(self.backbone.inputs or ()) != 1:
-            raise ConfigurationError(
-                f"backbone={self.backbone!r}; give a Functional or Sequential Keras model of one "
-                "input."
-            )
-
-    @property
-    def _weights_sha256(self) -> str:
-        return sha256_arrays(self.backbone.get_weights())
+        check_own(self.backbone)
 
     def get_config(self) -> dict[str, Any]:
         """The settings as JSON holds them; of the backbone its name and a hash of its weights."""
         plain = dataclasses.replace(self, input=None, backbone=None)  # type: ignore[arg-type]
         with tempfile.TemporaryDirectory(prefix="kerastl-") as folder:
             input = {"kind": self.input.kind, **self.input.save(Path(folder))}
-        backbone = {"name": self.backbone.name, "sha256": self._weights_sha256}
         config = super(CustomRecipe, plain).get_config()
-        return {**config, "input": input, "backbone": backbone}
+        return {**config, "input": input, "backbone": config_of(self.backbone)}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
 import json
 import os
-import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -26,21 +24,31 @@ from kerastl.evaluation import (
 )
 from kerastl.graph import open_model
 from kerastl.inputs.examples import Examples
-from kerastl.model import TrainedModel, load_run, model_of, predict_examples, run_directory
+from kerastl.model import TrainedModel, model_of, predict_examples, run_directory
 from kerastl.optional import require
 from kerastl.outputs import Output
-from kerastl.provenance import command_line, versions
+from kerastl.provenance import command_line, command_options, versions
+from kerastl.recipes import tracking
 from kerastl.recipes.checks import check_settings, check_stages
 from kerastl.recipes.jobs import make_job, plain_weights
+from kerastl.recipes.resuming import (
+    Settings,
+    is_finished,
+    load_finished,
+    prepare,
+    state_to_resume,
+)
+from kerastl.recipes.run_lock import locked, refuse_locked
 from kerastl.recipes.sampling import choose_samples
 from kerastl.task import Task
 from kerastl.training import (
     CheckpointStore,
     LearningRateTest,
     Reporter,
-    State,
+    Tracker,
     learning_rate_test,
     run_plan,
+    telling_how_it_ends,
     weights_by_output,
 )
 
@@ -62,6 +70,7 @@ class RunSettings:
     overwrite: bool
     callbacks: tuple[Any, ...]
     tensorboard: bool | str | os.PathLike[str]
+    tracker: Tracker | None
     reporter: Reporter
 
 
@@ -81,6 +90,16 @@ class Network:
     train: Dataset
     validation: Dataset | None
 
+    @property
+    def data_names(self) -> dict[str, str]:
+        """What the data are called: paths from the root on, where they are paths."""
+        parts = {"training": self.train, "validation": self.validation}
+        named = {name: data.where for name, data in parts.items() if data is not None}
+        return {
+            name: str(Path(where).resolve()) if where and Path(where).exists() else where
+            for name, where in named.items()
+        }
+
     @functools.cached_property
     def fingerprints(self) -> dict[str, str | None]:
         """Those of the data; a stream has one only after it was read."""
@@ -97,19 +116,43 @@ def fit(recipe: Recipe[Any], load: Load, run: RunSettings) -> TrainedModel:
     out = run.out
     if out is None and (run.resume or run.overwrite):
         raise ConfigurationError("resume and overwrite are of a run directory: give out=.")
-    if out is not None and _is_finished(out, resume=run.resume, overwrite=run.overwrite):
-        return _finished(out, recipe, run.seed)
+    if run.tracker is not None:
+        run.tracker.check()
+    if out is not None:
+        refuse_locked(out)
+        if is_finished(out, resume=run.resume, overwrite=run.overwrite):
+            return _take_up_finished(recipe, run, out)
     network = _make_network(recipe, load, run.seed)
-    if out is not None:
-        _prepare(out, clear=run.overwrite and not run.resume)
-    with tempfile.TemporaryDirectory(dir=out, prefix=".tmp-") as scratch:
-        examples = _read(network, Path(scratch), run.reporter)
-        for name, output in network.outputs.items():
-            output.check_trainable(examples[0].targets[name], recipe.batch_size)
-        history = _train(recipe, network, examples, run, Path(scratch), logs)
-        model = _trained_model(recipe, network, examples, run.seed, history)
-    if out is not None:
-        model.save(out)
+    if out is None:
+        return _fit_network(recipe, network, run, logs)
+    with locked(out):
+        # Reading the data may have taken long enough for another process to finish a run here.
+        if is_finished(out, resume=run.resume, overwrite=run.overwrite):
+            return _take_up_finished(recipe, run, out)
+        prepare(out, clear=run.overwrite and not run.resume)
+        return _fit_network(recipe, network, run, logs)
+
+
+def _take_up_finished(recipe: Recipe[Any], run: RunSettings, out: Path) -> TrainedModel:
+    model = load_finished(out, recipe, run.seed)
+    described = tracking.describe(recipe, run.seed, model.provenance, out)
+    tracking.track_again(run.tracker, described, model, out)
+    return model
+
+
+def _fit_network(
+    recipe: Recipe[Any], network: Network, run: RunSettings, logs: Path | None
+) -> TrainedModel:
+    with telling_how_it_ends(run.tracker):
+        with tempfile.TemporaryDirectory(dir=run.out, prefix=".tmp-") as scratch:
+            examples = _read(network, Path(scratch), run.reporter)
+            for name, output in network.outputs.items():
+                output.check_trainable(examples[0].targets[name], recipe.batch_size)
+            history = _train(recipe, network, examples, run, Path(scratch), logs)
+            model = _trained_model(recipe, network, examples, run.seed, history)
+        if run.out is not None:
+            model.save(run.out, overwrite=True)
+        tracking.finish(run.tracker, model, run.out)
     return model
 
 
@@ -127,6 +170,7 @@ def find_learning_rate(
             network.outputs,
             train,
             None,
+            data=network.data_names,
             seed=seed,
             scratch=Path(scratch),
             reporter=reporter,
@@ -166,7 +210,9 @@ def _read(
     if validate and network.validation is not None:
         held_out = input.examples(network.validation, scratch)
     count = 0 if held_out is None else len(held_out)
-    reporter.finish(f"{len(train)} training, {count} validation {input.nouns}")
+    reporter.finish(
+        f"{len(train)} training, {count} validation {input.noun if count == 1 else input.nouns}"
+    )
     return train, held_out
 
 
@@ -179,23 +225,40 @@ def _train(
     tensorboard: Path | None,
 ) -> list[dict[str, Any]]:
     """Carries out a recipe's plan, from where an interrupted run stood; returns its records."""
-    checkpoints = None if run.out is None else CheckpointStore(run.out / run_directory.CHECKPOINTS)
-    settings = _fingerprint(recipe, run.seed, network)
+    settings = Settings(
+        json.loads(json.dumps(recipe.get_config())),
+        run.seed,
+        network.weights_sha256,
+        network.fingerprints,
+        command_options(),
+    )
+    checkpoints = state = None
+    if run.out is not None:
+        checkpoints = CheckpointStore(run.out / run_directory.CHECKPOINTS)
+        state = state_to_resume(run.out, settings, run.resume)
+        if state is None:
+            settings.write(run.out)
+    origin = {**network.fingerprints, "weights_sha256": network.weights_sha256}
+    described = tracking.describe(recipe, run.seed, origin, run.out)
+    tracking.begin(run.tracker, described, run.out, resume=run.resume, state=state)
     job = make_job(
         recipe,
         # It shares all weights with the network, which is what is saved.
         open_model(network.model),
         network.outputs,
         *examples,
+        run=run.out,
+        data=network.data_names,
         seed=run.seed,
         scratch=scratch,
         reporter=run.reporter,
-        settings=settings,
+        settings=settings.fingerprint,
         callbacks=run.callbacks,
         tensorboard=tensorboard,
+        tracker=run.tracker,
         checkpoints=checkpoints,
     )
-    return run_plan(job, recipe.resolved_plan, _state(checkpoints, settings, run.resume))
+    return run_plan(job, recipe.resolved_plan, state)
 
 
 def _trained_model(
@@ -232,6 +295,7 @@ def _trained_model(
             "validation_examples": 0 if held_out is None else len(held_out),
             "class_counts": _class_counts(outputs, train, held_out),
             **recipe.origin(outputs),
+            **({"options": options} if (options := command_options()) else {}),
         },
         samples=choose_samples(network.validation, outputs, train, held_out, seed),
         evidence=evidence,
@@ -292,82 +356,6 @@ def provenance_of(
         "weights_sha256": weights_sha256,
         "command": command_line(),
     }
-
-
-def _is_finished(out: Path, *, resume: bool, overwrite: bool) -> bool:
-    """Whether a finished run is there to be taken up; raises where nothing may be written."""
-    if run_directory.is_complete(out):
-        if resume:
-            return True
-        if not overwrite:
-            raise ConfigurationError(
-                f"{out} holds a finished run already. Choose another folder, or ask for "
-                "overwriting (overwrite=True, --overwrite)."
-            )
-    elif (out / run_directory.CHECKPOINTS).is_dir() and not (resume or overwrite):
-        raise ConfigurationError(
-            f"{out} holds an unfinished run. Go on with it (resume=True, --resume), or ask for "
-            "overwriting (overwrite=True, --overwrite)."
-        )
-    if out.exists() and not out.is_dir():
-        raise ConfigurationError(f"{out} is a file; a run directory is wanted.")
-    nearest = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
-        raise ConfigurationError(f"{out} cannot be made: {nearest} is not a folder to write into.")
-    return False
-
-
-def _finished(out: Path, recipe: Recipe[Any], seed: int) -> TrainedModel:
-    """Loads a finished run, if it is what this recipe would have led to."""
-    model = load_run(out)
-    here = json.loads(json.dumps(recipe.get_config()))
-    # Files may have moved; their content was what counted.
-    differing = {k for k in {*here, *model.recipe} if here.get(k) != model.recipe.get(k)}
-    if differing - {"weights"} or seed != model.provenance.get("seed"):
-        raise ConfigurationError(
-            f"{out} holds a finished run of another recipe or seed. Choose another folder, or ask "
-            "for overwriting (overwrite=True, --overwrite) instead of resuming."
-        )
-    return model
-
-
-def _prepare(out: Path, *, clear: bool) -> None:
-    """Makes the run directory, and removes what an earlier run left unfinished."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        if clear:
-            # The old model stays until the new one replaces it; the marker of completeness goes.
-            (out / run_directory.LAST).unlink(missing_ok=True)
-            shutil.rmtree(out / run_directory.CHECKPOINTS, ignore_errors=True)
-        for leftover in (*out.glob(".tmp-*"), *out.glob(".old-*")):
-            if leftover.is_dir():
-                shutil.rmtree(leftover, ignore_errors=True)
-            else:
-                leftover.unlink(missing_ok=True)
-    except OSError as error:
-        raise ConfigurationError(f"{out} cannot be written: {error.strerror}.") from error
-
-
-def _fingerprint(recipe: Recipe[Any], seed: int, network: Network) -> str:
-    config = recipe.get_config()
-    # Files may have moved between two starts; their content is what counts.
-    for name in ("weights", "cache", "memory_limit"):
-        config.pop(name)
-    parts = [config, seed, network.weights_sha256, network.fingerprints, keras.__version__]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def _state(checkpoints: CheckpointStore | None, settings: str, resume: bool) -> State | None:
-    if checkpoints is None or not resume:
-        return None
-    state = checkpoints.read()
-    if state is not None and state.settings != settings:
-        raise ConfigurationError(
-            "The unfinished run was started with another recipe, seed, Keras version, weights or "
-            "data: it can go on only with the same ones. To start anew, ask for overwriting "
-            "(overwrite=True, --overwrite) instead."
-        )
-    return state
 
 
 def _tensorboard_folder(

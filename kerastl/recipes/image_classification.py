@@ -21,11 +21,14 @@ class ImageClassification(ImageRecipe[TrainedModel], Classification):
 
     Attributes:
         backbone: a name of ``kerastl.list_backbones("image")``; ``NAME@WEIGHTS`` gives the
-            weights too.
+            weights too. Or a Keras model of your own, from images to features, with its weights.
+        preprocessing: of a model of your own, how pixels from 0 to 255 are mapped to what it
+            takes: ``"tf"``, ``"torch"``, ``"caffe"``, ``"clip"``, ``"unit"``, or ``"included"``
+            where it does it itself (see ``kerastl.backbones.Backbone``).
         weights: ``"imagenet"`` (what Keras or KerasHub downloads for that backbone), a path,
-            ``"pkg:DISTRIBUTION/PATH"`` (a file inside an installed distribution), or None for
-            random weights. For backbones of KerasHub also a preset, or a local directory that
-            KerasHub, Hugging Face transformers or timm wrote.
+            ``"pkg:DISTRIBUTION/PATH"`` (a file inside an installed distribution), a run directory
+            of the same backbone, or None for random weights. For backbones of KerasHub also a
+            preset, or a local directory that KerasHub, Hugging Face transformers or timm wrote.
         image_size: height and width in pixels, as one number or two; None takes the size that
             the backbone's weights were trained at.
         augment: how training images are varied; None not at all. Where an output is a number, the
@@ -37,9 +40,10 @@ class ImageClassification(ImageRecipe[TrainedModel], Classification):
             An image may lack some of its labels.
         loss_weights: of several outputs the weight of each one's loss by name, ``"uncertainty"``
             to learn them, or None for 1 each.
-        head: what is trained on top of the backbone.
-        plan: the phases; None is ``two_phase()``. With random weights there is nothing worth
-            freezing: train them with ``full(batch_norm=True)``.
+        head: what is trained on top of the backbone: a ``Head``, or layers of your own as a
+            ``keras.Sequential`` or a list, without the last one.
+        plan: the phases, or the name of a plan; None is ``two_phase()``. With random weights there
+            is nothing worth freezing: train them with ``full(batch_norm=True)``.
         batch_size: images per step.
         class_weight: ``"balanced"``, a dict of a weight for each class name, or None; of several
             outputs a dict of these by output name.
@@ -54,7 +58,7 @@ class ImageClassification(ImageRecipe[TrainedModel], Classification):
             ``"mixed_bfloat16"``, which are faster on GPUs that are made for it. Weights stay
             float32, and so do the outputs; the trained network computes in float32.
 
-    Example:
+    Examples:
         >>> import kerastl
         >>> recipe = kerastl.ImageClassification(backbone="mobilenet_v2", image_size=160)
         >>> kerastl.ImageClassification.from_config(recipe.get_config()) == recipe
@@ -62,10 +66,10 @@ class ImageClassification(ImageRecipe[TrainedModel], Classification):
     """
 
     NAME: ClassVar[str] = "image_classification"
-    LATER: ClassVar[tuple[str, ...]] = ("kind", *Classification.LATER)
+    LATER: ClassVar[tuple[str, ...]] = ("kind", *ImageRecipe.LATER, *Classification.LATER)
 
-    head: Head = dataclasses.field(default_factory=Head)
+    head: Any = dataclasses.field(default_factory=Head)
 
     def attach(self, base: Base, outputs: Outputs, *, seed: int) -> Any:
         """The head on the last feature map."""
-        return self.head.attach(base.model.output, outputs, seed=seed)
+        return self.resolved_head.attach(base.model.output, outputs, seed=seed)

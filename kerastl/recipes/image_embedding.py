@@ -35,7 +35,7 @@ class ImageEmbedding(ImageRecipe[EmbeddingModel], Embedding):
         batch_size: images per step.
         class_weight: None; the loss weighs an image's own class and the others alike.
 
-    Example:
+    Examples:
         >>> import kerastl
         >>> recipe = kerastl.ImageEmbedding(backbone="mobilenet_v2", image_size=160)
         >>> kerastl.ImageEmbedding.from_config(recipe.get_config()) == recipe

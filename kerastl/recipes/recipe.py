@@ -22,6 +22,7 @@ from kerastl.inputs.examples import MEMORY_LIMIT
 from kerastl.model import TrainedModel
 from kerastl.outputs import Output
 from kerastl.recipes import fitting
+from kerastl.recipes.plans import plan_named
 from kerastl.recipes.settings import from_json, to_json
 from kerastl.training import (
     FULL,
@@ -33,8 +34,10 @@ from kerastl.training import (
     Phase,
     Plan,
     Reporter,
+    Tracker,
     check_losses,
     check_plan,
+    tracker_of,
 )
 
 Model = TypeVar("Model", bound=TrainedModel)
@@ -74,7 +77,7 @@ class Recipe(abc.ABC, Generic[Model]):
 
     backbone: Any
     weights: str | os.PathLike[str] | None
-    plan: Plan | None = None
+    plan: Plan | str | None = None
     batch_size: int = 32
     class_weight: Any = None
     cache: str | bool | os.PathLike[str] = "auto"
@@ -94,6 +97,7 @@ class Recipe(abc.ABC, Generic[Model]):
         overwrite: bool = False,
         callbacks: Sequence[Any] = (),
         tensorboard: bool | str | os.PathLike[str] = False,
+        track: str | Tracker | None = None,
         reporter: Reporter | None = None,
         **options: Any,
     ) -> Model:
@@ -113,6 +117,8 @@ class Recipe(abc.ABC, Generic[Model]):
             overwrite: replace a run that is there.
             callbacks: Keras callbacks.
             tensorboard: a folder for TensorBoard's logs; True takes ``out``/tensorboard.
+            track: ``"mlflow"`` or ``"mlflow:URI"`` also writes the run to MLflow; or a ``Tracker``
+                of your own. A run that is resumed goes on in the same place.
             reporter: hears of the progress; None prints to standard error.
             **options: of ``kerastl.data.load``: ``label_column=``, ``image_column=`` or
                 ``text_column=``, ``group_column=``, ``encoding=``, ``on_error=``, ...
@@ -132,6 +138,7 @@ class Recipe(abc.ABC, Generic[Model]):
             overwrite=overwrite,
             callbacks=tuple(callbacks),
             tensorboard=tensorboard,
+            tracker=tracker_of(track),
             reporter=reporter or ConsoleReporter(),
         )
         load = functools.partial(
@@ -250,6 +257,11 @@ class Recipe(abc.ABC, Generic[Model]):
     def default_plan(self) -> Plan:
         """The phases where no plan is given."""
 
+    @property
+    def plan_settings(self) -> dict[str, Any]:
+        """Settings of the plans that have a name."""
+        return {}
+
     def origin(self, outputs: Mapping[str, Output]) -> dict[str, Any]:
         """What provenance says of the outputs that were trained."""
         return {}
@@ -265,6 +277,8 @@ class Recipe(abc.ABC, Generic[Model]):
         """The plan, or the default one."""
         if self.plan is None:
             return self.default_plan
+        if isinstance(self.plan, str):
+            return plan_named(self, self.plan)
         check_plan(self.plan)
         return self.plan
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kerastl.errors import ConfigurationError
+from kerastl.heads import OwnHead
 from kerastl.inputs import Augment
 from kerastl.outputs import Output, output_from_config
 from kerastl.training import Phase
@@ -33,10 +34,13 @@ def from_json(config: Mapping[str, Any], head: type) -> dict[str, Any]:
     values = dict(config)
     values.pop("recipe", None)
     try:
-        if values.get("plan") is not None:
+        if isinstance(values.get("plan"), list):
             values["plan"] = tuple(Phase(**phase) for phase in values["plan"])
         if values.get("head") is not None:
-            values["head"] = head(**values["head"])
+            own = "layers" in values["head"]
+            values["head"] = (
+                OwnHead(tuple(values["head"]["layers"])) if own else head(**values["head"])
+            )
         if values.get("augment") is not None:
             augment = dict(values["augment"])
             values["augment"] = Augment(**{**augment, "crop": tuple(augment["crop"])})

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, ClassVar, final
 
-from kerastl.heads import Outputs, TextHead
+from kerastl.heads import Outputs, OwnHead, TextHead, pool
 from kerastl.model import TrainedModel
 from kerastl.recipes.classification import Classification
 from kerastl.recipes.recipe import Base
@@ -32,12 +32,13 @@ class TextClassification(TextRecipe[TrainedModel], Classification):
             with a warning that counts them.
         kind: as of ``ImageClassification``, and so are ``outputs``, ``loss_weights``,
             ``class_weight``, ``cache``, ``cache_dtype``, ``memory_limit`` and ``precision``.
-        head: what is trained on top of the backbone.
+        head: what is trained on top of the backbone: a ``TextHead``, or layers of your own on the
+            pooled vector, as a ``keras.Sequential`` or a list, without the last one.
         plan: the phases; None is ``two_phase()`` with epochs and rates for transformers, and with
             ``select="one_standard_error"``.
         batch_size: texts per step; those of a batch are of about one length.
 
-    Example:
+    Examples:
         >>> import kerastl
         >>> recipe = kerastl.TextClassification(backbone="minilm_l6", max_length=64)
         >>> kerastl.TextClassification.from_config(recipe.get_config()) == recipe
@@ -55,10 +56,13 @@ class TextClassification(TextRecipe[TrainedModel], Classification):
         "select": "one_standard_error",
     }
 
-    head: TextHead = dataclasses.field(default_factory=TextHead)
+    head: Any = dataclasses.field(default_factory=TextHead)
 
     def attach(self, base: Base, outputs: Outputs, *, seed: int) -> Any:
         """The head on the tokens' vectors."""
         pooling = self.record.pooling
         tokens = base.model.outputs[0]
-        return self.head.attach(tokens, base.mask, outputs, pooling=pooling, seed=seed)
+        head = self.resolved_head
+        if isinstance(head, OwnHead):
+            return head.attach(pool(tokens, base.mask, pooling), outputs, seed=seed)
+        return head.attach(tokens, base.mask, outputs, pooling=pooling, seed=seed)

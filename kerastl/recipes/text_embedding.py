@@ -43,7 +43,7 @@ class TextEmbedding(TextRecipe[EmbeddingModel], Embedding):
         Reimers and Gurevych, Sentence-BERT, 2019, https://arxiv.org/abs/1908.10084; of the loss
         see ``Phase.loss``.
 
-    Example:
+    Examples:
         >>> import kerastl
         >>> recipe = kerastl.TextEmbedding(backbone="minilm_l6", max_length=64)
         >>> kerastl.TextEmbedding.from_config(recipe.get_config()) == recipe

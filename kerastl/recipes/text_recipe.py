@@ -15,6 +15,7 @@ from kerastl.backbones import (
     TextBackbone,
     WeightsSource,
     build_text_backbone,
+    describe_tokenizer,
     resolve_text_backbone,
 )
 from kerastl.errors import ConfigurationError
@@ -69,7 +70,7 @@ class TextRecipe(Recipe[Model]):
             built.model,
             Text(built.tokenizer, self.max_length, built.fixed_length),
             built.weights_sha256,
-            f"tokenizer {built.tokenizer.sha256[:16]}",
+            describe_tokenizer(built.tokenizer),
             _padding_mask(built),
         )
 

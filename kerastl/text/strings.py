@@ -23,7 +23,7 @@ def check_text(text: object, *, what: str = "The text") -> str:
     Raises:
         TextError: it is not a string, or holds half of a surrogate pair, which has no UTF-8.
 
-    Example:
+    Examples:
         >>> check_text("a text")
         'a text'
     """

@@ -133,7 +133,7 @@ class Tokenizer:
     def from_vocabulary(cls, vocabulary: Sequence[str], **options: Any) -> Tokenizer:
         """A WordPiece tokenizer of a list of tokens; see ``kerastl.text.hub.word_piece``.
 
-        Example:
+        Examples:
             >>> words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "good", "##ness", "!"]
             >>> tokenizer = Tokenizer.from_vocabulary(words, lowercase=True)
             >>> ids, mask = tokenizer.pad(tokenizer.encode(["Goodness!", ""], 8).ids)

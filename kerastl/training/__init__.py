@@ -1,34 +1,67 @@
 """Training: phases, plans, the loop, cached activations, checkpoints."""
 
-from kerastl.training.activations import DTYPES, FORWARD_BATCH, CacheWarning, Prefix, Storage
-from kerastl.training.cache import ActivationCache, default_folder
-from kerastl.training.checkpoint import CheckpointStore, State
-from kerastl.training.goal import check_losses
-from kerastl.training.job import Job
-from kerastl.training.loop import run_plan
-from kerastl.training.lora import lora_layers
-from kerastl.training.loss_weights import LossWeights
-from kerastl.training.phase import (
-    RECOMMENDED,
-    Phase,
-    Plan,
-    check_plan,
-    few_shot,
-    full,
-    gradual,
-    head_only,
-    lp_ft,
-    two_phase,
-)
-from kerastl.training.precision import FULL, PRECISIONS, check_precision
-from kerastl.training.progress import ConsoleReporter, Reporter, SilentReporter
-from kerastl.training.range_test import (
-    HIGHEST_RATE,
-    LOWEST_RATE,
-    LearningRateTest,
-    learning_rate_test,
-)
-from kerastl.training.targets import weights_by_output
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kerastl.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from kerastl.progress import ConsoleReporter, Reporter, SilentReporter
+    from kerastl.training.activations import DTYPES, FORWARD_BATCH, CacheWarning, Prefix, Storage
+    from kerastl.training.cache import ActivationCache, default_folder
+    from kerastl.training.checkpoint import CheckpointStore, State
+    from kerastl.training.goal import check_losses
+    from kerastl.training.job import Job
+    from kerastl.training.loop import run_plan
+    from kerastl.training.lora import lora_layers
+    from kerastl.training.loss_weights import LossWeights
+    from kerastl.training.phase import (
+        RECOMMENDED,
+        Phase,
+        Plan,
+        check_plan,
+        few_shot,
+        full,
+        gradual,
+        head_only,
+        lp_ft,
+        two_phase,
+    )
+    from kerastl.training.precision import FULL, PRECISIONS, check_precision
+    from kerastl.training.range_test import (
+        HIGHEST_RATE,
+        LOWEST_RATE,
+        LearningRateTest,
+        learning_rate_test,
+    )
+    from kerastl.training.targets import weights_by_output
+    from kerastl.training.tracking import (
+        TrackedRun,
+        Tracker,
+        tell_again,
+        telling_how_it_ends,
+        tracker_of,
+    )
+
+_HOMES = {
+    "kerastl.training.activations": "DTYPES FORWARD_BATCH CacheWarning Prefix Storage",
+    "kerastl.training.cache": "ActivationCache default_folder",
+    "kerastl.training.checkpoint": "CheckpointStore State",
+    "kerastl.training.goal": "check_losses",
+    "kerastl.training.job": "Job",
+    "kerastl.training.loop": "run_plan",
+    "kerastl.training.lora": "lora_layers",
+    "kerastl.training.loss_weights": "LossWeights",
+    "kerastl.training.phase": (
+        "RECOMMENDED Phase Plan check_plan few_shot full gradual head_only lp_ft two_phase"
+    ),
+    "kerastl.training.precision": "FULL PRECISIONS check_precision",
+    "kerastl.progress": "ConsoleReporter Reporter SilentReporter",
+    "kerastl.training.range_test": "HIGHEST_RATE LOWEST_RATE LearningRateTest learning_rate_test",
+    "kerastl.training.targets": "weights_by_output",
+    "kerastl.training.tracking": "TrackedRun Tracker tell_again telling_how_it_ends tracker_of",
+}
 
 __all__ = [
     "DTYPES",
@@ -52,6 +85,8 @@ __all__ = [
     "SilentReporter",
     "State",
     "Storage",
+    "TrackedRun",
+    "Tracker",
     "check_losses",
     "check_plan",
     "check_precision",
@@ -64,6 +99,11 @@ __all__ = [
     "lora_layers",
     "lp_ft",
     "run_plan",
+    "tell_again",
+    "telling_how_it_ends",
+    "tracker_of",
     "two_phase",
     "weights_by_output",
 ]
+
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

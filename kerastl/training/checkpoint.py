@@ -75,6 +75,11 @@ class CheckpointStore:
         self._written = clock()
 
     @property
+    def exists(self) -> bool:
+        """Whether a state was written."""
+        return self._path.exists()
+
+    @property
     def due(self) -> bool:
         """Whether the last write is long enough ago."""
         return self._clock() - self._written >= SECONDS_BETWEEN
@@ -108,7 +113,7 @@ class CheckpointStore:
 
     def read(self) -> State | None:
         """The state, or None where there is none; raises RunError where the file is damaged."""
-        if not self._path.exists():
+        if not self.exists:
             return None
         try:
             # Opened here, since np.load leaves a damaged file open.

@@ -19,6 +19,7 @@ from kerastl.training.interruption import Interruption
 from kerastl.training.phase import RECOMMENDED, Phase
 from kerastl.training.precision import FULL
 from kerastl.training.progress import Reporter
+from kerastl.training.tracking import Tracker
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,8 +39,10 @@ class Job:
         scratch: folder for what does not fit in memory.
         callbacks: Keras callbacks of the user; each phase calls them as one ``fit``.
         tensorboard: folder for TensorBoard's logs, or None.
+        tracker: hears of each epoch, or None.
         settings: fingerprint that a checkpoint must match.
         precision: what training computes in: one of ``PRECISIONS``.
+        data: what the ``"training"`` and the ``"validation"`` examples are called.
         loss_weights: with several outputs, the weight of each one's loss by name,
             ``"uncertainty"`` to learn them, or None for 1 each; see ``LossWeights``.
     """
@@ -61,9 +64,11 @@ class Job:
     callbacks: Sequence[Any] = ()
     tensorboard: Path | None = None
     checkpoints: CheckpointStore | None = None
+    tracker: Tracker | None = None
     settings: str = ""
     precision: str = FULL
     loss_weights: Mapping[str, float] | str | None = None
+    data: Mapping[str, str] = dataclasses.field(default_factory=dict)
     interruption: Interruption = dataclasses.field(default_factory=Interruption)
 
     @property

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerastl.errors import TrainingError
+from kerastl.errors import TrainingError, counted
 from kerastl.graph import Cut
 from kerastl.outputs.contrastive import ContrastiveLoss
 from kerastl.training.adamw import PhaseAdamW
@@ -37,6 +37,7 @@ from kerastl.training.selection import (
     write_variables,
 )
 from kerastl.training.starting_point import read_origin
+from kerastl.training.tracking import EpochTracking, epochs_of
 
 Array = np.ndarray[Any, Any]
 # After a divergence the phase goes on at this fraction of its learning rate.
@@ -119,7 +120,9 @@ class PhaseRun:
             job.interruption,
             job.steps,
         )
-        job.reporter.start(f"{phase.title} ({phase.epochs} epochs)", phase.epochs * job.steps)
+        job.reporter.start(
+            f"{phase.title} ({counted(phase.epochs, 'epoch')})", phase.epochs * job.steps
+        )
         callbacks = [
             _Finite(),
             *([] if phase.ema is None else [ValidateAverages()]),
@@ -128,6 +131,7 @@ class PhaseRun:
             EpochProgress(job.reporter, job.steps, f"val_{self.goal.score.name}"),
             *job.callbacks,
             *self._tensorboard(),
+            *self._tracking(),
         ]
         while True:
             try:
@@ -245,8 +249,7 @@ class PhaseRun:
         if isinstance(model.optimizer, own) or isinstance(model.loss, ContrastiveLoss):
             # Saved with the network, it would ask those who load it for a class of this library.
             model.optimizer, model.compiled = None, False
-        note = "" if best is None else f"val {score.name} {best.score[0]:.3f} (epoch {best.epoch})"
-        self.job.reporter.finish(note)
+        self.job.reporter.finish("" if best is None else _note(best, score.name))
         return self._record(best, trained, mixed)
 
     def _record(self, best: Best | None, trained: int, mixed: float | None) -> dict[str, Any]:
@@ -292,3 +295,15 @@ class PhaseRun:
         name = f"{self.state.phase}-{self.phase.title.replace(' ', '-')}"
         folder = self.job.tensorboard / name
         return [keras.callbacks.TensorBoard(log_dir=str(folder), write_graph=False)]
+
+    def _tracking(self) -> list[Any]:
+        if self.job.tracker is None:
+            return []
+        before = epochs_of(self.state.records)
+        return [EpochTracking(self.job.tracker, phase=self.state.phase + 1, before=before)]
+
+
+def _note(best: Best, score: str) -> str:
+    """What is said of the best weights; those of epoch 0 are the ones that the phase began with."""
+    when = f"epoch {best.epoch}" if best.epoch else "before the first epoch"
+    return f"val {score} {best.score[0]:.3f} ({when})"

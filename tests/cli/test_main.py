@@ -1,7 +1,6 @@
 """Commands in this process; what needs a process of its own is in test_process.py."""
 
 import json
-import warnings
 
 import pytest
 from typer.testing import CliRunner
@@ -9,24 +8,6 @@ from typer.testing import CliRunner
 import kerastl
 from kerastl.cli.main import app
 from tests.conftest import CLASSES
-
-
-@pytest.fixture
-def call(capfd, monkeypatch):
-    """Runs a command as a shell would: exit code, standard output and error by descriptors."""
-    # The command shows warnings in its own way from then on.
-    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
-
-    def run(*arguments):
-        capfd.readouterr()
-        code = 0
-        try:
-            app([str(argument) for argument in arguments])
-        except SystemExit as stop:
-            code = stop.code or 0
-        return (code, *capfd.readouterr())
-
-    return run
 
 
 @pytest.fixture(scope="module")
@@ -170,14 +151,15 @@ def test_lp_ft_in_mixed_precision(call, fit_options, colour_folder, tmp_path):
         (["--views", "0"], "views"),
         (["--class-weight", "equal"], "class_weight='equal'"),
         (["--seed", "-1"], "seed=-1"),
-        ([], "There is no file or folder 'no/such/folder'"),
-        (["--validation", "2"], "no/such/folder"),
+        (["--validation", "no/such/folder"], "There is no file or folder 'no/such/folder'"),
         (["--plan", "two_phase"], "--plan"),
         (["--epochz", "3"], "No such option"),
         (["--precision", "float16"], "precision='float16'"),
+        (["--track", "mlfow:sqlite:///a.db"], "Did you mean 'mlflow'"),
     ],
 )
 def test_bad_usage(call, fit_options, tmp_path, options, message):
+    (tmp_path / "empty").mkdir()
     base = list(fit_options)
     for name in options[::2]:
         # An option that is given twice would win or lose by typer's rules.
@@ -188,7 +170,7 @@ def test_bad_usage(call, fit_options, tmp_path, options, message):
     if "--plan" in options:
         del base[base.index("--learning-rate") :]
     code, out, err = call(
-        "fit", "image", "no/such/folder", *base, *options, "--out", tmp_path / "run", "--json"
+        "fit", "image", tmp_path / "empty", *base, *options, "--out", tmp_path / "run", "--json"
     )
     assert (code, out) == (2, "")
     assert message in " ".join(err.replace("│", " ").split())
