@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 import kerastl
-from tests.cli.test_main import call, fit_options  # noqa: F401
+from tests.cli.test_main import fit_options  # noqa: F401
 from tests.reporting.pages import checked
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
@@ -112,7 +112,7 @@ def test_without_jinja_the_extra_is_named(trained, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_command(call, trained, colour_folder, tmp_path):  # noqa: F811
+def test_the_command(call, trained, colour_folder, tmp_path):
     out = tmp_path / "page.html"
     code, text, err = call(
         "report", trained[1], colour_folder, "--split", "validation", "--out", out, "--json"
