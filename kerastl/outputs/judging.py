@@ -233,7 +233,7 @@ def coverage_table(marks: Marks) -> dict[str, Table]:
     if marks.right is None or marks.confidence is None:
         return {}
     rows = tuple(coverage(marks.confidence, marks.right))
-    title = "Answering only from a confidence on"
+    title = "Accuracy if only confident answers count"
     return {"coverage": Table(title, rows, ("curve", "answered", "accuracy"))}
 
 
