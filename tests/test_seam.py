@@ -13,7 +13,10 @@ from pathlib import Path
 import kerastl
 
 PACKAGE = Path(kerastl.__file__).parent
-FLOWS = ("bundles", "training", "model", "cli", "data", "formats")
+FLOWS = (
+    *("bundles", "training", "model", "cli", "data", "formats"),
+    *("evaluation", "reporting"),
+)
 OWN_FILES = {"formats/pairs"}
 NAMES = {
     "image", "images", "text", "texts", "audio", "single_label", "multi_label", "regression",

@@ -18,6 +18,7 @@ from kerastl.cli.options import DATA, FIT, IMPORTS, command, data_options, image
 from kerastl.cli.plans import check_plan, make_plan, stage_of
 from kerastl.cli.resuming import recording_options, resumed_options
 from kerastl.cli.summary import show_summary, summary_of
+from kerastl.optional import require
 
 CACHE: dict[str, str | bool] = {"always": True, "never": False}
 _SHOWN_RATES = 12
@@ -57,6 +58,9 @@ def _fit(command: str, make: Callable[[Values], Any], values: Values) -> None:
             )
         if not searching and out is None:
             raise kerastl.ConfigurationError("--out is missing: name the run directory to write.")
+        if values["report"]:
+            # Hours of training later would be too late to hear of it.
+            require("jinja2", extra="report", purpose="Writing a report")
         validation = _validation_of(values["validation"])
         early.check_data(data, validation if isinstance(validation, str) else None)
         check_plan(values)

@@ -162,6 +162,9 @@ def prepare(out: Path, *, clear: bool) -> None:
             # The old model stays until the new one replaces it; the marker of completeness goes.
             (out / run_directory.LAST).unlink(missing_ok=True)
             (out / tracking.FILE).unlink(missing_ok=True)
+            # A report of the old model would be taken for one of the new.
+            for name in (tracking.REPORT, Path(tracking.REPORT).with_suffix(".json").name):
+                (out / name).unlink(missing_ok=True)
             shutil.rmtree(out / run_directory.CHECKPOINTS, ignore_errors=True)
         for leftover in (*out.glob(".tmp-*"), *out.glob(".old-*")):
             if leftover.is_dir():

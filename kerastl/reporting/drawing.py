@@ -38,8 +38,8 @@ class Drawing:
             if epochs and length:
                 marks.append((epochs + 0.5, f"{phase['name']}"))
             for line, column in (("training", name), ("validation", f"val_{name}")):
-                places = range(epochs + 1, epochs + 1 + length)
-                lines[line] += list(zip(places, history.get(column, ()), strict=False))
+                values = enumerate(history.get(column, ()), start=epochs + 1)
+                lines[line] += [(epoch, value) for epoch, value in values if value is not None]
             epochs += length
         drawn = {name: points for name, points in lines.items() if points}
         if not drawn:
@@ -104,41 +104,31 @@ class Drawing:
             return round(_LEFT + float(part[0]), 1), round(_HEIGHT - _BOTTOM - float(part[1]), 1)
 
         parts = self._axes(low, high, place, x_name, whole)
-        for x, label in marks:
-            edge, _ = place(x, low[1])
-            # The name stands where there is room for it.
-            late = edge > _WIDTH / 2
-            parts.append(
-                self._safe(
-                    '<line class="mark" x1="{0}" x2="{0}" y1="{1}" y2="{2}"/>'
-                    '<text class="{3}" x="{4}" y="{5}">{6}</text>'
-                ).format(
-                    edge,
-                    _TOP,
-                    _HEIGHT - _BOTTOM,
-                    "name" if late else "tick",
-                    edge + (-3 if late else 3),
-                    _HEIGHT - _BOTTOM - 6,
-                    _short(label),
-                )
-            )
+        parts += [self._mark(place(x, low[1])[0], label) for x, label in marks]
         for number, (name, line) in enumerate(lines.items()):
             path = [place(x, y) for x, y in line if np.isfinite((x, y)).all()]
-            at = " ".join(f"{x},{y}" for x, y in path)
-            parts.append(
-                self._safe('<polyline class="line line{}" points="{}"/>').format(number, at)
-            )
-            parts += [
-                self._safe('<circle class="dot dot{}" cx="{}" cy="{}" r="3"/>').format(number, *p)
-                for p in path
-            ]
-            if len(lines) > 1:
-                parts.append(
-                    self._safe('<text class="key key{}" x="{}" y="{}">{}</text>').format(
-                        number, _WIDTH - _RIGHT - 90 * number, 10, name
-                    )
-                )
+            parts += self._line(number, path, name if len(lines) > 1 else "")
         return self._svg(title, _HEIGHT, parts)
+
+    def _mark(self, edge: float, label: str) -> Any:
+        """A dashed line; its name stands on the side where there is room for it."""
+        late = edge > _WIDTH / 2
+        anchor, at = ("name", edge - 3) if late else ("tick", edge + 3)
+        return self._safe(
+            '<line class="mark" x1="{0}" x2="{0}" y1="{1}" y2="{2}"/>'
+            '<text class="{3}" x="{4}" y="{5}">{6}</text>'
+        ).format(edge, _TOP, _HEIGHT - _BOTTOM, anchor, at, _HEIGHT - _BOTTOM - 6, _short(label))
+
+    def _line(self, number: int, path: Sequence[tuple[float, float]], name: str) -> list[Any]:
+        """A line with its dots, and its name above the drawing."""
+        at = " ".join(f"{x},{y}" for x, y in path)
+        parts = [self._safe('<polyline class="line line{}" points="{}"/>').format(number, at)]
+        dot = self._safe('<circle class="dot dot{}" cx="{}" cy="{}" r="3"/>')
+        parts += [dot.format(number, x, y) for x, y in path]
+        if name:
+            text = self._safe('<text class="key key{}" x="{}" y="{}">{}</text>')
+            parts.append(text.format(number, _WIDTH - _RIGHT - 90 * number, 10, name))
+        return parts
 
     def _axes(self, low: Any, high: Any, place: Any, x_name: str, whole: bool) -> list[Any]:
         parts = []

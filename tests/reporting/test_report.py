@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 import kerastl
+from kerastl.training import SilentReporter
 from tests.cli.test_main import fit_options  # noqa: F401
 from tests.reporting.pages import checked
 
@@ -136,3 +137,27 @@ def test_fit_writes_it(call, fit_options, colour_folder, tmp_path):  # noqa: F81
     assert code == 0, err
     assert json.loads(out)["report"] == str(run / "report.html")
     checked(run / "report.html")
+
+
+def test_fit_misses_jinja_at_once(call, fit_options, colour_folder, tmp_path, monkeypatch):  # noqa: F811
+    import sys
+
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    code, out, err = call(
+        "fit", "image", colour_folder, *fit_options, "--out", tmp_path / "run", "--report"
+    )
+    assert (code, out) == (2, "")
+    assert "kerastl[report]" in err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_is_overwritten_loses_the_report_of_the_old_model(
+    trained, small_recipe, colour_folder, tmp_path
+):
+    run = shutil.copytree(trained[1], tmp_path / "run")
+    kerastl.report(run, out=run / "report.html")
+    small_recipe(plan=kerastl.head_only(1, 1e-2)).fit(
+        colour_folder, out=run, overwrite=True, reporter=SilentReporter()
+    )
+    assert not (run / "report.html").exists()
+    assert not (run / "report.json").exists()
