@@ -27,13 +27,15 @@ class ImageReader:
         resize = manifest["input"]["resize"]
         # None: the graph takes any size and resizes by itself.
         self.size = None if resize["in_graph"] else tuple(resize["size"])
+        self.aspect = resize.get("aspect_ratio", "stretch")
+        self.pad_level = resize.get("pad_level", 0)
 
     def shown(self, source: str) -> str:
         """A path as it is printed."""
         return source
 
     def __call__(self, source: str) -> Feeds:
-        """Upright RGB on white, stretched to (height, width) if any: float32, 0 to 255."""
+        """Upright RGB on white, resized to (height, width) if any: float32, 0 to 255."""
         from PIL import Image, ImageOps
 
         image = ImageOps.exif_transpose(Image.open(source))
@@ -46,8 +48,33 @@ class ImageReader:
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
         image = image.convert("RGB")
         if self.size is not None:
-            image = image.resize(self.size[::-1], Image.Resampling.BILINEAR)
+            image = self.resized(image)
         return {"image": np.asarray(image, dtype=np.float32)[None]}
+
+    def resized(self, image: Any) -> Any:
+        """An image at the network's size: stretched, or cut or filled up to its aspect ratio."""
+        from PIL import Image
+
+        (width, height), (rows, columns) = image.size, self.size
+        wide, inner = width * rows > height * columns, (columns, rows)
+        if self.aspect == "crop" and wide:
+            kept = min(width, max(1, (2 * height * columns + rows) // (2 * rows)))
+            left = (width - kept) // 2
+            image = image.crop((left, 0, left + kept, height))
+        elif self.aspect == "crop":
+            kept = min(height, max(1, (2 * width * rows + columns) // (2 * columns)))
+            top = (height - kept) // 2
+            image = image.crop((0, top, width, top + kept))
+        elif self.aspect == "pad" and wide:
+            inner = (columns, min(rows, max(1, (2 * height * columns + width) // (2 * width))))
+        elif self.aspect == "pad":
+            inner = (min(columns, max(1, (2 * width * rows + height) // (2 * height))), rows)
+        image = image.resize(inner, Image.Resampling.BILINEAR)
+        if self.aspect != "pad":
+            return image
+        padded = Image.new("RGB", (columns, rows), (self.pad_level,) * 3)
+        padded.paste(image, ((columns - inner[0]) // 2, (rows - inner[1]) // 2))
+        return padded
 
 
 class TextReader:

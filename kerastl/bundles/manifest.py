@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from kerastl.bundles.bundle import Artifact, Bundle
 from kerastl.bundles.hashing import sha256_manifest
@@ -14,6 +14,7 @@ from kerastl.errors import BundleError, ConfigurationError
 from kerastl.formats import FORMATS, QUANTIZATIONS
 from kerastl.formats.labels import names_held
 from kerastl.inputs import input_from_manifest
+from kerastl.inputs.resizing import Resize
 from kerastl.outputs import Gate
 from kerastl.provenance import versions
 from kerastl.task import Array, Task, check_output_names, outputs_from_manifest
@@ -236,6 +237,7 @@ def _is_resize(value: Any) -> bool:
         and isinstance(value.get("size"), list)
         and [type(side) for side in value["size"]] == [int, int]
         and min(value["size"]) > 0
+        and value.get("aspect_ratio", "stretch") in get_args(Resize)
     )
 
 
