@@ -476,3 +476,50 @@ def test_the_cache_is_listed_without_keras(tmp_path):
     assert [size_text(n) for n in (DEFAULT_LIMIT, 0, 20.96e9, 1)] == [
         "20 GB", "0 MB", "21 GB", "0.1 MB",
     ]  # fmt: skip
+
+
+def test_scores_are_not_trained():
+    from kerastl.outputs import Classes
+
+    with pytest.raises(ConfigurationError, match="ends in probabilities"):
+        Classes(("a", "b"), scores=True).attach(None, name="head", seed=0)
+
+
+# The command line.
+
+
+def test_options_of_data_mean_what_arguments_mean():
+    from kerastl.cli.options import data_options
+
+    given = {
+        "depth": 2,
+        "split_column": "none",
+        "field_separator": "tab",
+        "separator": "|",
+        "label_column": None,
+        "on_error": "warn",
+        "encoding": None,
+    }
+    assert data_options(given) == {
+        "depth": 2,
+        "split_column": False,
+        "field_separator": "\t",
+        "label_separator": "|",
+    }
+    assert data_options({**given, "depth": 1, "split_column": "fold"})["split_column"] == "fold"
+
+
+def test_every_odd_file_is_answered_skipped_or_ignored(trained, odd):
+    from kerastl.bundles.answering import answer
+    from kerastl.data.unlabelled import find_unlabelled
+    from kerastl.inputs import IMAGES
+
+    root, files = odd
+    found = find_unlabelled([str(root)], IMAGES)
+    parts = list(answer(trained[0], found))
+    answers = [row["input"] for part in parts for row in part.answers]
+    skipped = [item.title for part in parts for item in part.skipped]
+    assert found.ignored == odd_photos.NO_IMAGES
+    assert len(answers) + len(skipped) + sum(found.ignored.values()) == len(files)
+    assert sorted(Path(name).name for name in skipped) == sorted(2 * odd_photos.UNREADABLE)
+    assert answers == sorted(answers)
