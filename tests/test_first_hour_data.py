@@ -291,6 +291,27 @@ def test_a_column_that_divides_the_rows(table):
     assert len(train) == len(held_out) == 4
 
 
+@pytest.mark.parametrize("name", ["photos.jsonl", "photos.parquet"])
+def test_a_column_divides_other_tables_too(table, tmp_path, name):
+    import json
+
+    path = tmp_path / name
+    rows = [line.split(",") for line in table("image,label").read_text("utf-8").splitlines()[1:]]
+    rows = [
+        {"image": image, "label": label, "Split": part}
+        for (image, label), part in zip(rows, SPLIT, strict=True)
+    ]
+    if name.endswith(".jsonl"):
+        path.write_text("\n".join(map(json.dumps, rows)))
+    else:
+        pyarrow = pytest.importorskip("pyarrow")
+        from pyarrow import parquet
+
+        parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+    assert len(load(path, split="train")) == 4
+    assert len(load(path, split="validation")) == 2
+
+
 def test_a_column_of_parts_by_another_name(table):
     from kerastl.data import load_pair
 
@@ -314,7 +335,9 @@ def test_a_column_that_is_called_split_and_is_none(table):
     only_test = table("image,label,split", split=["test"] * 8)
     from kerastl.data import load_pair
 
-    with pytest.warns(DataWarning, match="'split' is not used.*no row of train"):
+    # There is one part to measure on, and nothing to say.
+    assert len(load(only_test)) == len(load(only_test, split="test")) == 8
+    with pytest.warns(DataWarning, match=r"'split' is not used.*no row of train, only test \(8\)"):
         train, held_out = load_pair(only_test, validation_fraction=0.5)
     assert (len(train), len(held_out)) == (4, 4)
 
