@@ -10,6 +10,7 @@ from typing import Any, get_args
 from kerastl.bundles.bundle import Artifact, Bundle
 from kerastl.bundles.hashing import sha256_manifest
 from kerastl.bundles.proof import Proof
+from kerastl.bundles.runners import FOLDER as RUNNERS
 from kerastl.errors import BundleError, ConfigurationError
 from kerastl.formats import FORMATS, QUANTIZATIONS
 from kerastl.formats.labels import names_held
@@ -177,7 +178,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
 def refuse_foreign_folder(path: Path) -> None:
     """Raises ConfigurationError for a folder that holds anything but a bundle, damaged or whole."""
     artifacts = {path for item in FORMATS.values() for path in item.paths.values()}
-    own = {*artifacts, "golden", TOKENIZER_FILE, CARD, "manifest.json"}
+    own = {*artifacts, "golden", RUNNERS, TOKENIZER_FILE, CARD, "manifest.json"}
     found = {item.name for item in path.iterdir()}
     if not found:
         return
