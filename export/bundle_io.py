@@ -131,6 +131,10 @@ def meaning(row: np.ndarray, entry: dict, manifest: dict) -> dict:
             "label": [names[i] for i in chosen],
             "probability": [float(row[i]) for i in chosen],
         }
+    if entry.get("kind") == "scores":
+        # Logits: their softmax are the probabilities.
+        row = np.exp(row.astype(np.float64) - row.max())
+        row = row / row.sum()
     best = int(row.argmax())
     return {"label": names[best], "probability": float(row[best])}
 

@@ -94,6 +94,26 @@ def did_you_mean(received: str, allowed: Iterable[str]) -> str:
     return f" Did you mean {' or '.join(repr(name) for name in near)}?" if near else ""
 
 
+def counted(count: int, noun: str, nouns: str | None = None) -> str:
+    """A number with its noun: ``"1 file"``, ``"1,200 files"``; ``nouns`` where it adds no s.
+
+    Example:
+        >>> counted(1, "epoch"), counted(0, "epoch"), counted(2, "class", "classes")
+        ('1 epoch', '0 epochs', '2 classes')
+    """
+    return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
+
+
+def named(argument: str) -> str:
+    """An argument as Python and the command line call it.
+
+    Example:
+        >>> named("label_column")
+        'label_column= (--label-column)'
+    """
+    return f"{argument}= (--{argument.replace('_', '-')})"
+
+
 def some_of(texts: Sequence[str], most: int = 5) -> str:
     """The first of ``texts`` for a message, and how many more there are."""
     more = len(texts) - most

@@ -12,6 +12,7 @@ import numpy as np
 from kerastl.errors import ConfigurationError
 from kerastl.inputs import Input
 from kerastl.outputs import Gate, Output, output_from_config, output_named
+from kerastl.outputs.details import SHORT_ANSWERS, Details, detailed, detailed_line
 
 Array = np.ndarray[Any, Any]
 # Of an answer of several outputs.
@@ -113,11 +114,13 @@ class Task:
         fits = found.ndim == 2 and found.shape[1] == output.width and rows.any()
         return output.accuracy(labels[name][rows], found[rows]) if fits else None
 
-    def answers(self, arrays: Answers) -> list[dict[str, Any]]:
+    def answers(self, arrays: Answers, details: Details = SHORT_ANSWERS) -> list[dict[str, Any]]:
         """What ``predict`` prints for each example; with several outputs, each under its name."""
         if len(self.outputs) == 1:
-            return self.only.answers(next(iter(arrays.values())))
-        rows = {name: output.answers(arrays[name]) for name, output in self.outputs.items()}
+            return detailed(self.only, next(iter(arrays.values())), details)
+        rows = {
+            name: detailed(output, arrays[name], details) for name, output in self.outputs.items()
+        }
         count = len(next(iter(rows.values())))
         return [
             {"label": None, "probability": None, **{name: rows[name][i] for name in rows}}
@@ -127,8 +130,8 @@ class Task:
     def line(self, answer: Mapping[str, Any]) -> str:
         """One of ``answers`` for people."""
         if len(self.outputs) == 1:
-            return self.only.line(answer)
-        return "; ".join(f"{n}: {o.line(answer[n])}" for n, o in self.outputs.items())
+            return detailed_line(self.only, answer)
+        return "; ".join(f"{n}: {detailed_line(o, answer[n])}" for n, o in self.outputs.items())
 
     def predictions(self, arrays: Answers) -> Any:
         """What ``TrainedModel.predict`` returns; of several outputs a dict by output name."""
@@ -197,7 +200,10 @@ def outputs_from_manifest(manifest: Mapping[str, Any]) -> dict[str, Output]:
     """The outputs of a bundle, by name; bundles of version 0.1.0 have one."""
     entries = manifest["outputs"]
     if all("output" in entry for entry in entries):
-        return {entry["name"]: output_from_config(entry["output"]) for entry in entries}
+        return {
+            entry["name"]: output_from_config(entry["output"]).as_said(str(entry.get("kind")))
+            for entry in entries
+        }
     [entry] = entries
     config = {
         "class_names": manifest["class_names"],
@@ -205,4 +211,5 @@ def outputs_from_manifest(manifest: Mapping[str, Any]) -> dict[str, Output]:
         "dimensions": entry["shape"][1],
     }
     kind = manifest.get("kind", "single_label")
-    return {entry["name"]: output_named(kind).from_config(config)}
+    output = output_named(kind).from_config(config)
+    return {entry["name"]: output.as_said(str(entry.get("kind")))}

@@ -231,7 +231,8 @@ class TestRecipesAcceptWhatAKerasUserGives:
             ({"head": 5}, "head=5; give a kerastl head"),
             ({"plan": "two_fase"}, "no plan 'two_fase'. Did you mean 'two_phase'"),
             ({"preprocessing": "tf"}, "is for a backbone of your own"),
-            ({"backbone": keras.Sequential([keras.Input((8, 8, 3))])}, "preprocessing=None; say"),
+            ({"backbone": keras.Sequential()}, "preprocessing=None; say how"),
+            ({"backbone": keras.Sequential(), "preprocessing": "tf"}, "of one input"),
         ],
     )
     def test_what_cannot_be_ends_at_once(self, small_recipe, settings, match):

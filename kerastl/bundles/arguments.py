@@ -11,7 +11,7 @@ import numpy as np
 
 from kerastl.bundles.bundle import LiteRTOptions
 from kerastl.bundles.subject import Subject
-from kerastl.errors import ConfigurationError, ImageError, did_you_mean
+from kerastl.errors import ConfigurationError, ImageError, counted, did_you_mean
 from kerastl.formats import CALIBRATED, FORMATS, NEED_CALIBRATION, QUANTIZATIONS
 from kerastl.inputs import Input
 from kerastl.task import Array, check_output_names
@@ -226,7 +226,8 @@ def read_files(files: Sequence[str | os.PathLike[str]]) -> tuple[tuple[str, byte
     """Source files that a bundle keeps, as (name, bytes); refuses more than 16."""
     if len(files) > MAX_FILES:
         raise ConfigurationError(
-            f"files= holds {len(files)} images; a bundle keeps at most {MAX_FILES} source files."
+            f"files= holds {counted(len(files), 'image')}; a bundle keeps at most {MAX_FILES} "
+            "source files."
         )
     try:
         return tuple((Path(file).name, Path(file).read_bytes()) for file in files)

@@ -17,7 +17,7 @@ from kerastl.bundles.jobs import check_installed, run_worker
 from kerastl.bundles.manifest import read_manifest, task_of
 from kerastl.bundles.running import read_arrays
 from kerastl.data import Dataset, ExampleDataset, load_for
-from kerastl.errors import ConfigurationError, DataError, DataWarning
+from kerastl.errors import ConfigurationError, DataError, DataWarning, counted
 from kerastl.inputs import Input
 from kerastl.task import Array, Task
 
@@ -182,7 +182,8 @@ def as_markdown(result: dict[str, Any]) -> str:
     examples = result["examples"]
     lines += [
         "",
-        f"{result['threads']} threads, {result['cores']} cores, {result['machine']}. Latency: "
+        f"{counted(result['threads'], 'thread')}, {counted(result['cores'], 'core')}, "
+        f"{result['machine']}. Latency: "
         "median and 95th percentile. Each file in a process of its own; load includes the first "
         "answer."
         + (f" From the {result['timed_from']} on." if result["timed_from"] != "array" else "")

@@ -161,9 +161,9 @@ def _provenance(manifest: Mapping[str, Any]) -> str:
     for phase in training.get("phases", ()):
         lines.append(
             f"- Phase {_value(phase.get('name'))}: from {_value(phase.get('boundary'))} on, "
-            f"{phase.get('epochs')} epochs, learning rate {phase.get('learning_rate')}, "
+            f"{_count(phase.get('epochs'), 'epoch')}, learning rate {phase.get('learning_rate')}, "
             f"{phase.get('trainable_parameters')} parameters, "
-            f"{phase.get('train_examples')} examples"
+            f"{_count(phase.get('train_examples'), 'example')}"
         )
     return "\n".join(["## Data and provenance", "", *lines, f"- Versions: {names}"])
 
@@ -189,6 +189,10 @@ def _limits(manifest: Mapping[str, Any], task: Task) -> str:
     said = [line for output in task.outputs.values() for line in output.caveats(noun, nouns)]
     lines += [f"- {line}" for line in dict.fromkeys(said)]
     return "\n".join(lines)
+
+
+def _count(number: Any, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _and(parts: Iterable[str]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from kerastl.bundles.bundle import Artifact
 from kerastl.bundles.proof import Proof
 from kerastl.bundles.running import Answers
+from kerastl.errors import counted
 from kerastl.formats.labels import names_held
 from kerastl.outputs import Gate
 from kerastl.task import Array, Task
@@ -91,7 +92,7 @@ def resize_faults(
         if not figures["passed"] or agreement < 1:
             faults.append(
                 f"{path} resizes in another way than training: largest difference "
-                f"{_difference(figures)} (allowed: {allowed:g}); of {files} files "
+                f"{_difference(figures)} (allowed: {allowed:g}); of {counted(files, 'file')} "
                 f"{1 - agreement:.0%} get another label"
             )
     return faults

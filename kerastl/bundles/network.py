@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kerastl.errors import ConfigurationError, ExportError
+from kerastl.inputs import Image
+from kerastl.outputs import Classes, Output
+from kerastl.outputs.classes import SCORES
 
 if TYPE_CHECKING:
     import keras
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
 
     from kerastl.task import Task
 
+_FEW = 4
 _REDUCED = ("mixed_float16", "mixed_bfloat16", "float16", "bfloat16")
 
 
@@ -93,6 +97,34 @@ def check_outputs(network: keras.Model, task: Task) -> None:
             f"The network's outputs have the shapes {found}, and the task says: {named}. Class "
             "names are one for each output, and none for a regression."
         )
+
+
+def said_output(
+    network: keras.Model,
+    output: Classes,
+    shape: tuple[int, int, int],
+    examples: np.ndarray[Any, Any] | None,
+) -> dict[str, Output]:
+    """A classifier's output under a name that is true of its numbers; warns where they are scores.
+
+    A few examples, or images that are made here, tell which they are.
+    """
+    import numpy as np
+
+    shown = Image(shape[:2]).builtin[0] if examples is None else examples
+    some = np.stack(list(shown[:_FEW]))
+    answers = np.asarray(network(some.astype(network.inputs[0].dtype), training=False))
+    meaning = output.meaning(answers)
+    if meaning != SCORES or not np.isfinite(answers).all():
+        return {output.tensor: output}
+    warnings.warn(
+        "The network ends in scores, not in probabilities: they do not sum to 1. The bundle says "
+        f"so: its output is called {SCORES!r}, and predict and the runners give their softmax as "
+        "probabilities. If the network should end in probabilities, add keras.layers.Softmax().",
+        UserWarning,
+        stacklevel=3,
+    )
+    return {SCORES: output.as_said(SCORES)}
 
 
 def in_float32(network: keras.Model) -> tuple[keras.Model, str | None]:

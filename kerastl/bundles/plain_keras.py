@@ -36,7 +36,8 @@ def export(
 
     Args:
         network: a Keras model with one input, float32 ``(batch, height, width, 3)`` of pixel
-            values 0 to 255 (preprocessing inside), and one output ``(batch, classes)``.
+            values 0 to 255 (preprocessing inside), and one output ``(batch, classes)``:
+            probabilities, or scores, of which a warning is given.
         path: the folder to make; it appears whole or not at all.
         class_names: one name for each output, in the order of the outputs.
         examples: images to compare on, uint8 ``(n, height, width, 3)``, best the validation
@@ -67,11 +68,12 @@ def export(
     shape = networks.check_network(network, names, examples)
     arguments.check_images("calibration", calibration, shape)
     arguments.check_images("examples", examples, shape)
-    task = Task.of_one(Image(shape[:2]), Classes(tuple(names)))
+    output = networks.said_output(network, Classes(tuple(names)), shape, examples)
+    task = Task(Image(shape[:2]), output)
     known = arguments.check_labels(labels, examples, len(names))
     samples = Samples(
         sources=() if examples is None else list(examples),
-        labels=None if known is None else {task.only.tensor: known},
+        labels=None if known is None else dict.fromkeys(task.outputs, known),
         calibration=() if calibration is None else list(calibration),
         files=arguments.read_files(files),
     )

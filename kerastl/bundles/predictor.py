@@ -13,6 +13,7 @@ from kerastl.bundles.bundle import refuse_code
 from kerastl.bundles.hashing import refuse_changed
 from kerastl.bundles.manifest import read_manifest, task_of
 from kerastl.bundles.sessions import run_sources
+from kerastl.data.unlabelled import sources_of
 from kerastl.errors import BundleError, ConfigurationError, KerastlError, MissingExtraError
 from kerastl.formats import FORMATS, Session, format_named
 from kerastl.inputs import Examples
@@ -44,17 +45,19 @@ class Predictor:
         self.path = path
         self._session = session
 
-    def outputs(self, inputs: Any) -> dict[str, Array]:
+    def outputs(self, inputs: Any, *, on_error: str = "raise") -> dict[str, Array]:
         """Outputs by name, float32 ``(n, width)``.
 
         Args:
             inputs: one example or any number of them: of images paths, encoded bytes, Pillow
-                images or uint8 arrays ``(height, width, 3)`` of any size; of texts, strings.
+                images or uint8 arrays ``(height, width, 3)`` of any size; of texts, strings. Or
+                the path of a folder, for the files below it in the order of their paths.
+            on_error: ``"warn"`` leaves out what cannot be read, with a warning that names it.
 
         Raises:
-            DataError: one of them cannot be read.
+            DataError: one of them cannot be read, or with ``"warn"`` none of them.
         """
-        sources = self.task.input.as_list(inputs)
+        sources = sources_of(inputs, self.task.input, on_error=on_error)
         if not sources:
             return {
                 name: np.zeros((0, output.width), dtype=np.float32)
@@ -71,9 +74,9 @@ class Predictor:
         ]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
-    def predict(self, inputs: Any) -> Any:
+    def predict(self, inputs: Any, *, on_error: str = "raise") -> Any:
         """Outputs float32 ``(n, width)``; of several outputs a dict. See ``outputs``."""
-        found = self.outputs(inputs)
+        found = self.outputs(inputs, on_error=on_error)
         return next(iter(found.values())) if len(found) == 1 else found
 
     def answers(self, outputs: Any) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from kerastl.bundles.bundle import Artifact
 from kerastl.bundles.diagnosis import diagnose
 from kerastl.bundles.proof import Proof
-from kerastl.errors import ParityError
+from kerastl.errors import ParityError, counted
 from kerastl.outputs import Gate
 from kerastl.task import Answers
 
@@ -48,8 +48,9 @@ def describe(artifacts: Iterable[Artifact], gate: Gate) -> str:
     for artifact in artifacts:
         diff = artifact.max_abs_diff
         figures = (
-            f"label agreement {artifact.label_agreement:.4f} on {artifact.n} examples, largest "
-            f"difference {'not finite, or of another shape' if diff is None else f'{diff:.2e}'}"
+            f"label agreement {artifact.label_agreement:.4f} on {counted(artifact.n, 'example')}, "
+            "largest difference "
+            f"{'not finite, or of another shape' if diff is None else f'{diff:.2e}'}"
         )
         failed = [name for name, item in artifact.outputs.items() if not item["passed"]]
         lines.append(

@@ -18,7 +18,7 @@ from kerastl.bundles.manifest import bundle_of, read_manifest, task_of
 from kerastl.bundles.proof import Proof
 from kerastl.bundles.reporting import refuse_failed
 from kerastl.bundles.running import Answers, run_artifacts
-from kerastl.errors import BundleError, ExportError, KerastlError
+from kerastl.errors import BundleError, ExportError, KerastlError, counted
 from kerastl.formats.labels import label_files
 from kerastl.outputs import Gate, Output
 from kerastl.task import Array, Task
@@ -90,8 +90,8 @@ def verify(
     else:
         found += faults.single_faults(artifacts, answers.rows(proof.other_rows), proof)
     refuse_failed(
-        f"{folder} does not give its golden answers on this machine ({n} {task.input.nouns}, "
-        f"{kept.files} files).",
+        f"{folder} does not give its golden answers on this machine ("
+        f"{counted(n, task.input.noun, task.input.nouns)}, {counted(kept.files, 'file')}).",
         folder,
         proof,
         artifacts,

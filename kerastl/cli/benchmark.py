@@ -13,6 +13,7 @@ import kerastl
 from kerastl.cli import early, output
 from kerastl.cli.modules import import_all
 from kerastl.cli.options import DATA, IMPORTS, SPLIT, Trusted, command, data_options, row, text
+from kerastl.errors import counted
 
 
 def _benchmark(**values: Any) -> None:
@@ -65,7 +66,8 @@ benchmark = command(
 
 def _show(result: dict[str, Any], console: Console) -> None:
     title = (
-        f"{result['threads']} threads on {result['cores']} cores; s to load, ms a batch (95 %), MB"
+        f"{counted(result['threads'], 'thread')} on {counted(result['cores'], 'core')}; "
+        "s to load, ms per batch (95 %), MB"
     )
     # Seven columns, two of them of two figures, in 80 characters.
     table = Table(title=title, padding=(0, 1, 0, 0))

@@ -42,6 +42,9 @@ def backbone_names(incomplete: str) -> list[str]:
 
 
 DATA: dict[str, Row] = {
+    "depth": row(
+        int, 1, "How many levels below DATA the class folders lie; their classes are animals/cat."
+    ),
     "label_column": row(
         list[str] | None,
         None,
@@ -61,15 +64,24 @@ DATA: dict[str, Row] = {
     "group_column": text(
         "Column of groups, as in patient: a group is never split between training and validation."
     ),
+    "split_column": text(
+        "Column of a table whose values train, val and test divide it; none: leave it whole. "
+        "Default: a column split of such values."
+    ),
     "separator": text(
-        "What separates the names in a column of several labels, as in ';'; default: a comma."
+        "What separates the names in a column of several labels, as in ';'; default: a comma.",
+        "--label-separator",
+        "--separator",
+    ),
+    "field_separator": text(
+        "The character between two fields of a table of text, as ';' or tab; default: detected."
     ),
     "encoding": text("Encoding of tables and text files, as in cp1252; default: detected."),
     "on_error": row(
         str, "warn", "What to do with unreadable examples: 'warn' skips them, 'raise' fails."
     ),
 }
-SPLIT: Row = text("Part of a folder that is divided into parts: train, validation or test.")
+SPLIT: Row = text("Part of a divided folder or table: train, validation or test.")
 Imports = Annotated[
     list[str] | None,
     typer.Option(
@@ -231,15 +243,18 @@ def data_options(values: Mapping[str, Any]) -> dict[str, Any]:
         "columns": ("heading", lambda names: names.split(",")),
         "group_column": ("group_column", _column),
         "encoding": ("encoding", str),
+        "split_column": ("split_column", lambda name: False if name == "none" else _column(name)),
         "separator": ("label_separator", str),
+        "field_separator": ("field_separator", separator_named),
     }
     options: dict[str, Any] = {
         option: read(values[name])
         for name, (option, read) in readers.items()
         if values.get(name) is not None
     }
-    if values.get("on_error", "warn") != "warn":
-        options["on_error"] = values["on_error"]
+    for name, usual in (("on_error", "warn"), ("depth", 1)):
+        if values.get(name, usual) != usual:
+            options[name] = values[name]
     columns = values.get("label_column")
     if columns:
         named = dict(item.split("=", 1) for item in columns if "=" in item)
@@ -261,6 +276,11 @@ def image_size_of(text: str | None) -> int | tuple[int, int] | None:
         )
     numbers = tuple(map(int, sides))
     return numbers if len(numbers) == 2 else (numbers or (None,))[0]
+
+
+def separator_named(text: str) -> str:
+    """A separator as a shell takes it: a tab may be written out."""
+    return "\t" if text in ("tab", "\\t") else text
 
 
 def _columns(text: str) -> Any:

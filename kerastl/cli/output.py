@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from kerastl.errors import KerastlError, MissingExtraError, ParityError
+from kerastl.errors import KerastlError, MissingExtraError, ParityError, counted
 
 RESUME = "A run that had begun to train goes on with the same command and --resume."
 BAD_INPUT = 2
@@ -69,7 +69,8 @@ def run(
     """Runs a command's work, prints its result, and turns errors into exit codes.
 
     ``work`` returns what ``--json`` prints, and ``show`` prints the same for a person. ``check``
-    raises where arguments cannot be right, before Keras is imported for the work.
+    raises where arguments cannot be right, before Keras is imported for the work. Commands that do
+    without Keras say so.
     """
     warnings.showwarning = _show_warning
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -149,7 +150,7 @@ def _escape(value: Any) -> str:
 def artifacts_table(result: dict[str, Any]) -> Table:
     """The artifacts of a bundle and how they compare with the model."""
     examples = max((artifact["n"] for artifact in result["artifacts"]), default=0)
-    table = Table(title=f"Parity with the Keras model, on {examples} examples")
+    table = Table(title=f"Parity with the Keras model, on {counted(examples, 'example')}")
     for heading in ("file", "size", "differs", "labels", "correct", "float", "gate"):
         table.add_column(heading, no_wrap=True)
     for artifact in result["artifacts"]:

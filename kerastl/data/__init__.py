@@ -7,7 +7,6 @@ What an example is they ask a reader (``kerastl.inputs``), and what its labels a
 
 from kerastl.data.arrays import ImageDataset, TextDataset, TextKind
 from kerastl.data.dataset import Batch, Dataset, ExampleDataset
-from kerastl.data.folders import IgnoredFilesWarning
 from kerastl.data.for_task import load_for
 from kerastl.data.loading import (
     VALIDATION_FRACTION,
@@ -21,6 +20,7 @@ from kerastl.data.sampling import stratified_sample
 from kerastl.data.splits import stratified_split
 from kerastl.data.streams import StreamDataset, UnstableStreamWarning
 from kerastl.data.unreadable import OnError, UnreadableWarning
+from kerastl.data.walking import IgnoredFilesWarning
 from kerastl.errors import DataWarning
 from kerastl.inputs.images import (
     IMAGE_SUFFIXES,

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from kerastl.data.dataset import ExampleDataset
 from kerastl.data.request import Request
-from kerastl.errors import ConfigurationError, DataError
+from kerastl.errors import ConfigurationError, DataError, counted
 from kerastl.inputs import IMAGES, TEXTS
 from kerastl.inputs.images import ImageSource
 from kerastl.outputs import Classes, output_named
@@ -41,8 +41,8 @@ def from_arrays(x: Any, y: Any, request: Request) -> ExampleDataset:
         count = _count(given)
         if count != len(sources):
             raise DataError(
-                f"x holds {len(sources)} {request.reader.nouns} but y holds "
-                f"{'a single value' if count is None else f'{count} labels'}."
+                f"x holds {counted(len(sources), request.reader.noun, request.reader.nouns)} but y "
+                f"holds {'a single value' if count is None else counted(count, 'label')}."
             )
     if not len(sources):
         raise DataError(f"{_WHERE} holds no examples.")

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from kerastl.data.passes import Selection, all_at_once, batched, check_batch_size, one_by_one
 from kerastl.data.splits import Groups, split_positions
 from kerastl.data.unreadable import OnError, check_on_error, report
-from kerastl.errors import ConfigurationError, DataError
+from kerastl.errors import ConfigurationError, DataError, counted
 from kerastl.inputs import Reader
 from kerastl.inputs.images import check_image_size
 from kerastl.outputs import Output
@@ -38,12 +38,14 @@ class Dataset(abc.ABC):
     Attributes:
         reader: what the examples are, and how they are read.
         outputs: what the labels are, by name, with the classes that the data have.
+        where: what the data are called, as a path; empty where nothing named them.
         sources: the examples, as the reader takes them; a stream has none.
         targets: labels ``(n, ...)`` by the outputs' names; a stream has none.
     """
 
     reader: Reader
     outputs: Mapping[str, Output]
+    where: str = ""
     sources: Sequence[Any]
     targets: dict[str, Array]
 
@@ -159,10 +161,12 @@ class ExampleDataset(Dataset):
 
     def __repr__(self) -> str:
         found = [
-            f"{name}: {output.kind}, {len(output.labelling.class_names)} classes"
+            f"{name}: {output.kind}, "
+            + counted(len(output.labelling.class_names), "class", "classes")
             for name, output in self.outputs.items()
         ]
-        return f"ExampleDataset({len(self)} {self.reader.nouns}; {'; '.join(found)})"
+        total = counted(len(self), self.reader.noun, self.reader.nouns)
+        return f"ExampleDataset({total}; {'; '.join(found)})"
 
     @property
     def labels(self) -> Array:
@@ -216,15 +220,28 @@ class ExampleDataset(Dataset):
         """The number of examples, including those that turn out unreadable."""
         return len(self)
 
-    def class_counts(self) -> dict[str, int]:
+    def class_counts(self, output: str | None = None) -> dict[str, int]:
         """The number of examples by class name, zeros included; empty of numbers.
 
         With several labels per example they may add up to more or less than there are examples.
+        Examples without a label, and those that turned out unreadable, are not counted.
+
+        Args:
+            output: the name of one of several outputs; None is the only one.
 
         Raises:
-            ConfigurationError: there are several outputs.
+            ConfigurationError: there are several outputs and none is named, or no such one.
         """
-        return self.output.counts(self.labels)
+        if output is None:
+            _ = self.output
+            output = next(iter(self.outputs))
+        if output not in self.outputs:
+            raise ConfigurationError(
+                f"There is no output {output!r}. The data set has {listed(self.outputs)}."
+            )
+        left = np.ones(len(self), dtype=bool)
+        left[list(self._broken)] = False
+        return self.outputs[output].counts(self.targets[output][left])
 
     def with_outputs(self, outputs: Mapping[str, Output]) -> Self:
         """The same examples for other outputs, whose labels are of the same form and classes."""

@@ -87,7 +87,7 @@ def parse(table: Path, text: str, separator: str) -> list[Line]:
 
 
 def _first_row(text: str, separator: str) -> list[str]:
-    with _long_fields(), contextlib.suppress(csv.Error):
+    with long_fields(), contextlib.suppress(csv.Error):
         for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator):
             if any(map(str.strip, row)):
                 return [value.strip() for value in row]
@@ -100,7 +100,7 @@ def _plain(text: str, separator: str) -> list[Line]:
 
 
 def _quoted(text: str, separator: str) -> list[Line]:
-    with _long_fields():
+    with long_fields():
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
         try:
             return [(reader.line_num, row) for row in reader if any(map(str.strip, row))]
@@ -109,7 +109,8 @@ def _quoted(text: str, separator: str) -> list[Line]:
 
 
 @contextlib.contextmanager
-def _long_fields() -> Iterator[None]:
+def long_fields() -> Iterator[None]:
+    """Lets the fields that ``csv`` reads be of any length."""
     with _LIMIT_LOCK:
         before = csv.field_size_limit(_LONGEST_FIELD)
         try:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
+import inspect
 import os
 import warnings
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
@@ -14,12 +13,22 @@ import numpy as np
 from kerastl.data.arrays import TextKind, from_arrays
 from kerastl.data.dataset import Dataset, ExampleDataset
 from kerastl.data.delimited import Column
-from kerastl.data.folders import Split, from_folder, split_folders, warn_of_ignored
+from kerastl.data.folders import Split, check_depth, from_folder
+from kerastl.data.parts import existing_path, named_part, part_of_folder, parts_of, refuse_parts
 from kerastl.data.request import Request, expected_outputs
 from kerastl.data.rows import TABLE_SUFFIXES
 from kerastl.data.splits import Groups, check_fraction, check_seed
 from kerastl.data.streams import StreamDataset, stream_kind
-from kerastl.data.tables import LabelColumns, from_table, named_columns
+from kerastl.data.tables import (
+    Columns,
+    LabelColumns,
+    SplitColumn,
+    Table,
+    from_table,
+    named_columns,
+    open_table,
+    tell_division,
+)
 from kerastl.data.tfds import (
     TFDS_PREFIX,
     builder_name,
@@ -52,10 +61,13 @@ def load(
     outputs: Output | Mapping[str, Output] | None = None,
     class_names: Iterable[str] | None = None,
     split: Split | None = None,
+    depth: int = 1,
     label_column: LabelColumns | Mapping[str, LabelColumns] | None = None,
     group_column: Column | None = None,
     heading: Sequence[str] | None = None,
+    split_column: SplitColumn = None,
     label_separator: str = ",",
+    field_separator: str | None = None,
     groups: Groups | Callable[[str], Hashable] | None = None,
     encoding: str | None = None,
     on_error: OnError = "warn",
@@ -74,14 +86,20 @@ def load(
             example. Where there are several, an example may lack some of its labels.
         class_names: names of the classes in the order of the indices, for one output. Streams and
             labels that are numbers need them; elsewhere they are what the data must hold.
-        split: which part of a divided folder or TFDS data set; such data need it named.
+        split: which part of a divided folder, table or TFDS data set; folders and TFDS need it
+            named.
+        depth: how many levels below a folder its class folders lie. Classes of more than one level
+            are named by their path, as ``"animals/cat"``.
         label_column: the column of a table that holds the labels, or several columns of 0 and 1
             for several labels per example; of several outputs such columns by name. None is
             ``"label"``, and of several outputs columns of their names.
         group_column: the column of a table that holds groups, for splits.
         heading: names for the columns of a table of text that has no heading, from the first on.
+        split_column: the column of a table whose values train, val and test divide its rows; None
+            takes a column ``"split"`` of such values, False leaves the table whole.
         label_separator: what divides the names in a single column of several labels; an empty
             field there means none of the classes, or of several outputs a label that is missing.
+        field_separator: the character between two fields of a table of text; None finds it.
         groups: for pairs the group of each example; for folders, tables and TFDS a function that
             gives the group from an example's name, such as its relative path.
         encoding: of tables and files of text, as Python names it; None finds it.
@@ -116,37 +134,42 @@ def load(
         on_error=check_on_error(on_error),
         allow_missing=allow_missing_classes,
     )
-    columns = named_columns(
+    columns = _columns(
         reader,
         request.outputs,
-        examples=example_column,
-        labels=label_column,
-        group=group_column,
-        separator=label_separator,
+        {
+            **example_column,
+            "label_column": label_column,
+            "group_column": group_column,
+            "heading": heading,
+            "split_column": split_column,
+            "label_separator": label_separator,
+            "field_separator": field_separator,
+        },
     )
-    if heading is not None:
-        columns = columns.numbered(heading)
-    data = _builder_or_data(data)
+    data = _opened(data, columns, encoding)
     if is_builder(data):
         parts = builder_splits(data)
-        part = _named_part(split, parts, f"The TFDS data set {builder_name(data)}")
+        part = named_part(split, parts, f"The TFDS data set {builder_name(data)}")
         return from_builder(data, parts[part], request)
-    if isinstance(data, str | os.PathLike):
-        path = _existing_path(data)
+    is_path = isinstance(data, str | os.PathLike)
+    if check_depth(depth) > 1 and not (is_path and existing_path(data).is_dir()):
+        raise ConfigurationError(f"depth={depth} (--depth) is for folders of class folders.")
+    if is_path:
+        path = existing_path(data)
         if path.is_dir():
-            return from_folder(_part_of_folder(path, split, reader), request)
-        _no_parts(split, "a table")
-        if path.suffix.lower() not in TABLE_SUFFIXES:
-            raise DataError(f"{path} is neither a folder nor a table that can be read. {_ACCEPTED}")
-        return from_table(path, request, columns)
+            return from_folder(part_of_folder(path, split, reader), request, depth)
+        raise DataError(f"{path} is neither a folder nor a table that can be read. {_ACCEPTED}")
+    if isinstance(data, Table):
+        return from_table(data, request, columns, split)
     if isinstance(data, Dataset):
-        _no_parts(split, "a Dataset")
+        refuse_parts(split, "a Dataset")
         return _as_requested(data, request)
     if reader.streams and stream_kind(data) is not None:
-        _no_parts(split, "a stream")
+        refuse_parts(split, "a stream")
         return _stream(data, request)
     if isinstance(data, tuple) and len(data) == 2:
-        _no_parts(split, "a pair (x, y)")
+        refuse_parts(split, "a pair (x, y)")
         return from_arrays(data[0], data[1], request)
     received = f"a tuple of {len(data)}" if isinstance(data, tuple) else type(data).__name__
     raise DataError(
@@ -194,12 +217,20 @@ def load_pair(
     check_seed(seed)
     if validation is True:
         raise ConfigurationError("validation must be data, a fraction, False or None, not True.")
-    data = _builder_or_data(data)
-    parts = _parts_of(data, reader)
+
+    def opened(given: Any) -> Any:
+        # Opened once, and then read for each of its parts.
+        columns = _columns(reader, expected_outputs(outputs, class_names), options)
+        return _opened(given, columns, options.get("encoding"))
+
+    data = opened(data)
+    parts = parts_of(data, reader)
     named: Split | None = "train" if parts else None
     train = load(
         data, reader=reader, outputs=outputs, class_names=class_names, split=named, **options
     )
+    if isinstance(data, Table) and parts:
+        tell_division(data)
     if validation is False:
         return train, None
     held_out: Dataset
@@ -222,8 +253,8 @@ def load_pair(
     else:
         # Groups given one by one belong to the training examples.
         own = {k: v for k, v in options.items() if k != "groups" or callable(v)}
-        validation = _builder_or_data(validation)
-        others = _parts_of(validation, reader)
+        validation = opened(validation)
+        others = parts_of(validation, reader)
         part: Split = "validation" if "validation" in others else "test"
         held_out = load(
             validation, reader=reader, outputs=train.outputs, split=part if others else None, **own
@@ -311,63 +342,31 @@ def _warn_of_shared(train: Dataset, validation: Dataset, advice: str) -> None:
         )
 
 
-def _builder_or_data(data: Any) -> Any:
-    return builder_of(data) if isinstance(data, str) and data.startswith(TFDS_PREFIX) else data
+def _columns(reader: Reader, outputs: Mapping[str, Output], options: Mapping[str, Any]) -> Columns:
+    """The columns of a table, out of options of ``load``; raises ConfigurationError."""
+    columns = named_columns(
+        reader,
+        outputs,
+        examples={k: v for k, v in options.items() if k not in _OPTIONS},
+        labels=options.get("label_column"),
+        separator=options.get("label_separator", ","),
+        split=options.get("split_column"),
+        group=options.get("group_column"),
+        field_separator=options.get("field_separator"),
+    )
+    heading = options.get("heading")
+    return columns if heading is None else columns.numbered(heading)
 
 
-def _existing_path(path: str | os.PathLike[str]) -> Path:
-    """Returns a path that exists; a DataError suggests near misses of the name."""
-    found = Path(path).expanduser()
-    try:
-        exists = found.exists()
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path!r} cannot be read: {error}.") from error
-    if exists:
-        return found
-    parent = found.parent
-    hint = "" if parent.is_dir() else f" Its folder {parent} does not exist either."
-    with contextlib.suppress(OSError):
-        hint = hint or did_you_mean(found.name, [entry.name for entry in parent.iterdir()])
-    raise DataError(f"There is no file or folder {str(path)!r}.{hint}")
+def _opened(data: Any, columns: Columns, encoding: str | None) -> Any:
+    """A TFDS builder in place of its name, a table in place of its path, and else the data."""
+    if isinstance(data, str) and data.startswith(TFDS_PREFIX):
+        return builder_of(data)
+    if isinstance(data, str | os.PathLike):
+        path = existing_path(data)
+        if path.suffix.lower() in TABLE_SUFFIXES and not path.is_dir():
+            return open_table(path, columns, encoding)
+    return data
 
 
-def _part_of_folder(path: Path, split: Split | None, reader: Reader) -> Path:
-    parts = split_folders(path, reader)
-    if parts:
-        warn_of_ignored(path, parts)
-        return parts[_named_part(split, {k: v.name for k, v in parts.items()}, str(path))]
-    _no_parts(split, f"a folder that is not divided into train/ and val/, as {path} is")
-    return path
-
-
-def _parts_of(data: Any, reader: Reader) -> set[Split]:
-    """The parts into which a folder or a TFDS builder is divided; none of other data."""
-    if is_builder(data):
-        return set(builder_splits(data))
-    if isinstance(data, (str, os.PathLike)):
-        path = _existing_path(data)
-        return set(split_folders(path, reader)) if path.is_dir() else set()
-    return set()
-
-
-def _named_part(split: Split | None, parts: dict[Split, str], where: str) -> Split:
-    """The part of divided data that is meant; raises DataError where that is not clear."""
-    if split is None and len(parts) == 1:
-        return next(iter(parts))
-    if split is None:
-        raise DataError(
-            f"{where} is divided into {listed(parts.values())}. Name the part, as in "
-            f"split={next(iter(parts), 'train')!r}, or give that folder itself."
-        )
-    if split not in parts:
-        raise DataError(f"{where} has no {split} part. It has: {listed(parts.values())}.")
-    return split
-
-
-def _no_parts(split: Split | None, kind: str) -> None:
-    """Raises ConfigurationError where a part of data that are not divided is asked for."""
-    if split is not None:
-        raise ConfigurationError(
-            f"split={split!r} does not go with {kind}. Leave it out, and give the data that is "
-            "meant."
-        )
+_OPTIONS = frozenset(inspect.signature(load).parameters) - {"example_column"}

@@ -71,12 +71,14 @@ class Request:
         names: Sequence[str] | None = None,
         groups: Groups | None = None,
         screen: bool = False,
+        where_paths_begin: str = "",
     ) -> ExampleDataset:
         """The data set, without the examples that cannot be read.
 
         ``found`` holds by name the outputs with their classes, and the labels ``(n, ...)``.
         Examples without ``names`` are numbered, and the request's function gives their groups where
-        ``groups`` does not. ``screen`` looks for examples that cannot be read.
+        ``groups`` does not. ``screen`` looks for examples that cannot be read, and
+        ``where_paths_begin`` is said of files that are not there.
         """
         bad = self.reader.unreadable(sources) if screen else {}
         titles = names or [str(i) for i in range(len(sources))]
@@ -86,6 +88,7 @@ class Request:
             [(self.reader.name_in_messages(sources[i], titles[i]), e) for i, e in bad.items()],
             self.reader,
             on_error=self.on_error,
+            hint=where_paths_begin if any(map(_is_missing, bad.values())) else "",
         )
         good = [i for i in range(len(sources)) if i not in bad]
         for name, (output, labels) in found.items():
@@ -100,6 +103,7 @@ class Request:
             on_error=self.on_error,
             unreadable=[titles[i] for i in bad],
         )
+        data.where = where
         self._warn_of_empty(data, where)
         return data.subset(good) if bad else data
 
@@ -121,6 +125,10 @@ class Request:
                 DataWarning,
                 stacklevel=5,
             )
+
+
+def _is_missing(error: Exception) -> bool:
+    return isinstance(error.__cause__, FileNotFoundError)
 
 
 def expected_outputs(

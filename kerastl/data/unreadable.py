@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Literal, TypeAlias, get_args
 
-from kerastl.errors import ConfigurationError, DataError, did_you_mean, some_of
+from kerastl.errors import ConfigurationError, DataError, counted, did_you_mean, some_of
 from kerastl.inputs import Reader
 
 OnError: TypeAlias = Literal["warn", "raise"]
@@ -21,23 +21,31 @@ def check_on_error(on_error: str) -> OnError:
     """Returns a valid ``on_error``; raises ConfigurationError otherwise."""
     if on_error not in get_args(OnError):
         raise ConfigurationError(
-            f"on_error must be 'warn' or 'raise'. Received: {on_error!r}."
+            f"on_error (--on-error) must be 'warn' or 'raise'. Received: {on_error!r}."
             f"{did_you_mean(str(on_error), get_args(OnError))}"
         )
     return "raise" if on_error == "raise" else "warn"
 
 
-def report(failures: Sequence[tuple[str, DataError]], reader: Reader, *, on_error: OnError) -> None:
+def report(
+    failures: Sequence[tuple[str, DataError]],
+    reader: Reader,
+    *,
+    on_error: OnError,
+    hint: str = "",
+) -> None:
     """Warns once of all ``failures``, pairs of a name and its error, or raises the first one."""
     if not failures:
         return
     reason = str(failures[0][1])
     if on_error == "raise":
         others = len(failures) - 1
-        raise reader.error(reason + (f" {others} more cannot be read either." if others else ""))
+        raise reader.error(
+            reason + (f" {others} more cannot be read either." if others else "") + hint
+        )
     warnings.warn(
-        f"{len(failures)} unreadable {reader.noun if len(failures) == 1 else reader.nouns} "
-        f"skipped: {some_of([name for name, _ in failures])}. The first because: {reason}",
+        f"{counted(len(failures), f'unreadable {reader.noun}', f'unreadable {reader.nouns}')} "
+        f"skipped: {some_of([name for name, _ in failures])}. The first because: {reason}{hint}",
         UnreadableWarning,
         stacklevel=3,
     )

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Final, final
 import numpy as np
 
 from kerastl.errors import DataError, ImageError
+from kerastl.inputs.heif import PREFIX_BYTES, is_avif, is_heif, lacking_suffixes
 from kerastl.inputs.images import (
     IMAGE_SUFFIXES,
     ImageSource,
@@ -39,7 +40,13 @@ class ImageReader(Reader):
     layout: ClassVar[str] = "photos/cat/1.jpg and photos/dog/1.jpg"
     error: ClassVar[type[DataError]] = ImageError
     hashes_in_threads: ClassVar[bool] = True
+    sources_are_files: ClassVar[bool] = True
     streams: ClassVar[bool] = True
+
+    @property
+    def lacking(self) -> Mapping[str, str]:
+        """HEIC and HEIF without pillow-heif, and AVIF with an old Pillow."""
+        return lacking_suffixes()
 
     def from_files(self, paths: Sequence[Path], encoding: str | None) -> Sequence[Any]:
         """The paths."""
@@ -100,9 +107,12 @@ class ImageReader(Reader):
         return [name, label, digest]
 
     def file_of(self, source: Any) -> Path | None:
-        """The path, where it is one."""
-        found = isinstance(source, str | os.PathLike) and Path(source).is_file()
-        return Path(source) if found else None
+        """The path, where it is one that every Pillow reads: a bundle carries such files."""
+        if not isinstance(source, str | os.PathLike) or not Path(source).is_file():
+            return None
+        with Path(source).open("rb") as handle:
+            head = handle.read(PREFIX_BYTES)
+        return None if is_heif(head) or is_avif(head) else Path(source)
 
     def decode(self, source: Any, size: tuple[int, int]) -> Array:
         """See ``decode_image``."""

@@ -20,6 +20,14 @@ import numpy.typing as npt
 from PIL import Image
 
 from kerastl.errors import ConfigurationError, ImageError
+from kerastl.inputs.heif import (
+    HEIF_SUFFIXES,
+    PREFIX_BYTES,
+    is_avif,
+    is_heif,
+    open_heif,
+    refuse_avif,
+)
 from kerastl.inputs.pixels import check_array, round_to_uint8
 
 ImageSource: TypeAlias = (
@@ -30,10 +38,13 @@ ImageSource: TypeAlias = (
 IMAGE_SUFFIXES: Final = frozenset(
     {
         ".avif", ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm",
-        ".ppm", ".tif", ".tiff", ".webp",
+        ".ppm", ".tif", ".tiff", ".webp", *HEIF_SUFFIXES,
     }
 )  # fmt: skip
-"""Suffixes, in lower case, of the files that count as images in a folder."""
+"""Suffixes, in lower case, of the files that count as images in a folder.
+
+HEIC and HEIF need the extra ``heic``, and AVIF needs Pillow 11.3: see ``ImageReader.lacking``.
+"""
 
 MAX_PIXELS: Final = 100_000_000
 """Larger images are refused by their header, before any memory is given to their pixels."""
@@ -207,7 +218,15 @@ def _open(handle: BinaryIO, name: str) -> Image.Image:
     # silenced neither per call nor per thread. Its registry of formats has the same readers.
     with _plugins_lock:
         Image.init()
-    prefix = handle.read(16)
+    head = handle.read(PREFIX_BYTES)
+    # Pillow's readers look at the first 16 bytes.
+    prefix = head[:16]
+    if is_heif(head):
+        handle.seek(0)
+        with _wrapped(name):
+            heif: Image.Image = open_heif(handle, name)
+        _check_pixels(heif, name)
+        return heif
     for format_name in _FORMATS:
         factory, accept = Image.OPEN.get(format_name, (None, None))
         answer = accept(prefix) if accept is not None else True
@@ -219,11 +238,13 @@ def _open(handle: BinaryIO, name: str) -> Image.Image:
             image = factory(handle, name)
         _check_pixels(image, name)
         return image
+    if is_avif(head):
+        refuse_avif(name)
     if not prefix:
         raise ImageError(f"{name} cannot be read as an image: it is empty (0 bytes).")
     raise ImageError(
-        f"{name} is not an image in a format that can be read ({', '.join(_FORMATS)}), whatever "
-        "its name says. Convert it or remove it."
+        f"{name} is not an image in a format that can be read ({', '.join(_FORMATS)}, HEIC), "
+        "whatever its name says. Convert it or remove it."
     )
 
 

@@ -28,7 +28,7 @@ class Reader(abc.ABC):
     Attributes:
         noun: one example, in messages.
         column: the column of a table, and the feature of a TFDS data set, that holds the examples.
-        suffixes: in lower case, of the files in a folder that are examples.
+        suffixes: in lower case, of the files in a folder that are examples; see ``lacking``.
         layout: two files in their class folders, for messages: ``"photos/cat/1.jpg and ..."``.
         error: what is raised where one example cannot be read, and the others can.
         stray_files_are_examples: whether a file outside of the class folders is surely an example
@@ -37,6 +37,7 @@ class Reader(abc.ABC):
         counts_copies: whether a split's share is one of all examples, or of distinct ones. Texts
             repeat one another so often ("ok", a newsletter) that copies would decide the shares.
         hashes_in_threads: whether ``digest`` takes long enough to be worth threads.
+        sources_are_files: whether a string that is given as an example names a file.
         streams: whether the examples can come as a tf.data.Dataset, a PyDataset or a grain dataset.
     """
 
@@ -49,12 +50,23 @@ class Reader(abc.ABC):
     blank_cells: ClassVar[bool] = False
     counts_copies: ClassVar[bool] = True
     hashes_in_threads: ClassVar[bool] = False
+    sources_are_files: ClassVar[bool] = False
     streams: ClassVar[bool] = False
 
     @property
     def nouns(self) -> str:
         """Several examples, in messages."""
         return f"{self.noun}s"
+
+    @property
+    def lacking(self) -> Mapping[str, str]:
+        """Those of ``suffixes`` that cannot be read here, each with the command that changes it."""
+        return {}
+
+    @property
+    def readable(self) -> frozenset[str]:
+        """Suffixes, in lower case, of the files that can be read here."""
+        return self.suffixes - set(self.lacking)
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other)

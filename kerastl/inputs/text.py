@@ -10,7 +10,7 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 
-from kerastl.errors import ConfigurationError, DataWarning
+from kerastl.errors import ConfigurationError, DataWarning, counted
 from kerastl.files import atomic_file, read_json, write_json
 from kerastl.inputs import text_golden
 from kerastl.inputs.examples import Readable
@@ -143,9 +143,13 @@ class Text(Input):
         """Token ids, sorted by length; warns of texts that were cut."""
         encoded = self.tokenizer.encode(data.sources, self.max_length)
         if encoded.truncated:
+            total = counted(len(encoded.ids), "text")
+            verb, ends = (
+                ("is", "its end was") if encoded.truncated == 1 else ("are", "their ends were")
+            )
             warnings.warn(
-                f"{encoded.truncated} of {len(encoded.ids)} texts are longer than "
-                f"max_length={self.max_length} tokens: their ends were cut off.",
+                f"{encoded.truncated} of {total} {verb} longer than max_length={self.max_length} "
+                f"tokens: {ends} cut off.",
                 DataWarning,
                 stacklevel=2,
             )

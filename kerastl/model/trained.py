@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import keras
 import numpy as np
 
+from kerastl.data.unlabelled import sources_of
 from kerastl.errors import ConfigurationError
 from kerastl.evaluation import Evidence, answer
 from kerastl.inputs import Examples
@@ -77,24 +78,28 @@ class TrainedModel:
         """In the order of the network's outputs; empty where there are no classes."""
         return self.task.class_names
 
-    def outputs(self, inputs: Any) -> dict[str, Array]:
+    def outputs(self, inputs: Any, *, on_error: str = "raise") -> dict[str, Array]:
         """What the network gives, float32 ``(n, width)`` by output name.
 
         Args:
             inputs: one example or any number of them: of images paths, PIL images, encoded bytes
                 or arrays (height, width, 3) of pixels in 0..255, which are decoded and resized as
-                the training images were; of texts strings.
+                the training images were; of texts strings. Or the path of a folder (of texts as
+                a ``Path``), for the files below it in the order of their paths.
+            on_error: ``"warn"`` leaves out what cannot be read, with a warning that names it.
 
         Raises:
-            DataError: one of them cannot be read.
+            DataError: one of them cannot be read, or with ``"warn"`` none of them.
         """
-        return predict_sources(self.network, self.task, self.task.input.as_list(inputs))
+        sources = sources_of(inputs, self.task.input, on_error=on_error)
+        return predict_sources(self.network, self.task, sources)
 
-    def predict(self, inputs: Any) -> Any:
+    def predict(self, inputs: Any, *, on_error: str = "raise") -> Any:
         """``Predictions`` of examples; of an embedding vectors float32 (n, dimensions).
 
         Args:
             inputs: see ``outputs``.
+            on_error: see ``outputs``.
 
         Returns:
             In the order of the inputs; of several outputs a dict of these by output name.
@@ -102,7 +107,7 @@ class TrainedModel:
         Raises:
             DataError: one of the inputs cannot be read.
         """
-        return self.task.predictions(self.outputs(inputs))
+        return self.task.predictions(self.outputs(inputs, on_error=on_error))
 
     def evaluate(self, data: Any, **options: Any) -> dict[str, float]:
         """Measures the model on labelled data.

@@ -10,8 +10,9 @@ from kerastl.outputs.judging import Confusion, Details, Marks, Table
 from kerastl.outputs.labels import Labels
 from kerastl.outputs.linear import LinearModel
 from kerastl.outputs.number import Number
-from kerastl.outputs.output import Output, Source
+from kerastl.outputs.output import Output
 from kerastl.outputs.predictions import Predictions
+from kerastl.outputs.source import Source
 from kerastl.outputs.vector import Vector
 
 __all__ = [

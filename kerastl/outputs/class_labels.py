@@ -10,7 +10,8 @@ import numpy as np
 from kerastl.errors import DataError
 from kerastl.outputs.encoding import array_of, class_indices, column_of
 from kerastl.outputs.names import listed, names_of_labels, names_of_numbers, normal
-from kerastl.outputs.output import Cell, Output, Source
+from kerastl.outputs.output import Output
+from kerastl.outputs.source import Cell, Source
 
 Array = np.ndarray[Any, Any]
 NO_LABEL = -1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, Self, final
 
 import numpy as np
 
@@ -19,15 +19,21 @@ from kerastl.outputs.class_labels import ClassLabels
 from kerastl.outputs.gate import TIE, Gate
 from kerastl.outputs.judging import Details, Marks, calibration_table
 from kerastl.outputs.linear import LinearModel, logistic
-from kerastl.outputs.output import LossSettings
+from kerastl.outputs.output import PROBABILITIES, LossSettings
 
 Array = np.ndarray[Any, Any]
+SCORES = "scores"
+"""What manifests call numbers that are no probabilities, and artifacts their tensor."""
 
 
 @final
 @dataclasses.dataclass(frozen=True)
 class Classes(ClassLabels):
-    """One class for each example; the network gives a probability for each class."""
+    """One class for each example; the network gives a probability for each class.
+
+    Attributes:
+        scores: the network gives scores (logits) instead, whose softmax are the probabilities.
+    """
 
     kind: ClassVar[str] = "single_label"
     score: ClassVar[str] = "accuracy"
@@ -37,6 +43,13 @@ class Classes(ClassLabels):
     constant_name: ClassVar[str] = "the most frequent class"
     linear_name: ClassVar[str] = "logistic regression"
     activation: ClassVar[str | None] = "softmax"
+
+    scores: bool = False
+
+    def get_config(self) -> dict[str, Any]:
+        """Without ``scores`` where there are none, as version 0.1.0 wrote it."""
+        config = super().get_config()
+        return config if self.scores else {k: v for k, v in config.items() if k != "scores"}
 
     # Learning.
 
@@ -93,8 +106,19 @@ class Classes(ClassLabels):
 
     def answers(self, outputs: Array) -> list[dict[str, Any]]:
         """``label`` and ``probability``."""
-        named = zip(self.decode(outputs), outputs, strict=True)
+        named = zip(self.decode(outputs), self.presented(outputs), strict=True)
         return [{"label": name, "probability": float(row.max())} for name, row in named]
+
+    def presented(self, outputs: Array) -> Array:
+        """The softmax of scores, float64; probabilities as they are."""
+        if not self.scores or not len(outputs):
+            return outputs
+        powers = np.exp(outputs.astype(np.float64) - outputs.max(axis=1, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+    def as_said(self, meaning: str) -> Self:
+        """With scores where a manifest says so."""
+        return dataclasses.replace(self, scores=meaning == SCORES)
 
     def line(self, answer: Mapping[str, Any]) -> str:
         """The label and its probability."""
@@ -102,7 +126,7 @@ class Classes(ClassLabels):
 
     def measure(self, labels: Array, outputs: Array) -> dict[str, float]:
         """See ``kerastl.metrics.classification_metrics``."""
-        return classification_metrics(labels, outputs)
+        return classification_metrics(labels, self.presented(outputs))
 
     def accuracy(self, labels: Array, outputs: Array) -> float | None:
         """Share of right classes."""
@@ -159,7 +183,7 @@ class Classes(ClassLabels):
         """``"probabilities"`` where rows lie in 0..1 and sum to 1, else ``"scores"``."""
         within = reference.min() >= -1e-6 and reference.max() <= 1 + 1e-6
         sums = np.allclose(reference.sum(1), 1, atol=1e-3)
-        return "probabilities" if within and sums else "scores"
+        return PROBABILITIES if within and sums else SCORES
 
     # Card.
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from kerastl.errors import DataError, some_of
 from kerastl.outputs.names import listed
-from kerastl.outputs.output import Cell, Source
+from kerastl.outputs.source import Cell, Source
 
 
 def class_indices(

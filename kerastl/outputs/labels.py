@@ -37,7 +37,8 @@ from kerastl.outputs.names import (
     names_of_numbers,
     normal,
 )
-from kerastl.outputs.output import Cell, LossSettings, Output, Source
+from kerastl.outputs.output import LossSettings, Output
+from kerastl.outputs.source import Cell, Source
 
 Array = np.ndarray[Any, Any]
 _THRESHOLD = 0.5

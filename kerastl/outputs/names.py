@@ -1,13 +1,19 @@
-"""Class names: taken at entry, in sorted order, never guessed."""
+"""Class names: taken at entry, in sorted order, never guessed.
+
+Names that are all numbers are in the order of the numbers. Runs record their class names, which are
+expected from then on, so that those of before that rule keep their order.
+"""
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
 from kerastl.errors import DataError, did_you_mean, some_of
 
 _MOST_NAMED = 10
+_NUMBER = re.compile(r"[+-]?[0-9]+([.][0-9]+)?")
 
 
 def normal(name: str) -> str:
@@ -38,7 +44,12 @@ def given_class_names(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def found_class_names(names: Iterable[str], *, where: str) -> tuple[str, ...]:
-    """Class names as they stand in the data, normalised and sorted; DataError if two clash."""
+    """Class names as they stand in the data, normalised and sorted; DataError if two clash.
+
+    Example:
+        >>> found_class_names(["10", "9", "1"], where="the data")
+        ('1', '9', '10')
+    """
     seen: dict[str, str] = {}
     for name in sorted(set(names)):
         _check_writable(name)
@@ -50,7 +61,10 @@ def found_class_names(names: Iterable[str], *, where: str) -> tuple[str, ...]:
                 f"{where} has the classes {other!r} and {name!r}, which differ only by {differ}. "
                 "Rename or merge them, or list class_names yourself."
             )
-    return tuple(sorted(normal(name) for name in seen.values()))
+    names = sorted(normal(name) for name in seen.values())
+    if all(map(_NUMBER.fullmatch, names)):
+        names.sort(key=float)
+    return tuple(names)
 
 
 def names_of_numbers(class_names: tuple[str, ...]) -> tuple[str, ...]:

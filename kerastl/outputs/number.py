@@ -15,7 +15,8 @@ from kerastl.outputs.encoding import array_of, column_of, lines_of
 from kerastl.outputs.gate import Gate
 from kerastl.outputs.judging import Details, Marks, Table
 from kerastl.outputs.linear import LinearModel, ridge
-from kerastl.outputs.output import Cell, LossSettings, Output, Source
+from kerastl.outputs.output import LossSettings, Output
+from kerastl.outputs.source import Cell, Source
 
 Array = np.ndarray[Any, Any]
 # How far a quantised artifact's number may lie off, as a share of the spread.

@@ -16,7 +16,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Protocol, Self, TypeAlias
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
@@ -27,12 +27,10 @@ from kerastl.outputs.gate import Gate
 from kerastl.outputs.judging import Judged
 from kerastl.outputs.names import listed
 from kerastl.outputs.predictions import Predictions
+from kerastl.outputs.source import Cell, Source
 
 Array = np.ndarray[Any, Any]
 PROBABILITIES = "probabilities"
-
-Cell: TypeAlias = str | tuple[str, ...] | None
-"""One field of a table: text, a list of names, or nothing at all."""
 
 
 class LossSettings(Protocol):
@@ -49,27 +47,6 @@ class LossSettings(Protocol):
     @property
     def title(self) -> str:
         """The phase's name in messages."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Source:
-    """Where labels stand, and which may be missing.
-
-    Attributes:
-        where: what the data are called, as in ``"photos.csv"``.
-        lines: of a table, the line of each row.
-        columns: of a table, the label columns by name or number.
-        separator: divides the names in a single column of several labels.
-        allow_missing: accept a single class, and classes without examples.
-        optional: accept examples without a label, which tasks of several outputs may have.
-    """
-
-    where: str
-    lines: Sequence[int] = ()
-    columns: Sequence[str | int] = ()
-    separator: str = ","
-    allow_missing: bool = False
-    optional: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -298,10 +275,18 @@ class Output(Judged):
     def line(self, answer: Mapping[str, Any]) -> str:
         """One of ``answers`` for people."""
 
+    def presented(self, outputs: Array) -> Array:
+        """The numbers ``(n, width)`` that answers give; others where a network gives scores."""
+        return outputs
+
+    def as_said(self, meaning: str) -> Self:
+        """This output where a manifest says what its numbers are: see ``meaning``."""
+        return self
+
     def predictions(self, outputs: Array) -> Any:
         """What ``TrainedModel.predict`` returns of outputs ``(n, width)``."""
         labels = (tuple(x) if isinstance(x, list) else x for x in self.decode(outputs))
-        return Predictions(tuple(labels), outputs, self.class_names)
+        return Predictions(tuple(labels), self.presented(outputs), self.class_names)
 
     @abc.abstractmethod
     def measure(self, labels: Array, outputs: Array) -> dict[str, float]:

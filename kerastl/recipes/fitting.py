@@ -90,6 +90,16 @@ class Network:
     train: Dataset
     validation: Dataset | None
 
+    @property
+    def data_names(self) -> dict[str, str]:
+        """What the data are called: paths from the root on, where they are paths."""
+        parts = {"training": self.train, "validation": self.validation}
+        named = {name: data.where for name, data in parts.items() if data is not None}
+        return {
+            name: str(Path(where).resolve()) if where and Path(where).exists() else where
+            for name, where in named.items()
+        }
+
     @functools.cached_property
     def fingerprints(self) -> dict[str, str | None]:
         """Those of the data; a stream has one only after it was read."""
@@ -160,6 +170,7 @@ def find_learning_rate(
             network.outputs,
             train,
             None,
+            data=network.data_names,
             seed=seed,
             scratch=Path(scratch),
             reporter=reporter,
@@ -199,7 +210,9 @@ def _read(
     if validate and network.validation is not None:
         held_out = input.examples(network.validation, scratch)
     count = 0 if held_out is None else len(held_out)
-    reporter.finish(f"{len(train)} training, {count} validation {input.nouns}")
+    reporter.finish(
+        f"{len(train)} training, {count} validation {input.noun if count == 1 else input.nouns}"
+    )
     return train, held_out
 
 
@@ -234,6 +247,8 @@ def _train(
         open_model(network.model),
         network.outputs,
         *examples,
+        run=run.out,
+        data=network.data_names,
         seed=run.seed,
         scratch=scratch,
         reporter=run.reporter,

@@ -23,9 +23,15 @@ def make_job(
     outputs: Mapping[str, Output],
     train: Examples,
     validation: Examples | None,
+    *,
+    run: Path | None = None,
     **options: Any,
 ) -> Job:
-    """Puts a network, examples and a recipe's settings together; ``options`` are of ``Job``."""
+    """Puts a network, examples and a recipe's settings together; ``options`` are of ``Job``.
+
+    ``run`` is the run directory, which entries of the cache name.
+    """
+    origin = {"backbone": recipe.record.name, "run": None if run is None else str(run.resolve())}
     cache = None
     if recipe.cache is not False:
         named = recipe.cache not in ("auto", True)
@@ -41,7 +47,7 @@ def make_job(
         augment=recipe.augmentation,
         class_weight=plain_weights(recipe.class_weight),
         cache=recipe.cache if recipe.cache in ("auto", False) else True,
-        storage=Storage(cache, recipe.memory_limit, DTYPES[recipe.cache_dtype]),
+        storage=Storage(cache, recipe.memory_limit, DTYPES[recipe.cache_dtype], origin),
         precision=recipe.precision,
         loss_weights=recipe.resolved_loss_weights,
         **options,

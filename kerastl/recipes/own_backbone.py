@@ -52,13 +52,19 @@ def digest_of(model: keras.Model) -> str:
 
 def side_of(model: keras.Model) -> int | None:
     """Height in pixels of the images that a model takes; None where it takes any."""
-    shape = tuple(model.inputs[0].shape) if model.inputs else ()
+    inputs = _inputs(model)
+    shape = tuple(inputs[0].shape) if inputs else ()
     return shape[1] if len(shape) > 1 else None
+
+
+def _inputs(model: Any) -> Any:
+    # A Sequential model that was not built yet raises.
+    return getattr(model, "inputs", None) or ()
 
 
 def check_own(model: Any) -> None:
     """Raises ConfigurationError for what is not a Keras model of one input."""
-    if not isinstance(model, keras.Model) or len(model.inputs or ()) != 1:
+    if not isinstance(model, keras.Model) or len(_inputs(model)) != 1:
         raise ConfigurationError(
             f"backbone={model!r}; give a Functional or Sequential Keras model of one input."
         )

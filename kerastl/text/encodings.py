@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from kerastl.errors import ConfigurationError, DataError, DataWarning, some_of
+from kerastl.errors import ConfigurationError, DataError, DataWarning, named, some_of
 
 _UTF8: Final = "utf-8"
 # What spreadsheets on Windows write; it holds Latin-1's letters and the typographic quotes.
@@ -49,8 +49,8 @@ def read_texts(paths: Sequence[Path], encoding: str | None) -> list[str]:
     if guessed:
         warnings.warn(
             f"{some_of(guessed, _MOST_NAMED)}: not in UTF-8, and read as {_GUESS} (Western "
-            "European, Windows). If letters look wrong, say which encoding it is with encoding=, "
-            "as in encoding='cp1251'.",
+            "European, Windows). If letters look wrong, say which encoding it is with "
+            f"{named('encoding')}, as in 'cp1251'.",
             DataWarning,
             stacklevel=2,
         )
@@ -62,8 +62,8 @@ def _check_name(encoding: str) -> None:
         "".encode(encoding)
     except (LookupError, TypeError, ValueError) as error:
         raise ConfigurationError(
-            f"encoding={encoding!r} is not an encoding of text that Python knows. Usual ones are "
-            "'utf-8', 'latin-1', 'cp1252', 'utf-16'; None finds it."
+            f"encoding={encoding!r} is not an encoding of text that Python knows (--encoding). "
+            "Usual ones are 'utf-8', 'latin-1', 'cp1252', 'utf-16'; None finds it."
         ) from error
 
 
@@ -100,6 +100,6 @@ def _undecodable(path: Path, content: bytes, encoding: str, error: UnicodeError)
     byte = f"0x{content[at]:02X}" if at < len(content) else "its end"
     return DataError(
         f"{path} is not text in {encoding}: byte {at} (line {line}) is {byte}, which cannot be "
-        "there. Say which encoding it is in with encoding=, as in encoding='latin-1' or 'cp1252', "
-        "or save it as UTF-8."
+        f"there. Say which encoding it is in with {named('encoding')}, as in 'latin-1' or "
+        "'cp1252', or save it as UTF-8."
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kerastl.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from kerastl.progress import ConsoleReporter, Reporter, SilentReporter
     from kerastl.training.activations import DTYPES, FORWARD_BATCH, CacheWarning, Prefix, Storage
     from kerastl.training.cache import ActivationCache, default_folder
     from kerastl.training.checkpoint import CheckpointStore, State
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
         two_phase,
     )
     from kerastl.training.precision import FULL, PRECISIONS, check_precision
-    from kerastl.training.progress import ConsoleReporter, Reporter, SilentReporter
     from kerastl.training.range_test import (
         HIGHEST_RATE,
         LOWEST_RATE,
@@ -57,8 +57,8 @@ _HOMES = {
         "RECOMMENDED Phase Plan check_plan few_shot full gradual head_only lp_ft two_phase"
     ),
     "kerastl.training.precision": "FULL PRECISIONS check_precision",
-    "kerastl.training.progress": "ConsoleReporter Reporter SilentReporter",
-    "kerastl.training.range_test": ("HIGHEST_RATE LOWEST_RATE LearningRateTest learning_rate_test"),
+    "kerastl.progress": "ConsoleReporter Reporter SilentReporter",
+    "kerastl.training.range_test": "HIGHEST_RATE LOWEST_RATE LearningRateTest learning_rate_test",
     "kerastl.training.targets": "weights_by_output",
     "kerastl.training.tracking": "TrackedRun Tracker tell_again telling_how_it_ends tracker_of",
 }

@@ -9,7 +9,7 @@ import hashlib
 import json
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -62,11 +62,13 @@ class Storage:
         cache: on disk, to be found again by later runs; None keeps them in memory alone.
         memory_limit: bytes beyond which they are read from disk as they are needed.
         dtype: of the values: float32, float16 or bfloat16.
+        origin: what entries on disk say of who filled them, as JSON data.
     """
 
     cache: ActivationCache | None
     memory_limit: int
     dtype: np.dtype[Any]
+    origin: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,11 +173,13 @@ def compute(
     views: int,
     augment: Augment | None,
     progress: Callable[[int], None] | None = None,
+    data: str | None = None,
 ) -> tuple[Activations, ...]:
     """Runs the frozen part over all views of the examples, once for all cuts.
 
     What a cache holds already is not computed again. ``prefix`` is that of the cuts, and
-    ``progress`` is called with how many examples, views counted, are done.
+    ``progress`` is called with how many examples, views counted, are done; ``data`` is what entries
+    on disk call the examples.
 
     Raises:
         GraphError: the part before a cut is random, or trains.
@@ -184,7 +188,7 @@ def compute(
     started = time.perf_counter()
     for cut in cuts:
         check_cacheable(network, cut)
-    pass_ = _Pass(network, cuts, prefix, examples, storage, views, augment, progress)
+    pass_ = _Pass(network, cuts, prefix, examples, storage, views, augment, progress, data)
     filled = [pass_.view(view) for view in range(views)]
     seconds = time.perf_counter() - started
     return tuple(
@@ -205,6 +209,7 @@ class _Pass:
     views: int
     augment: Augment | None
     progress: Callable[[int], None] | None
+    data: str | None
     computed: int = 0
     done: int = 0
 
@@ -257,7 +262,12 @@ class _Pass:
                 for key, cut, layout in sorted(
                     zip(keys, self._model, self._layouts, strict=True), key=lambda row: row[0]
                 ):
-                    described = {"cut": cut.name, "view": view}
+                    described = {
+                        "cut": cut.name,
+                        "view": view,
+                        "data": self.data,
+                        **self.storage.origin,
+                    }
                     entries[key] = stack.enter_context(cache.entry(key, layout, described))
                 self._fill(view, [entries[key] for key in keys])
                 return [self._open(entries[key]) for key in keys]

@@ -22,7 +22,7 @@ from kerastl.files import atomic_file, read_json, write_json
 
 Array = np.ndarray[Any, Any]
 SHARD_ROWS = 256
-DEFAULT_LIMIT = 20 * 1024**3
+DEFAULT_LIMIT = 20 * 10**9
 _INDEX = "entry.json"
 _CHECKSUM_BYTES = 4
 _BLOCK = 1 << 22
@@ -169,7 +169,11 @@ class ActivationCache:
         return filelock.FileLock(self.folder / f"{key}.lock", timeout=timeout)
 
     def list(self) -> list[dict[str, Any]]:
-        """The entries, the one used last first: ``key``, ``bytes``, ``used``, and descriptions."""
+        """The entries, the one used last first: ``key``, ``bytes``, ``used``, and descriptions.
+
+        Those are what filled an entry first: ``cut``, ``view``, ``data``, ``backbone`` and ``run``;
+        entries of version 0.1.0 have the first two.
+        """
         rows = []
         for index in self.folder.glob(f"*/{_INDEX}"):
             try:
@@ -281,6 +285,17 @@ class Shards(Rows):
             self._maps[number] = self._entry.read(number)
         found: Array = self._maps[number]
         return found
+
+
+def size_text(count: float) -> str:
+    """Bytes for people, in units of a thousand: ``"20 GB"``, ``"1.5 GB"``, ``"0.1 MB"``.
+
+    Example:
+        >>> size_text(20e9), size_text(1.54e9), size_text(12)
+        ('20 GB', '1.5 GB', '0.1 MB')
+    """
+    unit, name = (1e9, "GB") if count >= 1e9 else (1e6, "MB")
+    return f"{max(count / unit, 0.1) if count else 0:.1f}".removesuffix(".0") + f" {name}"
 
 
 def age(seconds: float) -> str:

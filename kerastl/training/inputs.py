@@ -10,10 +10,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerastl.errors import ConfigurationError
+from kerastl.errors import ConfigurationError, counted
 from kerastl.graph import Cut, apply_boundary, split
 from kerastl.inputs.examples import LazyView, as_input
 from kerastl.training import activations
+from kerastl.training.cache import size_text
 from kerastl.training.job import Job
 from kerastl.training.phase import Plan
 
@@ -127,10 +128,11 @@ def _fill(job: Job, demands: list[_Demand]) -> list[tuple[activations.Activation
             views=count,
             augment=augment,
             progress=job.advance,
+            data=job.data.get(name),
         )
         found = 0 if prefix is None else count * len(examples) - results[0].computed
         job.reporter.finish(
-            f"{len(examples)} examples, {_views(count)}"
+            f"{counted(len(examples), 'example')}, {counted(count, 'view')}"
             + (f", {found} from the cache" if found else "")
         )
         filled.append(results)
@@ -156,14 +158,14 @@ def _choose(job: Job, demands: list[_Demand]) -> list[_Demand]:
     while sizes and sum(sizes.values()) > room:
         if job.cache != "auto":
             raise ConfigurationError(
-                f"The activations would take {_size(sum(sizes.values()))}, and there is room for "
-                f"{_size(room)}. Choose fewer views, cache_dtype='float16', a later stage, a "
-                "larger disk (cache=PATH), or cache='auto'."
+                f"The activations would take {size_text(sum(sizes.values()))}, and there is room "
+                f"for {size_text(room)}. Choose fewer views, cache_dtype='float16', a later stage, "
+                "a larger disk (cache=PATH), or cache='auto'."
             )
         largest = max(sizes, key=sizes.__getitem__)
         job.reporter.note(
-            f"activations at {largest.cut.name} would take {_size(sizes.pop(largest))}, and there "
-            f"is room for {_size(room)}: the frozen part runs at each step instead"
+            f"activations at {largest.cut.name} would take {size_text(sizes.pop(largest))}, and "
+            f"there is room for {size_text(room)}: the frozen part runs at each step instead"
         )
     if job.cache == "auto":
         for demand, size in list(sizes.items()):
@@ -172,7 +174,7 @@ def _choose(job: Job, demands: list[_Demand]) -> list[_Demand]:
     total = sum(sizes.values())
     if total:
         where = "memory" if job.storage.cache is None else str(job.storage.cache.folder)
-        job.reporter.note(f"activations: {_size(total)} in {where}")
+        job.reporter.note(f"activations: {size_text(total)} in {where}")
     return [*sizes, *always]
 
 
@@ -183,7 +185,7 @@ def _pays(job: Job, demand: _Demand, size: int) -> bool:
     cached = demand.views * seconds + size / _WRITE_BYTES_PER_SECOND
     cached += demand.epochs * (size / demand.views) / _READ_BYTES_PER_SECOND
     job.reporter.note(
-        f"activations at {demand.cut.name}: {_size(size)}, predicted {cached:.0f} s with the "
+        f"activations at {demand.cut.name}: {size_text(size)}, predicted {cached:.0f} s with the "
         f"cache and {plain:.0f} s without: {'with' if cached < plain else 'without'} it, then"
     )
     return cached < plain
@@ -197,12 +199,9 @@ def _tell_cost(job: Job, demands: list[_Demand]) -> None:
         epoch = _seconds_per_example(job, demand.cut) * len(job.train)
         job.reporter.note(
             f"the frozen part up to {demand.cut.name} runs at each step: about {epoch:.2g} s an "
-            f"epoch; {_views(demand.views, 'cached ')} would cost {demand.views * epoch:.2g} s once"
+            f"epoch; {counted(demand.views, 'cached view')} would cost "
+            f"{demand.views * epoch:.2g} s once"
         )
-
-
-def _views(count: int, which: str = "") -> str:
-    return f"{count} {which}view{'s' if count > 1 else ''}"
 
 
 def _seconds_per_example(job: Job, cut: Cut) -> float:
@@ -214,7 +213,3 @@ def _seconds_per_example(job: Job, cut: Cut) -> float:
     started = time.perf_counter()
     prefix.predict_on_batch(batch)
     return (time.perf_counter() - started) / len(batch)
-
-
-def _size(count: float) -> str:
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{max(count / 1e6, 0.1):.1f} MB"

@@ -42,6 +42,7 @@ class Job:
         tracker: hears of each epoch, or None.
         settings: fingerprint that a checkpoint must match.
         precision: what training computes in: one of ``PRECISIONS``.
+        data: what the ``"training"`` and the ``"validation"`` examples are called.
         loss_weights: with several outputs, the weight of each one's loss by name,
             ``"uncertainty"`` to learn them, or None for 1 each; see ``LossWeights``.
     """
@@ -67,6 +68,7 @@ class Job:
     settings: str = ""
     precision: str = FULL
     loss_weights: Mapping[str, float] | str | None = None
+    data: Mapping[str, str] = dataclasses.field(default_factory=dict)
     interruption: Interruption = dataclasses.field(default_factory=Interruption)
 
     @property

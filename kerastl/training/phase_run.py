@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerastl.errors import TrainingError
+from kerastl.errors import TrainingError, counted
 from kerastl.graph import Cut
 from kerastl.outputs.contrastive import ContrastiveLoss
 from kerastl.training.adamw import PhaseAdamW
@@ -120,7 +120,9 @@ class PhaseRun:
             job.interruption,
             job.steps,
         )
-        job.reporter.start(f"{phase.title} ({phase.epochs} epochs)", phase.epochs * job.steps)
+        job.reporter.start(
+            f"{phase.title} ({counted(phase.epochs, 'epoch')})", phase.epochs * job.steps
+        )
         callbacks = [
             _Finite(),
             *([] if phase.ema is None else [ValidateAverages()]),
@@ -247,8 +249,7 @@ class PhaseRun:
         if isinstance(model.optimizer, own) or isinstance(model.loss, ContrastiveLoss):
             # Saved with the network, it would ask those who load it for a class of this library.
             model.optimizer, model.compiled = None, False
-        note = "" if best is None else f"val {score.name} {best.score[0]:.3f} (epoch {best.epoch})"
-        self.job.reporter.finish(note)
+        self.job.reporter.finish("" if best is None else _note(best, score.name))
         return self._record(best, trained, mixed)
 
     def _record(self, best: Best | None, trained: int, mixed: float | None) -> dict[str, Any]:
@@ -300,3 +301,9 @@ class PhaseRun:
             return []
         before = epochs_of(self.state.records)
         return [EpochTracking(self.job.tracker, phase=self.state.phase + 1, before=before)]
+
+
+def _note(best: Best, score: str) -> str:
+    """What is said of the best weights; those of epoch 0 are the ones that the phase began with."""
+    when = f"epoch {best.epoch}" if best.epoch else "before the first epoch"
+    return f"val {score} {best.score[0]:.3f} ({when})"

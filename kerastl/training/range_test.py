@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerastl.errors import ConfigurationError, TrainingError
+from kerastl.errors import ConfigurationError, TrainingError, counted
 from kerastl.graph import apply_boundary, settle_momentum
 from kerastl.graph.layers import all_layers
 from kerastl.training.checkpoint import network_variables
@@ -129,7 +129,7 @@ def _train(job: Job, phase: Phase, lowest: float, highest: float) -> list[float]
         model.compile(optimizer=optimizer, loss=goal.losses(phase))
         job.reporter.start("learning-rate range test", steps)
         losses = _losses(job, goal, phase, inputs, model)
-        job.reporter.finish(f"{len(losses)} steps")
+        job.reporter.finish(counted(len(losses), "step"))
         return losses
 
 

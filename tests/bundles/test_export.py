@@ -147,8 +147,20 @@ def test_plain_model_without_examples_that_gives_scores(tmp_path):
             keras.layers.Dense(4, dtype="float32"),
         ]
     )
-    bundle = export(network, tmp_path / "b", class_names=list("abcd"), formats=["litert", "onnx"])
-    assert bundle.manifest["outputs"][0]["kind"] == "scores"
+    with pytest.warns(UserWarning, match="ends in scores, not in probabilities"):
+        bundle = export(
+            network, tmp_path / "b", class_names=list("abcd"), formats=["litert", "onnx"]
+        )
+    [entry] = bundle.manifest["outputs"]
+    assert (entry["kind"], entry["name"], entry["output"]["scores"]) == ("scores", "scores", True)
+    image = np.random.default_rng(0).integers(0, 256, (24, 24, 3), dtype=np.uint8)
+    logits = np.asarray(network(image[None].astype("float32")), dtype=np.float64)[0]
+    wanted = np.exp(logits) / np.exp(logits).sum()
+    for name in ("onnx", "litert"):
+        predictor = load_bundle(bundle.path, name)
+        [answer] = predictor.answers(predictor.predict(image))
+        assert answer["probability"] == pytest.approx(wanted.max(), abs=2e-3)
+        assert answer["label"] == "abcd"[wanted.argmax()]
     assert bundle.manifest["parity_examples"]["kind"] == "synthetic"
     assert bundle.manifest["reduced_precision"] == "mixed_float16"
     assert "synthetic" in (bundle.path / "README.md").read_text("utf-8")
@@ -156,14 +168,15 @@ def test_plain_model_without_examples_that_gives_scores(tmp_path):
     assert network.layers[1].compute_dtype == "float16"
     # A lowered gate is recorded, and a bundle is replaced on request.
     gate = Gate(max_abs_diff=0.5, label_agreement=0.5)
-    again = export(
-        network,
-        tmp_path / "b",
-        class_names=list("wxyz"),
-        formats=["litert"],
-        gate=gate,
-        overwrite=True,
-    )
+    with pytest.warns(UserWarning, match="ends in scores"):
+        again = export(
+            network,
+            tmp_path / "b",
+            class_names=list("wxyz"),
+            formats=["litert"],
+            gate=gate,
+            overwrite=True,
+        )
     assert again.manifest["artifacts"][0]["parity"]["threshold"]["max_abs_diff"] == 0.5
     assert sorted(item.name for item in tmp_path.iterdir()) == ["b"]
 

@@ -323,7 +323,10 @@ def test_a_layer_that_cannot_be_saved_is_an_export_error(trained, tmp_path):
     image = keras.Input((HEIGHT, WIDTH, 3))
     pooled = keras.layers.GlobalAveragePooling2D()(image)
     model = keras.Model(image, Unsaved()(pooled))
-    with pytest.raises(ExportError, match="Keras cannot save this network"):
+    with (
+        pytest.warns(UserWarning, match="ends in scores"),
+        pytest.raises(ExportError, match="Keras cannot save this network"),
+    ):
         export(model, tmp_path / "b", class_names=CLASS_NAMES, examples=trained.x_val[:8])
 
 

@@ -50,11 +50,42 @@ def test_predict_texts(call, run, bundle, tmp_path):
         assert out.startswith(f"bad  {expected.labels[1]}  ")
 
 
+@pytest.mark.filterwarnings("always::kerastl.data.DataWarning")
+@pytest.mark.filterwarnings("always::kerastl.data.IgnoredFilesWarning")
+def test_predict_folders_of_texts(call, bundle, tmp_path):
+    mails = tmp_path / "mails"
+    (mails / "b").mkdir(parents=True)
+    (mails / "b" / "2.txt").write_bytes("a film caf\xe9\n".encode("cp1252"))
+    (mails / "a.TXT").write_text("bad\n", encoding="utf-16")
+    (mails / "broken.txt").write_bytes(b"\xff\xfe\x00")
+    (mails / "photo.jpg").touch()
+    code, out, err = call("predict", bundle, mails, "--json")
+    assert code == 0, err
+    found = json.loads(out)
+    assert [row["input"] for row in found["predictions"]] == [
+        str(mails / "a.TXT"), str(mails / "b" / "2.txt"),
+    ]  # fmt: skip
+    assert [row["input"] for row in found["skipped"]] == [str(mails / "broken.txt")]
+    assert found["ignored"] == {".jpg": 1}
+    one = kerastl.bundles.load_bundle(bundle)
+    assert one.predict(mails / "b").shape == (1, 3)
+    # A text may hold what a pattern holds, and a name of a file is one as well.
+    code, out, err = call("predict", bundle, "bad [*]?", mails / "a.TXT", "--json")
+    assert [row["input"] for row in json.loads(out)["predictions"]] == [
+        "bad [*]?", str(mails / "a.TXT"),
+    ]  # fmt: skip
+    assert "is a file, and is answered as a text all the same" in " ".join(err.split())
+    lines = tmp_path / "lines.txt"
+    lines.write_bytes("caf\xe9\n\nbad\n".encode("cp1252"))
+    code, out, err = call("predict", bundle, "--lines", lines, "--encoding", "cp1252", "--json")
+    assert [row["input"] for row in json.loads(out)["predictions"]] == ["caf\xe9", "", "bad"]
+
+
 def test_what_cannot_be_predicted(call, bundle, tmp_path):
     assert call("predict", bundle, "a\udc80")[0] == 2
     for arguments, message in (
         ((bundle,), "nothing to predict"),
-        ((bundle, "--lines", tmp_path / "none.txt"), "cannot be read as UTF-8"),
+        ((bundle, "--lines", tmp_path / "none.txt"), "none.txt cannot be read"),
     ):
         code, out, err = call("predict", *arguments)
         assert (code, out) == (2, "")

@@ -180,8 +180,8 @@ def test_arrays_that_cannot_be(x, y, names, message):
     ("data", "message"),
     [
         (("ab", ["x", "y"]), "must be a list of strings. Received: str"),
-        ((["a"], ["x", "y"]), "x holds 1 texts but y holds 2 labels"),
-        ((["a"], "x"), "x holds 1 texts but y holds a single value"),
+        ((["a"], ["x", "y"]), "x holds 1 text but y holds 2 labels"),
+        ((["a"], "x"), "x holds 1 text but y holds a single value"),
         ((["a", "b"], [0, 1]), "need class_names"),
         (([], []), "holds no examples"),
         ((["a", None], ["x", "y"]), "The text '1' is not a text: received None"),

@@ -197,7 +197,7 @@ def test_names_in_one_column(table, reader):
         load(table(reader, ""), reader=reader, outputs=Labels())
     with pytest.raises(DataError, match=r"'z', which is not expected"):
         load(table(reader, "z"), reader=reader, outputs=Labels(("x",)))
-    with pytest.raises(ConfigurationError, match="label_separator must be"):
+    with pytest.raises(ConfigurationError, match=r"label_separator= \(--label-separator\) must be"):
         load(table(reader, "z"), reader=reader, outputs=Labels(), label_separator="")
     with pytest.raises(ConfigurationError, match="names no column"):
         load(table(reader, "z"), reader=reader, outputs=Labels(), label_column=())

@@ -151,7 +151,9 @@ def test_saving_again_keeps_the_evidence(trained, tmp_path):
     kerastl.load(trained[1]).save(tmp_path / "copy")
     for name in ("evaluation.json", "examples.npz", "baselines.json"):
         assert (tmp_path / "copy" / name).read_bytes() == (trained[1] / name).read_bytes()
-    kerastl.TrainedModel(trained[0].network, trained[0].task).save(tmp_path / "copy")
+    kerastl.TrainedModel(trained[0].network, trained[0].task).save(
+        tmp_path / "copy", overwrite=True
+    )
     assert not (tmp_path / "copy" / "evaluation.json").exists()
 
 

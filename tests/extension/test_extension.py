@@ -132,6 +132,12 @@ def test_the_command_line_takes_them(table, tmp_path, invoke):
     for model in (run, made):
         [answer] = invoke("predict", model, series, *own)["predictions"]
         assert (answer["input"], answer["label"]) == (series, "good")
+        [whole] = invoke("predict", model, series, "--all", *own)["predictions"]
+        assert list(whole["outputs"]) == ["above_0", "above_1"]
+        answers = tmp_path / f"{model.name}.csv"
+        invoke("predict", model, series, "--all", "--out", answers, *own)
+        heading = answers.read_text().splitlines()[0]
+        assert heading == "input,label,probability,above,above_0,above_1"
     assert invoke("benchmark", made, "--data", table, *own)["metric"] == "mean_error"
 
 

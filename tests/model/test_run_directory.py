@@ -93,7 +93,7 @@ def test_the_network_loads_in_plain_keras(trained):
 
 def test_samples_of_another_model_do_not_stay(trained, run):
     model, _ = trained
-    kerastl.TrainedModel(model.network, model.task).save(run)
+    kerastl.TrainedModel(model.network, model.task).save(run, overwrite=True)
     assert not (run / "samples").exists()
     assert kerastl.load(run).samples is None
 
@@ -106,7 +106,7 @@ def test_a_failed_save_leaves_no_mixture(trained, run, monkeypatch):
 
     monkeypatch.setattr(keras.Model, "save", fail)
     with pytest.raises(RunError, match=r"cannot be written: .*No space left"):
-        model.save(run)
+        model.save(run, overwrite=True)
     with pytest.raises(RunError, match=r"provenance\.json is missing"):
         kerastl.load(run)
     assert {path.name for path in run.iterdir()} == FILES - {"provenance.json"}

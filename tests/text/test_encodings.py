@@ -72,7 +72,7 @@ def test_what_is_not_guessed(file, content, byte):
 def test_a_given_encoding_is_respected(file):
     path = file(TEXT.encode("cp1252"))
     with pytest.raises(
-        DataError, match=r"not text in utf-8: byte 3 \(line 1\) is 0xE9.*encoding='latin-1'"
+        DataError, match=r"not text in utf-8: byte 3 \(line 1\) is 0xE9.*--encoding.*'latin-1'"
     ):
         read_texts([path], "utf-8")
     with pytest.raises(ConfigurationError, match="encoding='latin-99' is not an encoding"):

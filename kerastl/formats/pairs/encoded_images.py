@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from kerastl.formats.pairs.string_signature import StringSignature
 
@@ -48,5 +48,8 @@ class EncodedImages(StringSignature):
 
 
 def _is_servable(path: Path) -> bool:
-    with Image.open(path) as image:
-        return image.format in ("JPEG", "PNG")
+    try:
+        with Image.open(path) as image:
+            return image.format in ("JPEG", "PNG")
+    except UnidentifiedImageError:
+        return False
