@@ -20,7 +20,9 @@ FETCHED = {
 }  # fmt: skip
 NOT_FETCHED = {"canonical", "next", "prev", "alternate", "edit", "license", "author"}
 ELSEWHERE = re.compile(r"(?:https?:)?//", re.IGNORECASE)
-IN_STYLES = re.compile(r"(?:url\(\s*['\"]?|@import\s+['\"])((?:https?:)?//[^'\")\s]+)", re.IGNORECASE)
+IN_STYLES = re.compile(
+    r"(?:url\(\s*['\"]?|@import\s+['\"])((?:https?:)?//[^'\")\s]+)", re.IGNORECASE
+)
 
 
 class Page(HTMLParser):

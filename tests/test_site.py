@@ -1,4 +1,4 @@
-"""What looks for requests to elsewhere in the built documentation finds them (see tests/site.py)."""
+"""What looks for requests to elsewhere in the built pages finds them (see tests/site.py)."""
 
 import pytest
 

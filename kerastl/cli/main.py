@@ -47,7 +47,7 @@ app.add_typer(fit_app, name="fit")
 app.add_typer(cache_app, name="cache")
 
 
-app.command()(predict)
+app.command("predict")(predict)
 app.command("evaluate")(evaluate)
 app.command("compare")(compare)
 app.command("report")(report)
