@@ -48,7 +48,10 @@ def write_data(folder: Path, texts: tuple[list[str], list[str]], encoder: Path) 
     cells = [(path, index, "white" if name == "cat" else "") for path, name, index in rows]
     _write_table(folder / "cells.csv", ("image", "cells", "present"), cells)
     _write_table(folder / "reviews.csv", ("text", "label"), zip(*texts, strict=True))
-    (folder / "texts.txt").write_text("\n".join(texts[0][:4]) + "\n")
+    series = random.normal(size=(120, 8)).round(3)
+    moods = np.array(["bad", "fair", "good"])[np.digitize(series.sum(axis=1), [-1.5, 1.5])]
+    lines = [" ".join(map(str, row)) for row in series]
+    _write_table(folder / "series.csv", ("series", "mood"), zip(lines, moods, strict=True))
     shutil.copytree(encoder, folder / "encoder")
 
 
