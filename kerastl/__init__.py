@@ -19,7 +19,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from kerastl.backbones import freeze, get_backbone, list_backbones, unfreeze
-    from kerastl.bundles import Bundle, Gate, export, verify
+    from kerastl.bundles import Bundle, BundleModel, Gate, export, verify
     from kerastl.errors import (
         BundleError,
         ConfigurationError,
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from kerastl.inputs import Augment
     from kerastl.measuring import compare, evaluate
     from kerastl.model import EmbeddingModel, Predictions, TrainedModel
-    from kerastl.model import load_run as load
+    from kerastl.opening import load
     from kerastl.outputs import Classes, Labels, Number, Vector
     from kerastl.recipes import (
         CustomRecipe,
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "kerastl.backbones": "freeze get_backbone list_backbones unfreeze",
-    "kerastl.bundles": "Bundle Gate export verify",
+    "kerastl.bundles": "Bundle BundleModel Gate export verify",
     "kerastl.errors": (
         "BundleError ConfigurationError DataError ExportError GraphError KerastlError "
         "MissingExtraError ParityError RunError TextError TrainingError WeightsError"
@@ -63,7 +63,8 @@ _HOMES = {
     "kerastl.heads": "Head TextHead",
     "kerastl.inputs": "Augment",
     "kerastl.measuring": "compare evaluate",
-    "kerastl.model": "EmbeddingModel Predictions TrainedModel load=load_run",
+    "kerastl.model": "EmbeddingModel Predictions TrainedModel",
+    "kerastl.opening": "load",
     "kerastl.outputs": "Classes Labels Number Vector",
     "kerastl.recipes": (
         "CustomRecipe ImageClassification ImageEmbedding TextClassification TextEmbedding"
@@ -77,6 +78,7 @@ __all__ = [
     "Augment",
     "Bundle",
     "BundleError",
+    "BundleModel",
     "Classes",
     "Comparison",
     "ConfigurationError",

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
-from kerastl.bundles import Predictor, load_bundle
-from kerastl.errors import ConfigurationError
 from kerastl.evaluation import (
     Comparison,
     Evaluation,
@@ -16,10 +12,7 @@ from kerastl.evaluation import (
     compare_answers,
     measure_answers,
 )
-from kerastl.model import TrainedModel, load_run
-
-Model = TrainedModel | Predictor | str | os.PathLike[str]
-"""A trained model, an opened bundle, or the folder of a run or a bundle."""
+from kerastl.opening import Model, open_model
 
 
 def evaluate(model: Model, data: Any, *, trusted: bool = False, **options: Any) -> Evaluation:
@@ -71,18 +64,3 @@ def compare(
     """
     models = [open_model(model, trusted=trusted) for model in (first, second)]
     return compare_answers(*(answer(model, data, **options) for model in models))
-
-
-def open_model(model: Model, *, trusted: bool = False) -> TrainedModel | Predictor:
-    """A model as it is, or out of the folder of a run or a bundle."""
-    if isinstance(model, TrainedModel | Predictor):
-        return model
-    if not isinstance(model, str | os.PathLike):
-        raise ConfigurationError(
-            f"A model is the folder of a run or a bundle, or what was loaded of one. Received: "
-            f"{type(model).__name__}."
-        )
-    path = Path(model)
-    if (path / "manifest.json").is_file():
-        return load_bundle(path, trusted=trusted)
-    return load_run(path)

@@ -300,9 +300,9 @@ class TestARunAsWeights:
                 np.testing.assert_array_equal(one, other)
 
 
-def test_image_size_of_two_numbers_on_the_command_line(call, tmp_path):
+def test_image_size_of_two_numbers_on_the_command_line(call, colour_folder, tmp_path):
     code, _, err = call(
-        "fit", "image", tmp_path / "none", "--backbone", "mobilenet_v2@none", "--image-size",
+        "fit", "image", colour_folder, "--backbone", "mobilenet_v2@none", "--image-size",
         "100x1oo", "--out", tmp_path / "run",
     )  # fmt: skip
     assert code == 2
@@ -310,3 +310,48 @@ def test_image_size_of_two_numbers_on_the_command_line(call, tmp_path):
     from kerastl.cli.options import image_size_of
 
     assert (image_size_of("96"), image_size_of("100x120")) == (96, (100, 120))
+
+
+@pytest.fixture(scope="module")
+def bundle(trained, tmp_path_factory):
+    path = tmp_path_factory.mktemp("bundle") / "bundle"
+    return trained[0].export(path, formats=("onnx", "litert"))
+
+
+class TestLoadingABundle:
+    def test_load_reads_runs_and_bundles(self, trained, bundle, colour_folder):
+        model = kerastl.load(bundle.path)
+        images = coloured_images(5)[0]
+        found, expected = model.predict(list(images)), trained[0].predict(images)
+        assert found.labels == expected.labels
+        np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-4)
+        assert model.class_names == CLASSES
+        measured = model.evaluate(colour_folder, split="validation")
+        assert measured["accuracy"] == trained[0].metrics["accuracy"]
+        assert model.metrics["accuracy"] == trained[0].metrics["accuracy"]
+        other = kerastl.load(bundle.path, format="litert")
+        assert other.predictor.path == "model.tflite"
+        assert other.predict(list(images)).labels == expected.labels
+
+    def test_their_repr_is_one_line(self, bundle):
+        assert re.fullmatch(r"Bundle\('.*bundle': 2 artifacts, passed\)", repr(bundle))
+        assert re.fullmatch(
+            r"BundleModel\('.*bundle': image_classification: 3 classes, answered by model.onnx\)",
+            repr(kerastl.load(bundle.path)),
+        )
+
+    def test_what_is_neither(self, trained, tmp_path):
+        with pytest.raises(
+            kerastl.RunError, match="not a complete run directory.*not a bundle either"
+        ):
+            kerastl.load(tmp_path)
+        with pytest.raises(ConfigurationError, match="choose an artifact of a bundle"):
+            kerastl.load(trained[1], format="onnx")
+
+    def test_an_unfinished_run_is_said_to_be_one(self, small_recipe, colour_folder, tmp_path):
+        with pytest.raises(KeyboardInterrupt):
+            small_recipe(plan=SHORT).fit(
+                colour_folder, out=tmp_path, callbacks=[Interrupt()], **QUIET
+            )
+        with pytest.raises(kerastl.RunError, match="is an unfinished run.*--resume"):
+            kerastl.load(tmp_path)

@@ -16,6 +16,7 @@ def test_the_public_names():
         "Augment",
         "Bundle",
         "BundleError",
+        "BundleModel",
         "Classes",
         "Comparison",
         "ConfigurationError",

@@ -3,6 +3,7 @@
 from kerastl.bundles.benchmarking import benchmark
 from kerastl.bundles.bundle import Artifact, Bundle, LiteRTOptions
 from kerastl.bundles.exporter import export_subject
+from kerastl.bundles.model import BundleModel
 from kerastl.bundles.plain_keras import export
 from kerastl.bundles.predictor import Predictor, load_bundle
 from kerastl.bundles.subject import Subject
@@ -13,6 +14,7 @@ from kerastl.samples import Samples
 __all__ = [
     "Artifact",
     "Bundle",
+    "BundleModel",
     "Gate",
     "LiteRTOptions",
     "Predictor",

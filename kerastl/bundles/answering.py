@@ -50,7 +50,7 @@ class Answered:
     skipped: list[Skipped] = field(default_factory=list)
 
 
-def open_model(path: Path, *, trusted: bool = False) -> tuple[Answering, str]:
+def open_with_identity(path: Path, *, trusted: bool = False) -> tuple[Answering, str]:
     """Opens a run directory or a bundle, and says by a hash which model it is.
 
     Raises:

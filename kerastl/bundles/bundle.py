@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kerastl.errors import BundleError, ConfigurationError
+from kerastl.errors import BundleError, ConfigurationError, counted
 from kerastl.formats import FORMATS
 
 # Operations of TensorFlow that read or write files, or call Python. Those of saving and restoring
@@ -117,7 +117,7 @@ class Artifact:
     outputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Bundle:
     """A bundle on disk.
 
@@ -132,6 +132,10 @@ class Bundle:
     manifest: dict[str, Any]
     artifacts: tuple[Artifact, ...]
     passed: bool
+
+    def __repr__(self) -> str:
+        said = "passed" if self.passed else "failed"
+        return f"Bundle({str(self.path)!r}: {counted(len(self.artifacts), 'artifact')}, {said})"
 
     def as_dict(self) -> dict[str, Any]:
         """The bundle as JSON-ready data, as ``kerastl export --json`` prints it."""

@@ -94,7 +94,7 @@ def _work(values: Mapping[str, Any], shown: list[str]) -> dict[str, Any]:
     from kerastl.data.unlabelled import warn_of_ignored
     from kerastl.outputs.details import Details
 
-    model, identity = answering.open_model(values["model"], trusted=values["trusted"])
+    model, identity = answering.open_with_identity(values["model"], trusted=values["trusted"])
     details = Details(values["top_k"], values["every"])
     details.check(model.task.outputs)
     found = _examples(values, model.task.input.reader)

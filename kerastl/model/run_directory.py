@@ -69,12 +69,16 @@ def read(path: Path) -> dict[str, Any]:
     if not path.is_dir():
         raise RunError(f"There is no run directory {path}.")
     if not is_complete(path):
-        hint = (
-            " Its training did not finish: go on with `kerastl fit ... --resume` (resume=True)."
-            if (path / CHECKPOINTS).is_dir()
-            else ""
+        if (path / CHECKPOINTS).is_dir():
+            raise RunError(
+                f"{path} is an unfinished run, not a complete run directory: its training was "
+                "interrupted, or is still going on. Go on with `kerastl fit ... --resume` "
+                "(resume=True)."
+            )
+        raise RunError(
+            f"{path} is not a complete run directory: {LAST} is missing. It is not a bundle "
+            "either, which would hold manifest.json."
         )
-        raise RunError(f"{path} is not a complete run directory: {LAST} is missing.{hint}")
     try:
         values = {name: read_json(path / f"{name}.json") for name in DOCUMENTS}
         # Safe mode refuses Lambda layers and all else that would run code out of the file.

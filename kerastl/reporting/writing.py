@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from kerastl.bundles import BundleModel
 from kerastl.bundles.manifest import read_manifest
 from kerastl.errors import ConfigurationError
 from kerastl.evaluation import Evaluation, answer, measure_answers
 from kerastl.files import atomic_file, read_json, write_json
 from kerastl.inputs import Input
-from kerastl.measuring import Model, open_model
 from kerastl.model import TrainedModel
+from kerastl.opening import Model, open_model
 from kerastl.reporting.content import SCHEMA, content_of
 from kerastl.reporting.facts import Facts, benchmark_of, facts_of_bundle, facts_of_run
 from kerastl.reporting.page import page_of
@@ -78,6 +79,8 @@ def report(
 def _facts(model: Any, bundles: Sequence[Any], *, needed: bool, trusted: bool) -> tuple[Facts, Any]:
     """What is known of a model without data, and the model itself where it is ``needed``."""
     folder = Path(model) if isinstance(model, str | os.PathLike) else None
+    if isinstance(model, BundleModel):
+        folder = model.path
     if folder is not None and (folder / "manifest.json").is_file():
         opened = open_model(folder, trusted=trusted) if needed else None
         return facts_of_bundle(folder, read_manifest(folder)), opened

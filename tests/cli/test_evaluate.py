@@ -8,7 +8,7 @@ import pytest
 
 from kerastl.cli.summary import summary_of
 from kerastl.model import TrainedModel
-from tests.cli.test_main import call, fit_options  # noqa: F401
+from tests.cli.test_main import fit_options  # noqa: F401
 from tests.conftest import CLASSES
 
 
@@ -22,7 +22,7 @@ def data(colour_folder):
     return colour_folder / "val"
 
 
-def test_everything_is_in_the_json(call, run, data):  # noqa: F811
+def test_everything_is_in_the_json(call, run, data):
     code, out, err = call("evaluate", run, data, "--json", "--top", 2)
     assert code == 0, err
     assert out.count("\n") == 1
@@ -35,7 +35,7 @@ def test_everything_is_in_the_json(call, run, data):  # noqa: F811
     assert [row["class"] for row in section["tables"]["classes"]["rows"]] == list(CLASSES)
 
 
-def test_a_person_reads_tables_and_whole_paths(call, run, data):  # noqa: F811
+def test_a_person_reads_tables_and_whole_paths(call, run, data):
     code, out, _ = call("evaluate", run, data, "--top", 3)
     assert code == 0
     for words in ("95 % interval", "colour histograms", "Most often confused", "Calibration"):
@@ -45,7 +45,7 @@ def test_a_person_reads_tables_and_whole_paths(call, run, data):  # noqa: F811
     assert "18 of 18 images were used for validation" in out
 
 
-def test_csv(call, run, data, tmp_path):  # noqa: F811
+def test_csv(call, run, data, tmp_path):
     table = tmp_path / "rows.csv"
     code, _, err = call("evaluate", run, data, "--csv", table)
     assert code == 0, err
@@ -62,7 +62,7 @@ def test_csv(call, run, data, tmp_path):  # noqa: F811
 
 
 @pytest.mark.filterwarnings("always:The data have no example")
-def test_a_class_without_examples_is_told_on_standard_error(call, run, data, tmp_path):  # noqa: F811
+def test_a_class_without_examples_is_told_on_standard_error(call, run, data, tmp_path):
     shutil.copytree(data / "red", tmp_path / "red")
     code, out, err = call("evaluate", run, tmp_path, "--json")
     assert code == 0, err
@@ -70,7 +70,7 @@ def test_a_class_without_examples_is_told_on_standard_error(call, run, data, tmp
     assert "no example of the classes 'blue', 'green'" in err
 
 
-def test_compare(call, run, data, tmp_path):  # noqa: F811
+def test_compare(call, run, data, tmp_path):
     code, out, err = call("compare", run, run, data, "--json")
     assert code == 0, err
     found = json.loads(out)

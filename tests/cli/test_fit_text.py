@@ -1,6 +1,5 @@
 """``kerastl fit text`` and ``kerastl fit embedding``, to an answer of the trained model."""
 
-# ruff: noqa: F811
 from __future__ import annotations
 
 import csv
@@ -9,7 +8,6 @@ import json
 import pytest
 
 import kerastl
-from tests.cli.test_main import call  # noqa: F401
 
 pytest.importorskip("keras_hub")
 

@@ -1,6 +1,5 @@
 """``kerastl predict`` on folders, patterns and lists of images, and its files of answers."""
 
-# ruff: noqa: F811
 from __future__ import annotations
 
 import csv
@@ -13,7 +12,6 @@ import kerastl
 from kerastl.bundles import answering
 from kerastl.data import IgnoredFilesWarning, UnreadableWarning
 from kerastl.errors import DataError, ImageError
-from tests.cli.test_main import call  # noqa: F401
 from tests.odd_photos import noise
 
 pytestmark = pytest.mark.filterwarnings("always::kerastl.data.IgnoredFilesWarning")

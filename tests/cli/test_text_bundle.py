@@ -1,6 +1,5 @@
 """``predict``, ``verify``, ``export`` and ``benchmark`` on models of texts."""
 
-# ruff: noqa: F811
 from __future__ import annotations
 
 import dataclasses
@@ -10,7 +9,6 @@ import pytest
 
 import kerastl
 from tests.bundles.text_models import embedding_model, text_model, texts
-from tests.cli.test_main import call  # noqa: F401
 
 pytest.importorskip("keras_hub")
 pytestmark = pytest.mark.usefixtures("forked_workers")
