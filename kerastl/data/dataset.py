@@ -315,8 +315,8 @@ class ExampleDataset(Dataset):
         Where that leaves a class without examples, a DataError is raised. ``order`` holds the
         positions to visit instead of ``0 .. n - 1``, such as a permutation.
         """
-        size = check_image_size(image_size)
         check_batch_size(batch_size)
+        size = check_image_size(image_size)
         rows = np.arange(len(self)) if order is None else np.asarray(order, dtype=np.int64)
         decode = functools.partial(self.reader.decode, size=size, resize=resize)
         return self._pass([int(i) for i in rows], decode, int(batch_size))
