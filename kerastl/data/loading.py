@@ -14,7 +14,7 @@ from kerastl.data.arrays import TextKind, from_arrays
 from kerastl.data.dataset import Dataset, ExampleDataset
 from kerastl.data.delimited import Column
 from kerastl.data.folders import Split, check_depth, from_folder
-from kerastl.data.parts import existing_path, named_part, part_of_folder, parts_of, refuse_parts
+from kerastl.data.parts import named_part, part_of_folder, parts_of, refuse_parts
 from kerastl.data.request import Request, expected_outputs
 from kerastl.data.rows import TABLE_SUFFIXES
 from kerastl.data.splits import Groups, check_fraction, check_seed
@@ -39,6 +39,7 @@ from kerastl.data.tfds import (
 )
 from kerastl.data.unreadable import OnError, check_on_error
 from kerastl.errors import ConfigurationError, DataError, DataWarning, did_you_mean, some_of
+from kerastl.files import existing_path
 from kerastl.inputs import IMAGES, TEXTS, Reader
 from kerastl.outputs import Output, output_named
 from kerastl.outputs.names import listed
