@@ -2,6 +2,8 @@
 # make quickstart DATA=dir   the same on your photos, one folder per class
 # make quickstart-text       the same on film reviews, or DATA=table.csv with columns text and label
 # make test                  lint, types, layers and all tests
+# make docs                  the documentation, in site/
+# make wheel                 the wheel, installed by itself, runs the quick start
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -94,6 +96,8 @@ lock:
 	$(compile) --extra dev --output-file requirements/dev.txt
 	$(compile) --extra tensorflow --extra onnx --extra litert --constraint requirements/dev.txt --output-file requirements/quickstart.txt
 	$(compile) --extra text-serving --extra onnx --extra litert --constraint requirements/dev.txt --output-file requirements/quickstart-text.txt
+	.venvs/lock/bin/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"], sep="\n")' > .venvs/lock/docs.in
+	$(subst pyproject.toml requirements/build.in,.venvs/lock/docs.in,$(compile)) --output-file requirements/docs.txt
 	.venvs/lock/bin/python tests/locks.py
 
 # The newest dependencies, without the lock, in an environment of their own. WITH="onnxruntime<1.32"
@@ -118,6 +122,13 @@ define oldest
 	$(call install,.venvs/$(1)) --no-deps --editable .
 	.venvs/$(1)/bin/python -m pytest $(3) -m "not slow and not long and not matrix" -W default
 endef
+
+# The documentation, in site/. Its extensions read the sources and import nothing of kerastl.
+docs:
+	$(PYTHON) -m venv .venvs/docs
+	$(call locked,.venvs/docs,docs)
+	NO_MKDOCS_2_WARNING=1 .venvs/docs/bin/mkdocs build --strict --clean
+	.venvs/docs/bin/python tests/site.py site
 
 # The wheel, in an environment with nothing but what it asks for, away from this folder.
 wheel: $(BIN)/python

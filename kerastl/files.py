@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from kerastl.errors import ConfigurationError
+from kerastl.errors import ConfigurationError, DataError, did_you_mean
 
 
 @contextlib.contextmanager
@@ -102,6 +102,22 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
 def read_json(path: str | os.PathLike[str]) -> Any:
     """Reads a JSON file written in UTF-8."""
     return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def existing_path(path: str | os.PathLike[str]) -> Path:
+    """Returns a path that exists; a DataError suggests near misses of the name."""
+    found = Path(path).expanduser()
+    try:
+        exists = found.exists()
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path!r} cannot be read: {error}.") from error
+    if exists:
+        return found
+    parent = found.parent
+    hint = "" if parent.is_dir() else f" Its folder {parent} does not exist either."
+    with contextlib.suppress(OSError):
+        hint = hint or did_you_mean(found.name, [entry.name for entry in parent.iterdir()])
+    raise DataError(f"There is no file or folder {str(path)!r}.{hint}")
 
 
 def read_arrays(path: str | os.PathLike[str]) -> dict[str, np.ndarray[Any, Any]]:

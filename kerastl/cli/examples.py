@@ -23,6 +23,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "predict": (
         "kerastl predict run new.jpg other.jpg",
+        "kerastl predict run photos --out answers.csv --top-k 3",
         'kerastl predict bundle "A warm and funny film."',
     ),
     "compare": ("kerastl compare run other-run photos --split test",),

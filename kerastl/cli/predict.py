@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 import kerastl
-from kerastl.cli import output
+from kerastl.cli import early, output
 from kerastl.cli.modules import import_all
 from kerastl.cli.options import DATA, IMPORTS, Trusted, command, data_options, row
 from kerastl.errors import DataError, counted, some_of
@@ -22,16 +22,19 @@ def _predict(**values: Any) -> None:
     shown: list[str] = []
     out, as_json = values["out"], values["as_json"]
 
-    def work() -> dict[str, Any]:
-        from kerastl.bundles import answer_files
-
-        import_all(values["imports"])
+    def check() -> None:
+        early.check_run_or_bundle(values["model"])
         if not any(values[name] for name in ("inputs", "lines", "table")):
             raise kerastl.ConfigurationError(
                 "There is nothing to predict: give files, a folder or texts, --lines or --table."
             )
         if out is None and (values["resume"] or values["overwrite"]):
             raise kerastl.ConfigurationError("--resume and --overwrite go with --out.")
+
+    def work() -> dict[str, Any]:
+        from kerastl.bundles import answer_files
+
+        import_all(values["imports"])
         if out is not None:
             answer_files.check_out(out, resume=values["resume"], overwrite=values["overwrite"])
         return _work(values, shown)
@@ -43,7 +46,8 @@ def _predict(**values: Any) -> None:
         for answer, line in zip(result["predictions"], shown, strict=True):
             console.print(f"{answer['input']}  {line}", highlight=False, markup=False)
 
-    output.run(work, show, as_json=as_json)
+    going_on = "" if out is None else "The same command goes on with what is there: --resume."
+    output.run(work, show, as_json=as_json, on_interrupt=going_on, check=check)
 
 
 predict = command(

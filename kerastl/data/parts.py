@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from pathlib import Path
 from typing import Any
@@ -10,25 +9,10 @@ from typing import Any
 from kerastl.data.folders import Split, split_folders, warn_of_ignored
 from kerastl.data.tables import Table
 from kerastl.data.tfds import builder_splits, is_builder
-from kerastl.errors import ConfigurationError, DataError, did_you_mean
+from kerastl.errors import ConfigurationError, DataError
+from kerastl.files import existing_path
 from kerastl.inputs import Reader
 from kerastl.outputs.names import listed
-
-
-def existing_path(path: str | os.PathLike[str]) -> Path:
-    """Returns a path that exists; a DataError suggests near misses of the name."""
-    found = Path(path).expanduser()
-    try:
-        exists = found.exists()
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path!r} cannot be read: {error}.") from error
-    if exists:
-        return found
-    parent = found.parent
-    hint = "" if parent.is_dir() else f" Its folder {parent} does not exist either."
-    with contextlib.suppress(OSError):
-        hint = hint or did_you_mean(found.name, [entry.name for entry in parent.iterdir()])
-    raise DataError(f"There is no file or folder {str(path)!r}.{hint}")
 
 
 def part_of_folder(path: Path, split: Split | None, reader: Reader) -> Path:

@@ -24,6 +24,8 @@ from kerastl.outputs.output import PROBABILITIES, LossSettings
 Array = np.ndarray[Any, Any]
 SCORES = "scores"
 """What manifests call numbers that are no probabilities, and artifacts their tensor."""
+INDEPENDENT = "independent"
+"""What manifests call probabilities that do not sum to 1, as sigmoids give them."""
 
 
 @final
@@ -54,7 +56,12 @@ class Classes(ClassLabels):
     # Learning.
 
     def attach(self, features: Any, *, name: str, seed: int) -> Any:
-        """Refuses a single class."""
+        """Refuses a single class, and scores: what is trained here ends in probabilities."""
+        if self.scores:
+            raise ConfigurationError(
+                "Classes(scores=True) is of a trained network that ends in scores. Leave it out: "
+                "what kerastl trains ends in probabilities."
+            )
         if self.width < 2:
             raise ConfigurationError(f"{self.width} class; a classifier needs at least 2.")
         return super().attach(features, name=name, seed=seed)
@@ -180,10 +187,13 @@ class Classes(ClassLabels):
         return np.asarray((lead <= TIE) & np.isfinite(outputs).all(axis=1))
 
     def meaning(self, reference: Array) -> str:
-        """``"probabilities"`` where rows lie in 0..1 and sum to 1, else ``"scores"``."""
-        within = reference.min() >= -1e-6 and reference.max() <= 1 + 1e-6
-        sums = np.allclose(reference.sum(1), 1, atol=1e-3)
-        return PROBABILITIES if within and sums else SCORES
+        """``"probabilities"``: rows in 0..1 that sum to 1; in 0..1 ``"independent"``; ``"scores"``.
+
+        What sigmoids give lies in 0..1 and does not sum to 1: a softmax of it would mean nothing.
+        """
+        if reference.min() < -1e-6 or reference.max() > 1 + 1e-6:
+            return SCORES
+        return PROBABILITIES if np.allclose(reference.sum(1), 1, atol=1e-3) else INDEPENDENT
 
     # Card.
 
