@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
+# Networks of texts hold layers of this module, which Keras must know before it reads one.
+import kerastl.backbones.text_layers  # noqa: F401
 from kerastl.backbones import mend_saving
 from kerastl.errors import RunError
 from kerastl.evaluation import Evidence

@@ -1,7 +1,10 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 import zipfile
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -198,3 +201,15 @@ def test_functions_named_in_the_model_are_not_called(run, tmp_path):
     with pytest.raises(RunError, match="damaged"):
         kerastl.load(run)
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.slow
+def test_a_run_of_texts_is_read_by_a_process_that_built_none():
+    """Classes that a network holds must be known, though the names of kerastl are lazy."""
+    pytest.importorskip("keras_hub")
+    run = Path(__file__).parents[1] / "pins" / "0.1.0" / "single_label" / "run"
+    program = f"import kerastl; print(kerastl.load({str(run)!r}).class_names)"
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=300
+    )
+    assert (result.returncode, result.stdout) == (0, "('no', 'yes')\n"), result.stderr[-2000:]
