@@ -11,7 +11,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -27,16 +27,18 @@ class ImageReader:
         resize = manifest["input"]["resize"]
         # None: the graph takes any size and resizes by itself.
         self.size = None if resize["in_graph"] else tuple(resize["size"])
+        self.aspect = resize.get("aspect_ratio", "stretch")
+        self.pad_level = resize.get("pad_level", 0)
 
     def shown(self, source: str) -> str:
         """A path as it is printed."""
         return source
 
     def __call__(self, source: str) -> Feeds:
-        """Upright RGB on white, stretched to (height, width) if any: float32, 0 to 255."""
+        """Upright RGB on white, resized to (height, width) if any: float32, 0 to 255."""
         from PIL import Image, ImageOps
 
-        image = ImageOps.exif_transpose(Image.open(source))
+        image = ImageOps.exif_transpose(open_image(source))
         if image.mode.startswith("I"):
             # 16 bits to 8; Pillow itself would cut everything above 255.
             deep = np.asarray(image).astype(np.int64).clip(0, 65535)
@@ -46,8 +48,57 @@ class ImageReader:
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
         image = image.convert("RGB")
         if self.size is not None:
-            image = image.resize(self.size[::-1], Image.Resampling.BILINEAR)
+            image = self.resized(image)
         return {"image": np.asarray(image, dtype=np.float32)[None]}
+
+    def resized(self, image: Any) -> Any:
+        """An image at the network's size: stretched, or cut or filled up to its aspect ratio."""
+        from PIL import Image
+
+        (width, height), (rows, columns) = image.size, self.size
+        wide, inner = width * rows > height * columns, (columns, rows)
+        if self.aspect == "crop" and wide:
+            kept = min(width, max(1, (2 * height * columns + rows) // (2 * rows)))
+            left = (width - kept) // 2
+            image = image.crop((left, 0, left + kept, height))
+        elif self.aspect == "crop":
+            kept = min(height, max(1, (2 * width * rows + columns) // (2 * columns)))
+            top = (height - kept) // 2
+            image = image.crop((0, top, width, top + kept))
+        elif self.aspect == "pad" and wide:
+            inner = (columns, min(rows, max(1, (2 * height * columns + width) // (2 * width))))
+        elif self.aspect == "pad":
+            inner = (min(columns, max(1, (2 * width * rows + height) // (2 * height))), rows)
+        image = image.resize(inner, Image.Resampling.BILINEAR)
+        if self.aspect != "pad":
+            return image
+        padded = Image.new("RGB", (columns, rows), (self.pad_level,) * 3)
+        padded.paste(image, ((columns - inner[0]) // 2, (rows - inner[1]) // 2))
+        return padded
+
+
+def open_image(source: str) -> Any:
+    """A Pillow image; of HEIC by pillow-heif, which is needed for nothing else."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        return Image.open(source)
+    except UnidentifiedImageError:
+        with open(source, "rb") as file:  # noqa: PTH123
+            head = file.read(64)
+        if head[4:8] != b"ftyp":
+            raise
+    if b"avif" in head or b"avis" in head:
+        raise ValueError("it is an AVIF image, which needs: pip install 'pillow>=11.3'")
+    try:
+        from pillow_heif import HeifImageFile
+    except ImportError:
+        raise ValueError("it is a HEIC image, which needs: pip install pillow-heif") from None
+    # It is decoded while the file is open.
+    with open(source, "rb") as file:  # noqa: PTH123
+        image = HeifImageFile(file, source)
+        image.load()
+    return image
 
 
 class TextReader:
@@ -99,17 +150,31 @@ READERS = {"image": ImageReader, "text": TextReader}
 
 
 def read_manifest(bundle: Path) -> dict:
-    """The manifest of a bundle; exits where the folder is not one."""
+    """The manifest of a bundle; exits with 2 where the folder is not one."""
     try:
-        return json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
+        manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
+        if not isinstance(manifest, dict) or not {"input", "outputs", "task"} <= set(manifest):
+            raise ValueError("manifest.json is of something else")
+        return manifest
     except (OSError, ValueError) as error:
-        sys.exit(f"{bundle} is no bundle: {error}")
+        stop(f"{bundle} is no bundle: {error}. Give the folder that kerastl export wrote.")
+
+
+def stop(message: str) -> NoReturn:
+    """Ends the script: one message on standard error, exit code 2."""
+    print(message, file=sys.stderr)
+    sys.exit(_BAD_INPUT)
 
 
 def reader_of(manifest: dict, bundle: Path) -> Any:
-    """What reads the sources of a bundle."""
+    """What reads the sources of a bundle; exits with 2 where nothing here does."""
     # Version 0.1.0 wrote the kind into the task's name alone.
     kind = manifest["input"].get("kind", manifest["task"].split("_")[0])
+    if kind not in READERS:
+        stop(
+            f"{bundle} takes inputs of the kind {kind!r}; these scripts read {', '.join(READERS)}. "
+            "Make its arrays by yourself, as its README.md says."
+        )
     return READERS[kind](manifest, bundle)
 
 
@@ -163,6 +228,29 @@ def shown(item: dict) -> str:
     return f"{item['label']}\t{item['probability']:.4f}"
 
 
+def answered(
+    sources: Sequence[str], read: Any, run: Run, manifest: dict
+) -> tuple[list[dict], list[dict]]:
+    """The answers to sources, and the sources that cannot be read, with the reason."""
+    answers, skipped = [], []
+    for source in sources:
+        try:
+            feeds = read(source)
+        except ImportError as error:
+            stop(f"A package is missing: {error}. See the first lines of this script.")
+        except Exception as error:
+            # Pillow's readers raise whatever a damaged file leads them to.
+            skipped.append({"input": source, "error": _reason(error)})
+        else:
+            answers.append({"input": source, **answer(run(feeds), manifest)})
+    return answers, skipped
+
+
+def _reason(error: Exception) -> str:
+    """The first line of an error, or its kind."""
+    return str(error).strip().split("\n")[0] or type(error).__name__
+
+
 def main(
     description: str,
     open_artifact: Callable[[Path, dict, Any, str | None], Run],
@@ -188,13 +276,28 @@ def main(
     read = reader_of(manifest, args.bundle)
     try:
         lines = args.lines.read_text(encoding="utf-8").split("\n") if args.lines else []
-        sources = [*args.sources, *(lines[:-1] if lines and not lines[-1] else lines)]
-        run = open_artifact(args.bundle, manifest, read, getattr(args, "quantization", None))
-        answers = [{"input": x, **answer(run(read(x)), manifest)} for x in sources]
     except (OSError, ValueError) as error:
-        parser.exit(_BAD_INPUT, f"Cannot read the input: {error}\n")
+        stop(f"Cannot read the input: --lines {args.lines}: {error}")
+    sources = [*args.sources, *(lines[:-1] if lines and not lines[-1] else lines)]
+    if not sources:
+        stop("There is nothing to answer: give image files or texts, or --lines.")
+    quantization = getattr(args, "quantization", None)
+    try:
+        run = open_artifact(args.bundle, manifest, read, quantization)
+    except ImportError as error:
+        stop(f"A package is missing: {error}. See the first lines of {Path(sys.argv[0]).name}.")
+    except Exception as error:
+        # Each runtime has errors of its own.
+        held = ", ".join(entry["path"] for entry in manifest["artifacts"])
+        wanted = f" ({quantization})" if quantization else ""
+        stop(f"The file{wanted} cannot be opened: {_reason(error)}. {args.bundle} holds: {held}.")
+    answers, skipped = answered(sources, read, run, manifest)
+    for item in skipped:
+        print(f"Cannot read the input: {item['input']}: {item['error']}", file=sys.stderr)
+    if sources and not answers:
+        sys.exit(_BAD_INPUT)
     if args.json:
-        print(json.dumps({"predictions": answers}))
+        print(json.dumps({"predictions": answers, "skipped": skipped}))
     else:
         for item in answers:
             print(f"{read.shown(item['input'])}\t{shown(item)}")

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 from bundle_io import Run, main
 
 
@@ -36,6 +35,8 @@ def unscaled(values: np.ndarray, detail: dict) -> np.ndarray:
 
 def open_artifact(bundle: Path, manifest: dict, read: Any, quantization: str | None) -> Run:
     """Loads the file."""
+    from ai_edge_litert.interpreter import Interpreter
+
     name = f"model_{quantization}.tflite" if quantization else "model.tflite"
     interpreter = Interpreter(str(bundle / name))
     runner = interpreter.get_signature_runner("serving_default")
@@ -44,7 +45,7 @@ def open_artifact(bundle: Path, manifest: dict, read: Any, quantization: str | N
         read.length = int(taken["token_ids"]["shape_signature"][1])
 
     # The interpreter has to live as long as its runner.
-    def run(feeds: dict, interpreter: Interpreter = interpreter) -> dict:
+    def run(feeds: dict, interpreter: Any = interpreter) -> dict:
         found = runner(**{name: scaled(value, taken[name]) for name, value in feeds.items()})
         return {name: unscaled(value, given[name]) for name, value in found.items()}
 

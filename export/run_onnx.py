@@ -10,12 +10,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import onnxruntime
 from bundle_io import Run, main
 
 
 def open_artifact(bundle: Path, manifest: dict, read: Any, quantization: str | None) -> Run:
     """Loads the file."""
+    import onnxruntime
+
     name = f"model_{quantization}.onnx" if quantization else "model.onnx"
     session = onnxruntime.InferenceSession(str(bundle / name), providers=["CPUExecutionProvider"])
     names = [item.name for item in session.get_outputs()]

@@ -9,12 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import openvino
 from bundle_io import Run, main
 
 
 def open_artifact(bundle: Path, manifest: dict, read: Any, quantization: str | None) -> Run:
     """Loads the model."""
+    import openvino
+
     # Left to itself, OpenVINO computes in 16 bits on processors that can.
     model = openvino.Core().compile_model(
         str(bundle / "model_openvino" / "model.xml"), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}

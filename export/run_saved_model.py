@@ -11,16 +11,17 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
 from bundle_io import Run, TextReader, main
-
-if importlib.util.find_spec("tensorflow_text"):
-    # Its operators divide texts into tokens in the graph, and are registered on import.
-    import tensorflow_text  # noqa: F401
 
 
 def open_artifact(bundle: Path, manifest: dict, read: Any, quantization: str | None) -> Run:
     """Loads the model; strings go in as they are, where its tokenizer is in the graph."""
+    import tensorflow as tf
+
+    if importlib.util.find_spec("tensorflow_text"):
+        # Its operators divide texts into tokens in the graph, and are registered on import.
+        import tensorflow_text  # noqa: F401
+
     model = tf.saved_model.load(str(bundle / "saved_model"))
     signatures = model.signatures
     serve = signatures["serve_tokens" if "serve_tokens" in signatures else "serving_default"]

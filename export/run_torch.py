@@ -11,12 +11,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
 from bundle_io import Run, main
 
 
 def open_artifact(bundle: Path, manifest: dict, read: Any, quantization: str | None) -> Run:
     """Loads the program."""
+    import torch
+
     module = torch.export.load(bundle / "model.pt2").module()
 
     def run(feeds: dict) -> dict:

@@ -291,6 +291,27 @@ def test_a_column_that_divides_the_rows(table):
     assert len(train) == len(held_out) == 4
 
 
+@pytest.mark.parametrize("name", ["photos.jsonl", "photos.parquet"])
+def test_a_column_divides_other_tables_too(table, tmp_path, name):
+    import json
+
+    path = tmp_path / name
+    rows = [line.split(",") for line in table("image,label").read_text("utf-8").splitlines()[1:]]
+    rows = [
+        {"image": image, "label": label, "Split": part}
+        for (image, label), part in zip(rows, SPLIT, strict=True)
+    ]
+    if name.endswith(".jsonl"):
+        path.write_text("\n".join(map(json.dumps, rows)))
+    else:
+        pyarrow = pytest.importorskip("pyarrow")
+        from pyarrow import parquet
+
+        parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+    assert len(load(path, split="train")) == 4
+    assert len(load(path, split="validation")) == 2
+
+
 def test_a_column_of_parts_by_another_name(table):
     from kerastl.data import load_pair
 
@@ -314,7 +335,9 @@ def test_a_column_that_is_called_split_and_is_none(table):
     only_test = table("image,label,split", split=["test"] * 8)
     from kerastl.data import load_pair
 
-    with pytest.warns(DataWarning, match="'split' is not used.*no row of train"):
+    # There is one part to measure on, and nothing to say.
+    assert len(load(only_test)) == len(load(only_test, split="test")) == 8
+    with pytest.warns(DataWarning, match=r"'split' is not used.*no row of train, only test \(8\)"):
         train, held_out = load_pair(only_test, validation_fraction=0.5)
     assert (len(train), len(held_out)) == (4, 4)
 
@@ -476,3 +499,50 @@ def test_the_cache_is_listed_without_keras(tmp_path):
     assert [size_text(n) for n in (DEFAULT_LIMIT, 0, 20.96e9, 1)] == [
         "20 GB", "0 MB", "21 GB", "0.1 MB",
     ]  # fmt: skip
+
+
+def test_scores_are_not_trained():
+    from kerastl.outputs import Classes
+
+    with pytest.raises(ConfigurationError, match="ends in probabilities"):
+        Classes(("a", "b"), scores=True).attach(None, name="head", seed=0)
+
+
+# The command line.
+
+
+def test_options_of_data_mean_what_arguments_mean():
+    from kerastl.cli.options import data_options
+
+    given = {
+        "depth": 2,
+        "split_column": "none",
+        "field_separator": "tab",
+        "separator": "|",
+        "label_column": None,
+        "on_error": "warn",
+        "encoding": None,
+    }
+    assert data_options(given) == {
+        "depth": 2,
+        "split_column": False,
+        "field_separator": "\t",
+        "label_separator": "|",
+    }
+    assert data_options({**given, "depth": 1, "split_column": "fold"})["split_column"] == "fold"
+
+
+def test_every_odd_file_is_answered_skipped_or_ignored(trained, odd):
+    from kerastl.bundles.answering import answer
+    from kerastl.data.unlabelled import find_unlabelled
+    from kerastl.inputs import IMAGES
+
+    root, files = odd
+    found = find_unlabelled([str(root)], IMAGES)
+    parts = list(answer(trained[0], found))
+    answers = [row["input"] for part in parts for row in part.answers]
+    skipped = [item.title for part in parts for item in part.skipped]
+    assert found.ignored == odd_photos.NO_IMAGES
+    assert len(answers) + len(skipped) + sum(found.ignored.values()) == len(files)
+    assert sorted(Path(name).name for name in skipped) == sorted(2 * odd_photos.UNREADABLE)
+    assert answers == sorted(answers)

@@ -10,6 +10,7 @@ from kerastl.bundles import card, golden, manifest
 from kerastl.bundles.bundle import Artifact
 from kerastl.bundles.hashing import files_below, sha256_manifest
 from kerastl.bundles.proof import Proof
+from kerastl.bundles.runners import write_runners
 from kerastl.bundles.running import Answers
 from kerastl.files import write_json
 from kerastl.formats.labels import label_files
@@ -54,10 +55,11 @@ def write_bundle(
         },
         **provenance,
     }
+    runners = write_runners(folder, dict.fromkeys(artifact.format for artifact in artifacts))
     (folder / manifest.CARD).write_text(card.render(content, task), encoding="utf-8")
     golden_files = [f"golden/{name}" for name in files_below(folder / "golden")]
     # Without the card: it is there for people to complete.
-    listed = [*files, *task.input.files, *golden_files]
+    listed = [*files, *task.input.files, *runners, *golden_files]
     content["files"] = {name: sha256_file(folder / name) for name in listed}
     content["manifest_sha256"] = sha256_manifest(content)
     write_json(folder / "manifest.json", content)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from kerastl.bundles.runners import FOLDER as RUNNERS
 from kerastl.formats import FORMATS
 from kerastl.formats.labels import label_files
 from kerastl.formats.pairs import pair_of
@@ -68,7 +69,7 @@ def _running(manifest: Mapping[str, Any], task: Task) -> str:
         "## How to run it",
         "",
         f"{task.input.how_to_feed(manifest)} The artifacts answer with {_and(map(_code, outputs))}."
-        f"{classes} The runner scripts do all of this and need neither Keras nor kerastl:",
+        f"{classes} The scripts in `{RUNNERS}/` do all of this and need neither Keras nor kerastl:",
         "",
         "```",
     ]
@@ -78,7 +79,7 @@ def _running(manifest: Mapping[str, Any], task: Task) -> str:
         more = [] if pair is None else [module.replace("_", "-") for module in pair.packages]
         lines += [
             f"pip install {' '.join([runtime, *more, *task.input.runner_packages])}",
-            f"python {script} BUNDLE {task.input.runner_example}",
+            f"python BUNDLE/{RUNNERS}/{script} BUNDLE {task.input.runner_example}",
         ]
     lines.append("```")
     if len(outputs) == 1 and task.only.names_one_class:

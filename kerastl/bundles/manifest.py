@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from kerastl.bundles.bundle import Artifact, Bundle
 from kerastl.bundles.hashing import sha256_manifest
 from kerastl.bundles.proof import Proof
+from kerastl.bundles.runners import FOLDER as RUNNERS
 from kerastl.errors import BundleError, ConfigurationError
 from kerastl.formats import FORMATS, QUANTIZATIONS
 from kerastl.formats.labels import names_held
 from kerastl.inputs import input_from_manifest
+from kerastl.inputs.resizing import Resize
 from kerastl.outputs import Gate
 from kerastl.provenance import versions
 from kerastl.task import Array, Task, check_output_names, outputs_from_manifest
@@ -176,7 +178,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
 def refuse_foreign_folder(path: Path) -> None:
     """Raises ConfigurationError for a folder that holds anything but a bundle, damaged or whole."""
     artifacts = {path for item in FORMATS.values() for path in item.paths.values()}
-    own = {*artifacts, "golden", TOKENIZER_FILE, CARD, "manifest.json"}
+    own = {*artifacts, "golden", RUNNERS, TOKENIZER_FILE, CARD, "manifest.json"}
     found = {item.name for item in path.iterdir()}
     if not found:
         return
@@ -236,6 +238,7 @@ def _is_resize(value: Any) -> bool:
         and isinstance(value.get("size"), list)
         and [type(side) for side in value["size"]] == [int, int]
         and min(value["size"]) > 0
+        and value.get("aspect_ratio", "stretch") in get_args(Resize)
     )
 
 

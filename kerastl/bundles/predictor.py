@@ -24,8 +24,8 @@ _CHUNK = 256
 # The quickest to start and to run first.
 _PREFERENCE = ("onnx", "litert", "openvino", "saved_model", "torch")
 
-# Class names are in the manifest, and golden examples are for proofs.
-_NOT_NEEDED = ("golden/", "labels")
+# Class names are in the manifest, golden examples are for proofs, scripts for others.
+_NOT_NEEDED = ("golden/", "labels", "run/")
 
 
 class Predictor:

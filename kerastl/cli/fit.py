@@ -40,7 +40,7 @@ _RUN = (
 _CLASSES = ("kind", "output", "loss_weights", "class_weight")
 _PLAN = ("plan", "epochs", "learning_rate", "train_from")
 _HEAD = ("hidden", "dropout")
-_IMAGES = ("image_size", "augment", "flip", "views")
+_IMAGES = ("image_size", "resize", "augment", "flip", "views")
 _TEXTS = ("tokenizer", "max_length", "pooling")
 _VECTORS = ("epochs", "learning_rate", "train_from", "dimensions")
 

@@ -172,6 +172,9 @@ FIT: dict[str, Row] = {
         "Height and width of the images in pixels, as in 160 or 160x224; default: the backbone's "
         "own."
     ),
+    "resize": row(
+        str, "stretch", "Images of another aspect ratio: stretch, pad (with grey) or crop."
+    ),
     "augment": row(bool, True, "Vary the training images."),
     "flip": row(
         bool, True, "Let the variations be mirrored too; switch this off for digits and letters."

@@ -46,7 +46,8 @@ def _predict(**values: Any) -> None:
         for answer, line in zip(result["predictions"], shown, strict=True):
             console.print(f"{answer['input']}  {line}", highlight=False, markup=False)
 
-    output.run(work, show, as_json=as_json, check=check)
+    going_on = "" if out is None else "The same command goes on with what is there: --resume."
+    output.run(work, show, as_json=as_json, on_interrupt=going_on, check=check)
 
 
 predict = command(

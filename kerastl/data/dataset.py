@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import abc
 import copy
+import functools
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self, TypeAlias, final
 
 import numpy as np
@@ -18,6 +19,7 @@ from kerastl.data.unreadable import OnError, check_on_error, report
 from kerastl.errors import ConfigurationError, DataError, counted
 from kerastl.inputs import Reader
 from kerastl.inputs.images import check_image_size
+from kerastl.inputs.resizing import STRETCH
 from kerastl.outputs import Output
 from kerastl.outputs.encoding import array_of
 from kerastl.outputs.names import listed
@@ -81,7 +83,9 @@ class Dataset(abc.ABC):
         """SHA-256 of the content, 64 hexadecimal digits; reads every example when first asked."""
 
     @abc.abstractmethod
-    def batches(self, image_size: tuple[int, int], batch_size: int) -> Iterator[Batch]:
+    def batches(
+        self, image_size: tuple[int, int], batch_size: int, *, resize: str = STRETCH
+    ) -> Iterator[Batch]:
         """Yields one pass over the examples, resized by ``RESIZE_RULE``.
 
         Take labels from the same pass as their images: only an ``ExampleDataset`` is sure to keep
@@ -90,6 +94,7 @@ class Dataset(abc.ABC):
         Args:
             image_size: ``(height, width)`` in pixels.
             batch_size: examples in a batch; the last one may be smaller.
+            resize: see ``kerastl.data.decode_image``.
 
         Yields:
             Images ``(b, height, width, 3)``, uint8 from 0 to 255, and their labels, see
@@ -296,7 +301,12 @@ class ExampleDataset(Dataset):
         return self.subset(train), self.subset(validation)
 
     def batches(
-        self, image_size: tuple[int, int], batch_size: int, *, order: Rows | None = None
+        self,
+        image_size: tuple[int, int],
+        batch_size: int,
+        *,
+        resize: str = STRETCH,
+        order: Rows | None = None,
     ) -> Iterator[Batch]:
         """Yields one pass over the examples; see ``Dataset.batches``.
 
@@ -305,14 +315,17 @@ class ExampleDataset(Dataset):
         Where that leaves a class without examples, a DataError is raised. ``order`` holds the
         positions to visit instead of ``0 .. n - 1``, such as a permutation.
         """
-        size = check_image_size(image_size)
         check_batch_size(batch_size)
+        size = check_image_size(image_size)
         rows = np.arange(len(self)) if order is None else np.asarray(order, dtype=np.int64)
-        return self._pass([int(i) for i in rows], size, int(batch_size))
+        decode = functools.partial(self.reader.decode, size=size, resize=resize)
+        return self._pass([int(i) for i in rows], decode, int(batch_size))
 
-    def _pass(self, rows: list[int], size: tuple[int, int], batch_size: int) -> Iterator[Batch]:
+    def _pass(
+        self, rows: list[int], decode: Callable[[Any], Array], batch_size: int
+    ) -> Iterator[Batch]:
         failures: dict[int, DataError] = {}
-        for batch in batched(self._decoded(rows, size, 2 * batch_size, failures), batch_size):
+        for batch in batched(self._decoded(rows, decode, 2 * batch_size, failures), batch_size):
             places, arrays = zip(*batch, strict=True)
             labels = {name: target[list(places)] for name, target in self.targets.items()}
             one = len(labels) == 1
@@ -327,13 +340,17 @@ class ExampleDataset(Dataset):
         self._check_classes_left()
 
     def _decoded(
-        self, rows: list[int], size: tuple[int, int], ahead: int, failures: dict[int, DataError]
+        self,
+        rows: list[int],
+        decode: Callable[[Any], Array],
+        ahead: int,
+        failures: dict[int, DataError],
     ) -> Iterator[tuple[int, Array]]:
         """Positions and arrays of the examples that can be read; the others become failures."""
 
         def attempt(i: int) -> tuple[int, Array | DataError]:
             try:
-                return i, self.reader.decode(self.sources[i], size)
+                return i, decode(self.sources[i])
             except self.reader.error as error:
                 return i, error
 

@@ -24,10 +24,10 @@ from kerastl.data.tables import (
     LabelColumns,
     SplitColumn,
     Table,
+    divided_to_train,
     from_table,
     named_columns,
     open_table,
-    tell_division,
 )
 from kerastl.data.tfds import (
     TFDS_PREFIX,
@@ -225,13 +225,13 @@ def load_pair(
         return _opened(given, columns, options.get("encoding"))
 
     data = opened(data)
+    if isinstance(data, Table):
+        data = divided_to_train(data)
     parts = parts_of(data, reader)
     named: Split | None = "train" if parts else None
     train = load(
         data, reader=reader, outputs=outputs, class_names=class_names, split=named, **options
     )
-    if isinstance(data, Table) and parts:
-        tell_division(data)
     if validation is False:
         return train, None
     held_out: Dataset
@@ -256,9 +256,16 @@ def load_pair(
         own = {k: v for k, v in options.items() if k != "groups" or callable(v)}
         validation = opened(validation)
         others = parts_of(validation, reader)
+        if isinstance(validation, Table) and others == {"train"}:
+            # A table of its own, whatever its rows are called.
+            others = set()
         part: Split = "validation" if "validation" in others else "test"
         held_out = load(
-            validation, reader=reader, outputs=train.outputs, split=part if others else None, **own
+            validation,
+            reader=reader,
+            outputs=train.outputs,
+            split=part if others else None,
+            **own,
         )
         advice = (
             "remove them from one side, or let kerastl make the split, which keeps copies together."

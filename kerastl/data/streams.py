@@ -18,6 +18,7 @@ from kerastl.errors import DataError
 from kerastl.inputs import IMAGES
 from kerastl.inputs.images import check_image_size, decode_image
 from kerastl.inputs.pixels import CHANNELS, check_array, round_to_uint8
+from kerastl.inputs.resizing import STRETCH
 from kerastl.outputs import Classes, Output, Source
 from kerastl.outputs.names import given_class_names
 
@@ -101,18 +102,20 @@ class StreamDataset(Dataset):
         """The number of examples after a complete pass; None before."""
         return None if self._contents is None else self._contents[1]
 
-    def batches(self, image_size: tuple[int, int], batch_size: int) -> Iterator[Batch]:
+    def batches(
+        self, image_size: tuple[int, int], batch_size: int, *, resize: str = STRETCH
+    ) -> Iterator[Batch]:
         """Yields one pass over the stream, gathered to ``batch_size``; see ``Dataset.batches``."""
         size = check_image_size(image_size)
         check_batch_size(batch_size)
-        return self._pass(size, batch_size)
+        return self._pass(size, batch_size, resize)
 
-    def _pass(self, size: tuple[int, int], batch_size: int) -> Iterator[Batch]:
+    def _pass(self, size: tuple[int, int], batch_size: int, resize: str) -> Iterator[Batch]:
         for batch in batched(self._examples(), batch_size):
             images, labels = zip(*batch, strict=True)
             # Decoding also turns greyscale and alpha into RGB.
             fitting = [
-                image if image.shape == (*size, 3) else decode_image(image, size)
+                image if image.shape == (*size, 3) else decode_image(image, size, resize)
                 for image in images
             ]
             yield np.stack(fitting), np.stack(labels)

@@ -206,12 +206,11 @@ def open_table(path: Path, columns: Columns, encoding: str | None) -> Table:
         raise DataError(f"{path} has no column {column!r}, which {named('split_column')} names.")
     words = [str(cell or "").strip().lower() for cell in rows.optional]
     unknown = list(dict.fromkeys(word for word in words if word not in _PARTS))
-    held = f"it holds {listed(unknown)}" if unknown else "it has no row of train"
-    if not unknown and "train" in (parts := tuple(_PARTS[word] for word in words)):
-        return Table(path, rows, parts, column)
+    if not unknown:
+        return Table(path, rows, tuple(_PARTS[word] for word in words), column)
     message = (
-        f"{path}: the column {column!r} is not used to divide the rows: {held}, and train, "
-        "validation (val) and test are read."
+        f"{path}: the column {column!r} is not used to divide the rows: it holds "
+        f"{listed(unknown)}, and train, validation (val) and test are read."
     )
     if required:
         raise DataError(message)
@@ -219,14 +218,25 @@ def open_table(path: Path, columns: Columns, encoding: str | None) -> Table:
     return Table(path, rows)
 
 
-def tell_division(table: Table) -> None:
-    """Warns that a column divides a table, where the parts are used as such."""
+def divided_to_train(table: Table) -> Table:
+    """A table that is to be trained on: undivided where no row is for training; says which."""
+    if table.parts is None:
+        return table
+    if "train" not in table.counts:
+        warnings.warn(
+            f"{table.path}: the column {table.column!r} is not used to divide the rows: it has no "
+            f"row of train, only {_and(table.counts)}.",
+            DataWarning,
+            stacklevel=3,
+        )
+        return dataclasses.replace(table, parts=None)
     warnings.warn(
         f"{table.path}: the column {table.column!r} divides its rows into {_and(table.counts)}, "
         "and they are used so. To divide them otherwise: split_column=False (--split-column none).",
         DataWarning,
         stacklevel=3,
     )
+    return table
 
 
 def _and(counts: Mapping[Split, int]) -> str:
@@ -273,7 +283,7 @@ def from_table(
 def _rows_of(table: Table, split: Split | None) -> Rows:
     """The rows of a part, or all of them."""
     if split is None:
-        if table.parts is not None:
+        if len(table.counts) > 1:
             warnings.warn(
                 f"{table.path}: the column {table.column!r} divides its rows into "
                 f"{_and(table.counts)}; all of them are read. To read one part: split='test' "

@@ -10,8 +10,9 @@ import numpy as np
 
 from kerastl.errors import ConfigurationError
 from kerastl.evaluation.answered import Answered
+from kerastl.evaluation.intervals import paired_intervals
 from kerastl.evaluation.value import Interval
-from kerastl.metrics import bootstrap, mcnemar_exact, percentile_interval
+from kerastl.metrics import mcnemar_exact
 from kerastl.outputs import Output
 from kerastl.outputs.names import listed
 from kerastl.task import measure, prefixed
@@ -97,7 +98,7 @@ def compare_answers(first: Answered, second: Answered) -> Comparison:
                 (part.outputs[name], part.targets[name][rows], part.answers[name][rows])
                 for part in (first, second)
             ]
-            intervals[name] = _intervals(*pair)
+            intervals[name] = paired_intervals(*pair)
             found = _disagreement(*pair)
             if found is not None:
                 disagreements[name] = found
@@ -113,15 +114,6 @@ def compare_answers(first: Answered, second: Answered) -> Comparison:
 def _difference(first: float, second: float, interval: Interval | None) -> Difference:
     decisive = None if interval is None else not interval[0] <= 0 <= interval[1]
     return Difference(first, second, second - first, interval, decisive)
-
-
-def _intervals(*pair: tuple[Output, Array, Array]) -> dict[str, Interval]:
-    # The same seed draws the same rows for both.
-    before, after = (
-        bootstrap(output.replicate(labels, answers), len(labels))
-        for output, labels, answers in pair
-    )
-    return {key: percentile_interval(after[key] - before[key]) for key in before if key in after}
 
 
 def _disagreement(*pair: tuple[Output, Array, Array]) -> Disagreement | None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from kerastl.evaluation.answered import Answered
 from kerastl.evaluation.baselines import ARRAYS, Baselines
 from kerastl.evaluation.baselines import FILE as BASELINES
 from kerastl.evaluation.seen import FILE as SEEN
-from kerastl.evaluation.seen import Seen
+from kerastl.evaluation.seen import Seen, notes_on_shared
 from kerastl.evaluation.value import Evaluation
 from kerastl.files import read_json, write_json
 
@@ -30,6 +31,17 @@ class Evidence:
     evaluation: Evaluation | None = None
     baselines: Baselines | None = None
     seen: Seen | None = None
+
+    def shared_with(self, answered: Answered) -> tuple[dict[str, int] | None, list[str]]:
+        """How many examples the model has seen, None where that is not known; and notes on it.
+
+        Warns:
+            DataWarning: it was trained on some of them.
+        """
+        if self.seen is None or not answered.digests:
+            return None, []
+        shared = self.seen.count(answered.digests)
+        return shared, notes_on_shared(shared, len(answered), answered.input.nouns)
 
     def save(self, run: Path) -> None:
         """Writes it into a run directory, in place of what was there."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,9 +11,8 @@ import numpy as np
 from kerastl.errors import MissingExtraError
 from kerastl.evaluation.answered import Answered
 from kerastl.evaluation.evidence import Evidence
-from kerastl.evaluation.seen import notes_on_shared
-from kerastl.evaluation.value import Evaluation, Interval, Measured, Row, Section
-from kerastl.metrics import bootstrap, percentile_interval, wilson_interval
+from kerastl.evaluation.intervals import each_output, intervals_of, paired_intervals
+from kerastl.evaluation.value import Evaluation, Measured, Row, Section
 from kerastl.outputs import Output
 from kerastl.task import Task, measure, prefixed
 
@@ -31,11 +31,7 @@ def measure_answers(answered: Answered, evidence: Evidence | None = None) -> Eva
         DataWarning: the model was trained on some of the examples.
     """
     evidence = evidence or Evidence()
-    notes: list[str] = []
-    shared = None
-    if evidence.seen is not None and answered.digests:
-        shared = evidence.seen.count(answered.digests)
-        notes += notes_on_shared(shared, len(answered), answered.input.nouns)
+    shared, notes = evidence.shared_with(answered)
     baselines: dict[str, Measured] = {}
     if evidence.baselines is not None:
         baselines, said = _baselines(answered, evidence)
@@ -59,33 +55,8 @@ def measured(
     title: str = "",
 ) -> Measured:
     """Metrics of outputs with their intervals."""
-    intervals = prefixed(outputs, each_output(outputs, targets, answers, intervals_of))
+    intervals = prefixed(outputs, each_output(outputs, targets, intervals_of, answers))
     return Measured(measure(outputs, targets, answers), intervals, title)
-
-
-def intervals_of(output: Output, labels: Array, answers: Array) -> dict[str, Interval]:
-    """The 95 % interval of each metric of an output that has one."""
-    samples = bootstrap(output.replicate(labels, answers), len(labels))
-    found = {name: percentile_interval(values) for name, values in samples.items()}
-    shares = output.shares(labels, answers)
-    found |= {name: wilson_interval(*counts) for name, counts in shares.items()}
-    # A metric that some resample has no value for has no interval.
-    return {name: pair for name, pair in found.items() if np.isfinite(pair).all()}
-
-
-def each_output(
-    outputs: Mapping[str, Output],
-    targets: Mapping[str, Array],
-    answers: Mapping[str, Array],
-    function: Callable[[Output, Array, Array], Any],
-) -> dict[str, Any]:
-    """What a function gives of each output's labels and answers, where there are labels."""
-    held = {name: output.present(targets[name]) for name, output in outputs.items()}
-    return {
-        name: function(output, targets[name][held[name]], answers[name][held[name]])
-        for name, output in outputs.items()
-        if held[name].any()
-    }
 
 
 def _baselines(answered: Answered, evidence: Evidence) -> tuple[dict[str, Measured], list[str]]:
@@ -98,21 +69,29 @@ def _baselines(answered: Answered, evidence: Evidence) -> tuple[dict[str, Measur
         notes.append(f"The linear baseline was left out. {error}")
         without = type(baselines)(baselines.constants, titles=baselines.titles)
         found = without.answers(answered.input, answered.sources)
-    rows = {}
-    for kind, answers in found.items():
-        # Of several outputs some may have no baseline.
-        outputs = {name: answered.outputs[name] for name in answers}
-        title = baselines.titles[kind]
-        some = measured(outputs, answered.targets, answers, title)
-        if len(outputs) == 1 < len(answered.outputs):
-            [name] = outputs
-            some = Measured(
-                {f"{name}/{key}": value for key, value in some.metrics.items()},
-                {f"{name}/{key}": value for key, value in some.intervals.items()},
-                title,
-            )
-        rows[kind] = some
+    rows = {kind: _beside(answered, rows, baselines.titles[kind]) for kind, rows in found.items()}
     return rows, notes
+
+
+def _beside(answered: Answered, answers: Mapping[str, Array], title: str) -> Measured:
+    """A baseline's answers beside the model's; of several outputs some may have no baseline."""
+    outputs = {name: answered.outputs[name] for name in answers}
+    found = measured(outputs, answered.targets, answers, title)
+    pairs = each_output(outputs, answered.targets, _less, answers, answered.answers)
+    found = dataclasses.replace(found, differences=prefixed(outputs, pairs))
+    if len(outputs) > 1 or len(answered.outputs) == 1:
+        return found
+    # Named as the metrics of several outputs are.
+    [name] = outputs
+    named = {
+        field: {f"{name}/{key}": value for key, value in getattr(found, field).items()}
+        for field in ("metrics", "intervals", "differences")
+    }
+    return Measured(title=title, **named)
+
+
+def _less(output: Output, labels: Array, baseline: Array, model: Array) -> Any:
+    return paired_intervals((output, labels, baseline), (output, labels, model))
 
 
 def _section(answered: Answered, name: str) -> Section | None:

@@ -26,23 +26,32 @@ class Measured:
         intervals: by the names of the metrics that have one: Wilson's for shares of examples,
             percentiles of a bootstrap for the others.
         title: what was measured, where it is not the model: ``"the most frequent class"``.
+        differences: of a baseline, the 95 % intervals of the model's metrics less its own, by
+            percentiles of a paired bootstrap: the two differ where one leaves out 0.
     """
 
     metrics: Mapping[str, float]
     intervals: Mapping[str, Interval]
     title: str = ""
+    differences: Mapping[str, Interval] = dataclasses.field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """JSON data."""
         intervals = {name: list(pair) for name, pair in self.intervals.items()}
-        found = {"metrics": dict(self.metrics), "intervals": intervals}
-        return {"title": self.title, **found} if self.title else found
+        found: dict[str, Any] = {"metrics": dict(self.metrics), "intervals": intervals}
+        if not self.title:
+            return found
+        differences = {name: list(pair) for name, pair in self.differences.items()}
+        return {"title": self.title, **found, "differences": differences}
 
     @staticmethod
     def from_dict(content: Mapping[str, Any]) -> Measured:
         """Reads what ``as_dict`` gave."""
-        intervals = {name: (pair[0], pair[1]) for name, pair in content["intervals"].items()}
-        return Measured(dict(content["metrics"]), intervals, content.get("title", ""))
+        pairs = [
+            {name: (pair[0], pair[1]) for name, pair in content.get(key, {}).items()}
+            for key in ("intervals", "differences")
+        ]
+        return Measured(content["metrics"], pairs[0], content.get("title", ""), pairs[1])
 
 
 @dataclasses.dataclass(frozen=True)

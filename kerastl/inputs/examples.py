@@ -15,6 +15,7 @@ import numpy as np
 from kerastl.alignment import Alignment
 from kerastl.errors import DataError
 from kerastl.inputs.augment import Augment
+from kerastl.inputs.resizing import STRETCH
 
 Array = np.ndarray[Any, Any]
 DECODE_BATCH = 32
@@ -29,7 +30,9 @@ class Readable(Protocol):
     sources: Any
     targets: Any
 
-    def batches(self, image_size: tuple[int, int], batch_size: int) -> Iterator[Any]:
+    def batches(
+        self, image_size: tuple[int, int], batch_size: int, *, resize: str = STRETCH
+    ) -> Iterator[Any]:
         """Yields images uint8 ``(b, height, width, 3)`` with labels, of several outputs a dict."""
         ...
 
@@ -161,7 +164,9 @@ def as_input(values: Array) -> Array:
     return values if values.dtype == np.int32 else values.astype(np.float32, copy=False)
 
 
-def decode(data: Readable, image_size: tuple[int, int], folder: Path) -> ArrayExamples:
+def decode(
+    data: Readable, image_size: tuple[int, int], folder: Path, *, resize: str = STRETCH
+) -> ArrayExamples:
     """Decodes a data set once, into a file in ``folder`` if it exceeds ``MEMORY_LIMIT``."""
     batches: list[Array] = []
     labels: list[Mapping[str, Array]] = []
@@ -172,7 +177,7 @@ def decode(data: Readable, image_size: tuple[int, int], folder: Path) -> ArrayEx
     bytes_each = image_size[0] * image_size[1] * 3
     if expected is not None and expected * bytes_each > MEMORY_LIMIT:
         file = allocate((expected, *image_size, 3), np.dtype(np.uint8), folder)
-    for images, found in data.batches(image_size, DECODE_BATCH):
+    for images, found in data.batches(image_size, DECODE_BATCH, resize=resize):
         labels.append(found if isinstance(found, Mapping) else {names[0]: found})
         if file is None:
             batches.append(np.asarray(images, dtype=np.uint8))

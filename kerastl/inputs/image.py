@@ -1,4 +1,4 @@
-"""Images: decoded, upright, stretched to the network's size, pixels from 0 to 255."""
+"""Images: decoded, upright, resized to the network's size, pixels from 0 to 255."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from kerastl.inputs.image_thumbnails import thumbnail
 from kerastl.inputs.images import decode_full_size, decode_image, image_list
 from kerastl.inputs.input import BATCH, GOLDEN_LABELS, GoldenFiles, GoldenLabels, Input, Spec
 from kerastl.inputs.reading import Reader
+from kerastl.inputs.resizing import PAD_LEVEL, STRETCH
 
 Array = np.ndarray[Any, Any]
 TENSOR = "image"
@@ -31,6 +32,12 @@ SERVE_BYTES_LIMITS = (
     "transparency of PNG files with fewer than 8 bits a sample is ignored",
 )
 
+
+_HOW = {
+    "stretch": "stretched to",
+    "pad": f"fitted, on grey of level {PAD_LEVEL}, into",
+    "crop": "cut to the aspect ratio of its centre and resized to",
+}
 
 # What an artifact's input is changed by, and what is wrong where it then answers rightly.
 _SUSPICIONS: tuple[tuple[Callable[[Array], Array], str], ...] = (
@@ -55,6 +62,7 @@ class Image(Input):
     Attributes:
         size: ``(height, width)`` that the network takes.
         any_size: exported files take images as they are, and resize them in the graph.
+        resize: what becomes of another aspect ratio, see ``kerastl.inputs.resizing.Resize``.
         as_floats: sources are float32 arrays of the network's size, of any range, as ``suspicions``
             makes them.
     """
@@ -78,6 +86,7 @@ class Image(Input):
     size: tuple[int, int]
     any_size: bool = False
     as_floats: bool = False
+    resize: str = STRETCH
 
     @staticmethod
     def from_manifest(
@@ -87,17 +96,19 @@ class Image(Input):
         resize = manifest["input"]["resize"]
         height, width = resize["size"]
         floats = bool(manifest["input"].get("as_floats"))
-        return Image((height, width), bool(resize["in_graph"]), floats)
+        aspect = str(resize.get("aspect_ratio", STRETCH))
+        return Image((height, width), bool(resize["in_graph"]), floats, aspect)
 
     @staticmethod
     def from_run(config: Mapping[str, Any], run: Path) -> Image:
         """The input of a run directory."""
         height, width = config["size"]
-        return Image((height, width))
+        return Image((height, width), resize=config.get("resize", STRETCH))
 
     def save(self, run: Path) -> dict[str, Any]:
-        """The size."""
-        return {"size": list(self.size)}
+        """The size, and what becomes of another aspect ratio unless it is stretched."""
+        other = {} if self.resize == STRETCH else {"resize": self.resize}
+        return {"size": list(self.size), **other}
 
     def as_list(self, given: Any) -> list[Any]:
         """See ``image_list``."""
@@ -114,7 +125,7 @@ class Image(Input):
             rows = np.arange(start, min(start + size, len(sources)))
             some = [sources[int(i)] for i in rows]
             if not self.as_floats:
-                some = [decode_image(source, self.size) for source in some]
+                some = [self._decoded(source) for source in some]
             yield rows, np.stack(some)
 
     @staticmethod
@@ -128,7 +139,10 @@ class Image(Input):
 
     def examples(self, data: Readable, folder: Path) -> ArrayExamples:
         """Images that were decoded once."""
-        return decode(data, self.size, folder)
+        return decode(data, self.size, folder, resize=self.resize)
+
+    def _decoded(self, source: Any) -> Array:
+        return decode_image(source, self.size, self.resize)
 
     def specs(self, *, fixed_lengths: bool = False) -> tuple[Spec, ...]:
         """float32 pixels, RGB, channels last."""
@@ -152,7 +166,7 @@ class Image(Input):
         if self.any_size:
             from kerastl.formats import any_size
 
-            image = any_size.resize(image, *self.size)
+            image = any_size.resize(image, *self.size, self.resize)
         return tf.cast(image, network.inputs[0].dtype)
 
     def calibration(self, sources: Sequence[Any]) -> Array:
@@ -176,7 +190,7 @@ class Image(Input):
 
     def equivalents(self, sources: Sequence[Any]) -> list[Any]:
         """Images resized by Pillow, where files resize them in the graph."""
-        return [decode_image(source, self.size) for source in sources] if self.any_size else []
+        return [self._decoded(source) for source in sources] if self.any_size else []
 
     def suspicions(self, sources: Sequence[Any]) -> Iterator[tuple[list[Any], Input, str]]:
         """Pixels as artifacts with wrong preprocessing would want them."""
@@ -251,7 +265,7 @@ class Image(Input):
         self, sources: Sequence[Any], state: Mapping[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]] | None:
         """See ``kerastl.inputs.image_features.colour_histogram``: float32 ``(n, 64)``."""
-        rows = [colour_histogram(decode_image(source, self.size)) for source in sources]
+        rows = [colour_histogram(self._decoded(source)) for source in sources]
         return np.stack(rows), {}
 
     def manifest_entries(self) -> dict[str, Any]:
@@ -270,7 +284,8 @@ class Image(Input):
                 "resize": {
                     "size": [height, width],
                     "in_graph": self.any_size,
-                    "aspect_ratio": "stretch",
+                    "aspect_ratio": self.resize,
+                    **({"pad_level": PAD_LEVEL} if self.resize == "pad" else {}),
                     "method": "bilinear",
                     "antialias": True,
                     "library": "Pillow",
@@ -297,7 +312,7 @@ class Image(Input):
         return (
             f"The input `{TENSOR}` is float32 `(batch, {height}, {width}, 3)`: RGB, 0 to 255, no "
             "other preprocessing. A file is decoded with its EXIF orientation applied and "
-            f"transparency on white, then stretched to {width} x {height} pixels (Pillow's "
+            f"transparency on white, then {_HOW[self.resize]} {width} x {height} pixels (Pillow's "
             "antialiased bilinear filter)."
         )
 

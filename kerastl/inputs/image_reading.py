@@ -22,6 +22,7 @@ from kerastl.inputs.images import (
 )
 from kerastl.inputs.pixels import PixelArray, check_array, round_to_uint8
 from kerastl.inputs.reading import Reader
+from kerastl.inputs.resizing import STRETCH
 from kerastl.outputs.names import normal
 from kerastl.provenance import sha256_arrays, sha256_file
 
@@ -114,9 +115,9 @@ class ImageReader(Reader):
             head = handle.read(PREFIX_BYTES)
         return None if is_heif(head) or is_avif(head) else Path(source)
 
-    def decode(self, source: Any, size: tuple[int, int]) -> Array:
+    def decode(self, source: Any, size: tuple[int, int], resize: str = STRETCH) -> Array:
         """See ``decode_image``."""
-        return decode_image(source, size)
+        return decode_image(source, size, resize)
 
     def in_threads(self, sources: Sequence[Any]) -> bool:
         """All but arrays: handing them between threads costs more than resizing them."""

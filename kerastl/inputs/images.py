@@ -29,6 +29,7 @@ from kerastl.inputs.heif import (
     refuse_avif,
 )
 from kerastl.inputs.pixels import check_array, round_to_uint8
+from kerastl.inputs.resizing import STRETCH, check_resize, resized
 
 ImageSource: TypeAlias = (
     str | os.PathLike[str] | bytes | bytearray | memoryview | Image.Image | npt.NDArray[Any]
@@ -84,19 +85,22 @@ _plugins_lock = threading.Lock()
 _load_lock = threading.Lock()
 
 
-def decode_image(source: ImageSource, image_size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+def decode_image(
+    source: ImageSource, image_size: tuple[int, int], resize: str = STRETCH
+) -> npt.NDArray[np.uint8]:
     """Decodes one image and resizes it by ``RESIZE_RULE``.
 
     The EXIF orientation is applied; transparency is laid on white; of an animation the first
     frame counts; 16-bit greyscale is scaled to 8 bits; colour profiles are ignored. The image
-    is stretched to the size asked for, with an antialiased (triangle) filter. Any number of
-    threads may call this at once.
+    is resized with an antialiased (triangle) filter. Any number of threads may call this at once.
 
     Args:
         source: a path; the bytes of an encoded file; a Pillow image; or an array
             ``(h, w, 3)``, ``(h, w, 4)``, ``(h, w, 1)`` or ``(h, w)`` of pixel values from 0 to
             255 (integers, or floats, which are rounded).
         image_size: ``(height, width)`` in pixels.
+        resize: what becomes of another aspect ratio: ``"stretch"``; ``"pad"`` fits the image in
+            and fills up with grey; ``"crop"`` takes its centre.
 
     Returns:
         RGB pixels from 0 to 255, uint8, of shape ``(height, width, 3)``.
@@ -106,10 +110,9 @@ def decode_image(source: ImageSource, image_size: tuple[int, int]) -> npt.NDArra
         DataError: an array has a shape, dtype or range that pixels cannot have.
         ConfigurationError: ``image_size`` is not a pair of positive integers.
     """
-    height, width = check_image_size(image_size)
-    image = _upright_rgb(source)
-    # Unlike asarray, array gives pixels that may be written to.
-    return np.array(image.resize((width, height), Image.Resampling.BILINEAR))
+    size = check_image_size(image_size)
+    check_resize(resize)
+    return resized(_upright_rgb(source), size, resize)
 
 
 def decode_full_size(source: ImageSource) -> npt.NDArray[np.uint8]:

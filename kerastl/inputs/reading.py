@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from kerastl.errors import ConfigurationError, DataError
+from kerastl.inputs.resizing import STRETCH
 
 Array = np.ndarray[Any, Any]
 
@@ -138,7 +139,7 @@ class Reader(abc.ABC):
 
     # Decoding.
 
-    def decode(self, source: Any, size: tuple[int, int]) -> Array:
+    def decode(self, source: Any, size: tuple[int, int], resize: str = STRETCH) -> Array:
         """One example as an array of a size; raises ``error`` where it cannot be read."""
         raise ConfigurationError(f"{self.nouns.capitalize()} have no size to be decoded to.")
 

@@ -110,7 +110,7 @@ class TrainedModel:
         return self.task.predictions(self.outputs(inputs, on_error=on_error))
 
     def evaluate(self, data: Any, **options: Any) -> dict[str, float]:
-        """Measures the model on labelled data.
+        """Measures the model on labelled data; ``kerastl.evaluate`` tells more.
 
         Args:
             data: any kind of data that ``fit`` takes.
@@ -122,9 +122,13 @@ class TrainedModel:
             name begins with the output's and a slash.
 
         Raises:
-            DataError: the data's classes are not the model's.
+            DataError: the data have classes that the model does not know.
+
+        Warns:
+            DataWarning: a class has no example, or the model was trained on some of the examples.
         """
         answered = answer(self, data, **options)
+        self.evidence.shared_with(answered)
         return self.task.measure(answered.targets, answered.answers)
 
     def answer_examples(self, examples: Examples) -> dict[str, Array]:

@@ -54,7 +54,12 @@ class Classes(ClassLabels):
     # Learning.
 
     def attach(self, features: Any, *, name: str, seed: int) -> Any:
-        """Refuses a single class."""
+        """Refuses a single class, and scores: what is trained here ends in probabilities."""
+        if self.scores:
+            raise ConfigurationError(
+                "Classes(scores=True) is of a trained network that ends in scores. Leave it out: "
+                "what kerastl trains ends in probabilities."
+            )
         if self.width < 2:
             raise ConfigurationError(f"{self.width} class; a classifier needs at least 2.")
         return super().attach(features, name=name, seed=seed)

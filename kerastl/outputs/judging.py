@@ -32,8 +32,9 @@ class Table:
     Attributes:
         title: what they are.
         rows: each with the same keys, which are the columns; None where there is no figure.
-        chart: how a page may draw them: ``("bars", label, value)`` or ``("curve", x, y)``, with
-            names of columns; None leaves it at the table.
+        chart: how a page may draw them: ``("bars", label, value)``, ``("curve", x, y)``, or
+            ``("reliability", x, y)``, which is best where both are equal; these are names of
+            columns. None leaves it at the table.
     """
 
     title: str
@@ -232,13 +233,13 @@ def coverage_table(marks: Marks) -> dict[str, Table]:
     if marks.right is None or marks.confidence is None:
         return {}
     rows = tuple(coverage(marks.confidence, marks.right))
-    title = "Answering only from a confidence on"
+    title = "Accuracy if only confident answers count"
     return {"coverage": Table(title, rows, ("curve", "answered", "accuracy"))}
 
 
 def calibration_table(rows: Sequence[Mapping[str, Any]]) -> dict[str, Table]:
     """How often what is given a probability comes true."""
-    chart = ("curve", "confidence", "accuracy")
+    chart = ("reliability", "confidence", "accuracy")
     return {"calibration": Table("Calibration", tuple(rows), chart)}
 
 

@@ -14,6 +14,9 @@ Array = np.ndarray[Any, Any]
 Link = Literal["identity", "sigmoid", "softmax"]
 # Of lbfgs; a baseline need not be exact.
 _ITERATIONS = 100
+# The inverse of the penalty: rows of TF-IDF have length 1 however many columns there are, and with
+# 1 a few hundred texts of unequal classes all get the most frequent one.
+_SPARSE_STRENGTH = 10.0
 # The score of a class that no training example has.
 _NEVER = -30.0
 
@@ -85,7 +88,8 @@ def ridge(features: Any, numbers: Array) -> LinearModel:
 
 
 def _logistic(features: Any, classes: Array) -> Any:
-    model = _sklearn("sklearn.linear_model").LogisticRegression(max_iter=_ITERATIONS)
+    strength = 1.0 if isinstance(features, np.ndarray) else _SPARSE_STRENGTH
+    model = _sklearn("sklearn.linear_model").LogisticRegression(C=strength, max_iter=_ITERATIONS)
     with warnings.catch_warnings():
         # It says that it did not converge: what it has by then is baseline enough.
         warnings.simplefilter("ignore", _sklearn("sklearn.exceptions").ConvergenceWarning)

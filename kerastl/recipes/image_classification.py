@@ -31,6 +31,8 @@ class ImageClassification(ImageRecipe[TrainedModel], Classification):
             preset, or a local directory that KerasHub, Hugging Face transformers or timm wrote.
         image_size: height and width in pixels, as one number or two; None takes the size that
             the backbone's weights were trained at.
+        resize: what becomes of an image whose aspect ratio is another than the network's:
+            ``"stretch"`` it, ``"pad"`` it with grey, or ``"crop"`` its centre.
         augment: how training images are varied; None not at all. Where an output is a number, the
             default only mirrors: a count or a size changes with a crop.
         kind: ``"single_label"``: a class for each image; ``"multi_label"``: any number of

@@ -22,6 +22,7 @@ from kerastl.backbones import (
 from kerastl.errors import ConfigurationError
 from kerastl.graph import inline
 from kerastl.inputs import IMAGES, Augment, Image, Reader
+from kerastl.inputs.resizing import STRETCH, check_resize
 from kerastl.recipes.own_backbone import (
     OWN,
     base_of_images,
@@ -43,13 +44,14 @@ DEFAULT_SIZE = 224
 class ImageRecipe(Recipe[Model]):
     """A recipe whose examples are images; see ``ImageClassification`` for the attributes."""
 
-    LATER: ClassVar[tuple[str, ...]] = ("preprocessing",)
+    LATER: ClassVar[tuple[str, ...]] = ("preprocessing", "resize")
 
     backbone: Any = "mobilenet_v2"
     weights: str | os.PathLike[str] | None = "imagenet"
     image_size: int | tuple[int, int] | None = None
     augment: Augment | None = dataclasses.field(default_factory=Augment)
     preprocessing: str | None = None
+    resize: str = STRETCH
 
     @property
     def is_own(self) -> bool:
@@ -103,6 +105,7 @@ class ImageRecipe(Recipe[Model]):
     def check_input(self) -> None:
         """Finds a size or variations that cannot be; raises ConfigurationError."""
         check_preprocessing(self.preprocessing, own=self.is_own)
+        check_resize(self.resize)
         if self.is_own:
             check_own(self.backbone)
         if self.augment is not None:
@@ -117,10 +120,14 @@ class ImageRecipe(Recipe[Model]):
             mode: Any = self.preprocessing
             model = base_of_images(self.backbone, mode, self.size)
             digest = None if self.is_random else digest_of(self.backbone)
-            return Base(model, Image(self.size), digest, describe_preprocessing(mode))
+            return Base(model, self._input, digest, describe_preprocessing(mode))
         built = build_backbone(self.record, self.weights_source, self.size)
         described = describe_preprocessing(built.preprocessing)
-        return Base(built.model, Image(self.size), built.weights_sha256, described)
+        return Base(built.model, self._input, built.weights_sha256, described)
+
+    @property
+    def _input(self) -> Image:
+        return Image(self.size, resize=self.resize)
 
     def get_config(self) -> dict[str, Any]:
         """The settings as JSON holds them; of a model of the user's own its name and a hash."""

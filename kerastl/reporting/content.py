@@ -96,6 +96,7 @@ def _verdicts(whole: Mapping[str, Any]) -> list[dict[str, Any]]:
                 "title": row["title"],
                 "value": row["metrics"][metric],
                 "interval": row["intervals"].get(metric),
+                "difference": row["differences"].get(metric),
             }
             for row in whole["baselines"].values()
             if metric in row["metrics"]
@@ -111,21 +112,18 @@ def _verdicts(whole: Mapping[str, Any]) -> list[dict[str, Any]]:
                 "told": any(row["right"] is not None for row in section["rows"]),
                 "lower_is_better": section["lower_is_better"],
                 "baselines": baselines,
-                "conclusion": _conclusion(pair, baselines, section["lower_is_better"]),
+                "conclusion": _conclusion(baselines, section["lower_is_better"]),
             }
         )
     return found
 
 
-def _conclusion(pair: Any, baselines: list[dict[str, Any]], lower: bool) -> str | None:
-    """How the model stands to its baselines, by their intervals."""
-    if pair is None or not baselines or any(row["interval"] is None for row in baselines):
+def _conclusion(baselines: list[dict[str, Any]], lower: bool) -> str | None:
+    """How the model stands to its baselines, by the paired differences."""
+    pairs = [row["difference"] for row in baselines]
+    if not pairs or None in pairs:
         return None
-    sign = -1 if lower else 1
-    model = sorted(sign * value for value in pair)
-    others = [sorted(sign * value for value in row["interval"]) for row in baselines]
-    if all(model[0] > other[1] for other in others):
+    signed = [sorted(-value if lower else value for value in pair) for pair in pairs]
+    if all(low > 0 for low, _ in signed):
         return "better"
-    if any(model[1] < other[0] for other in others):
-        return "worse"
-    return "unclear"
+    return "worse" if any(high < 0 for _, high in signed) else "unclear"

@@ -10,7 +10,7 @@ import numpy as np
 from kerastl.optional import require
 
 _WIDTH, _HEIGHT = 360, 220
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 12, 34
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 22, 34
 _ROW, _NAME = 22, 120
 _MOST_BARS = 40
 _MOST_LETTERS = 18
@@ -55,9 +55,10 @@ class Drawing:
         how, x, y = table["chart"]
         told = [row for row in rows if row[y] is not None]
         if how == "bars":
-            return self._bars(table["title"], [(str(row[x]), row[y]) for row in told], y)
+            return self._bars(table["title"], [(shown(row[x]), row[y]) for row in told], y)
         points = sorted((row[x], row[y]) for row in told)
-        return self._curves(table["title"], {y: points}, x, share=True) if points else ""
+        ideal = {"ideal": [(0.0, 0.0), (1.0, 1.0)]} if how == "reliability" else {}
+        return self._curves(table["title"], {y: points, **ideal}, x, share=True) if points else ""
 
     def _bars(self, title: str, rows: Sequence[tuple[str, float]], name: str) -> Any:
         rows = rows[:_MOST_BARS]
@@ -105,11 +106,21 @@ class Drawing:
         parts = self._axes(low, high, place, x_name, whole)
         for x, label in marks:
             edge, _ = place(x, low[1])
+            # The name stands where there is room for it.
+            late = edge > _WIDTH / 2
             parts.append(
                 self._safe(
                     '<line class="mark" x1="{0}" x2="{0}" y1="{1}" y2="{2}"/>'
-                    '<text class="tick" x="{3}" y="{4}">{5}</text>'
-                ).format(edge, _TOP, _HEIGHT - _BOTTOM, edge + 3, _TOP + 10, _short(label))
+                    '<text class="{3}" x="{4}" y="{5}">{6}</text>'
+                ).format(
+                    edge,
+                    _TOP,
+                    _HEIGHT - _BOTTOM,
+                    "name" if late else "tick",
+                    edge + (-3 if late else 3),
+                    _HEIGHT - _BOTTOM - 6,
+                    _short(label),
+                )
             )
         for number, (name, line) in enumerate(lines.items()):
             path = [place(x, y) for x, y in line if np.isfinite((x, y)).all()]
@@ -124,7 +135,7 @@ class Drawing:
             if len(lines) > 1:
                 parts.append(
                     self._safe('<text class="key key{}" x="{}" y="{}">{}</text>').format(
-                        number, _WIDTH - _RIGHT, _HEIGHT - _BOTTOM - 20 + 14 * number, name
+                        number, _WIDTH - _RIGHT - 90 * number, 10, name
                     )
                 )
         return self._svg(title, _HEIGHT, parts)
@@ -161,6 +172,11 @@ class Drawing:
             '<svg viewBox="0 0 {} {}" role="img" aria-label="{title}"><title>{title}</title>'
             "{}</svg>"
         ).format(_WIDTH, height, self._safe("").join(parts), title=title)
+
+
+def shown(value: Any) -> str:
+    """A label or a number beside a bar."""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _short(text: str) -> str:

@@ -79,10 +79,13 @@ def test_the_manifest_says_what_is_there(case):
         assert (path / name).read_text("utf-8") == content
     own = [*(entry["path"] for entry in case.entries), *labels, *task.input.files]
     assert sorted(item.name for item in path.iterdir()) == sorted(
-        [*own, "golden", "manifest.json", "README.md"]
+        [*own, "golden", "manifest.json", "README.md", "run"]
     )
-    golden = {item for item in (path / "golden").rglob("*") if item.is_file()}
-    listed = {*labels, *task.input.files} | {str(x.relative_to(path)) for x in golden}
+    scripts = {FORMATS[entry["format"]].runner[0] for entry in case.entries}
+    assert {item.name for item in (path / "run").iterdir()} == {"bundle_io.py", *scripts}
+    inner = [item for name in ("golden", "run") for item in (path / name).rglob("*")]
+    listed = {str(item.relative_to(path)) for item in inner if item.is_file()}
+    listed |= {*labels, *task.input.files}
     assert set(manifest["files"]) == listed
     assert not list(path.rglob("sentencepiece.model"))
 

@@ -21,6 +21,7 @@ from kerastl.task import Task
 from tests.contracts.families import assemble, images
 from tests.contracts.tiny import TINY, shallow, tiny_network
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
 FLOAT = ("saved_model", "onnx", "litert")
 # One of every family of keras.applications; the others differ in depth and width alone. The one
 # InceptionResNetV2 takes the converters too much memory for two tests at a time: make matrix.

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from kerastl.bundles import load_bundle
 from kerastl.data import decode_image
 
 from .conftest import CLASS_NAMES, HEIGHT, WIDTH
@@ -82,8 +85,79 @@ def test_sources_from_a_file_and_a_folder_that_is_no_bundle(exported, trained, t
     found = json.loads(done.stdout)["predictions"]
     assert [item["input"] for item in found] == [str(file) for file in trained.files]
     done = run("run_onnx.py", tmp_path, trained.files[0], cwd=tmp_path)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "is no bundle" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_runners_travel_in_the_bundle(exported, trained, tmp_path):
+    bundle = exported.bundle.path
+    held = sorted(path.name for path in (bundle / "run").iterdir())
+    assert held == ["bundle_io.py", "run_litert.py", "run_onnx.py", "run_saved_model.py"]
+    assert {f"run/{name}" for name in held} <= set(exported.bundle.manifest["files"])
+    card = (bundle / "README.md").read_text(encoding="utf-8")
+    assert "python BUNDLE/run/run_onnx.py BUNDLE photo.jpg" in card
+    done = subprocess.run(
+        [sys.executable, bundle / "run" / "run_onnx.py", bundle, trained.files[0], "--json"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["skipped"] == []
+
+
+@pytest.mark.parametrize("script", ["run_onnx.py", "run_litert.py"])
+def test_damaged_files_cost_no_others_their_answer(exported, trained, tmp_path, script):
+    import pillow_heif
+
+    (tmp_path / "damaged.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40))
+    photo = tmp_path / "phone.heic"
+    pillow_heif.from_pillow(Image.open(trained.files[0]).convert("RGB")).save(photo, quality=100)
+    given = [tmp_path / "damaged.png", photo, trained.files[0], tmp_path, tmp_path / "none.jpg"]
+    done = run(script, exported.bundle.path, *given, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert [item["input"] for item in found["predictions"]] == [str(photo), str(trained.files[0])]
+    assert [item["input"] for item in found["skipped"]] == [str(given[i]) for i in (0, 3, 4)]
+    assert done.stderr.count("Cannot read the input") == 3
+    assert "Traceback" not in done.stderr
+    predictor = load_bundle(exported.bundle.path, script[4:-3])
+    [wanted] = predictor.answers(predictor.predict(photo))
+    assert found["predictions"][0]["label"] == wanted["label"]
+    assert found["predictions"][0]["probability"] == pytest.approx(wanted["probability"], abs=1e-4)
+
+
+def test_what_is_missing_is_named(exported, trained, tmp_path):
+    bundle, file = exported.bundle.path, trained.files[0]
+    for script, arguments, message in (
+        ("run_onnx.py", (bundle, file, "--quantization", "dynamic"), "cannot be opened"),
+        ("run_openvino.py", (bundle, file), "holds: saved_model, model.onnx"),
+        ("run_onnx.py", (bundle,), "nothing to answer"),
+        ("run_onnx.py", (bundle, "--lines", "none.txt"), "none.txt"),
+        ("run_onnx.py", (file, file), "is no bundle"),
+    ):
+        done = run(script, *arguments, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert message in done.stderr
+        assert "Traceback" not in done.stderr
+    shutil.copytree(bundle, tmp_path / "changed")
+    path = tmp_path / "changed" / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    manifest["input"]["kind"] = "series"
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+    done = run("run_onnx.py", tmp_path / "changed", file, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "inputs of the kind 'series'" in done.stderr
+    program = (
+        "import sys, runpy; sys.modules['onnxruntime'] = None\n"
+        f"sys.path.insert(0, {str(RUNNERS)!r})\n"
+        f"sys.argv = ['run_onnx.py', {str(bundle)!r}, {str(file)!r}]\n"
+        f"runpy.run_path({str(RUNNERS / 'run_onnx.py')!r}, run_name='__main__')"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "A package is missing" in done.stderr
 
 
 @pytest.mark.parametrize("script", sorted(file.name for file in RUNNERS.glob("*.py")))

@@ -30,6 +30,7 @@ def options(table, tiny_text):
     )  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore:.*were trained on")
 def test_a_classifier(call, options, table, reviews, tmp_path):
     run = tmp_path / "run"
     code, out, err = call(

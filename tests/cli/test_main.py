@@ -143,7 +143,7 @@ def test_lp_ft_in_mixed_precision(call, fit_options, colour_folder, tmp_path):
         (["--learning-rate", "nan"], "learning_rate=nan"),
         (["--train-from", "conv_99"], "There is no stage or layer 'conv_99'"),
         (["--train-from", "-99"], "counts stages from the end"),
-        (["--plan", "head-only", "--train-from", "conv_6"], "goes with --plan two-phase"),
+        (["--plan", "head-only", "--train-from", "conv_6"], "goes with the plan two_phase"),
         (["--image-size", "8"], "needs at least 32 x 32"),
         (["--batch-size", "0"], "batch_size=0"),
         (["--dropout", "1"], "dropout=1.0"),

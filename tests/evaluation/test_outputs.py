@@ -245,6 +245,6 @@ def test_the_defaults_serve_an_output_whose_targets_are_no_answers():
     assert (marks.labels, marks.right) == ([None, None], None)
     assert Odd().constant(np.zeros((2, 3))) is None
     assert Odd().details(np.zeros((2, 3)), np.ones((2, 2)), marks).tables == {}
-    from kerastl.evaluation.measuring import intervals_of
+    from kerastl.evaluation.intervals import intervals_of
 
     assert intervals_of(Odd(), np.zeros((2, 3)), np.ones((2, 2))) == {"mae": (1.0, 1.0)}

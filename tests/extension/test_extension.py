@@ -69,7 +69,8 @@ def test_each_is_written_in_fewer_than_120_lines():
 
 def test_it_learns_and_is_measured(model, table):
     assert model.metrics["mean_error"] < 0.4
-    assert model.evaluate(table)["examples"] == 200
+    with pytest.warns(UserWarning, match="160 of 200 series were trained on"):
+        assert model.evaluate(table)["examples"] == 200
     assert model.task.name == "series_classification"
 
 
@@ -119,6 +120,26 @@ def invoke(capfd):
     return invoke
 
 
+def test_they_are_judged_by_the_defaults(model, bundle, table, tmp_path):
+    """Names of the scale make classes and a confusion matrix; there is no linear model."""
+    with pytest.warns(UserWarning, match="were trained on"):
+        found = kerastl.evaluate(model, table)
+    assert kerastl.evaluate(bundle.path, table).metrics == pytest.approx(found.metrics, abs=1e-4)
+    section = found.sections["mood"]
+    assert section.confusion.classes == Scale().steps
+    assert all(isinstance(row.right, bool) for row in section.rows)
+    assert section.rows[0].name == "series.csv:2"
+    low, high = found.intervals["mean_error"]
+    assert low <= found.metrics["mean_error"] <= high
+    assert list(found.baselines) == ["constant"]
+    assert found.baselines["constant"].metrics["mean_error"] > found.metrics["mean_error"]
+    same = kerastl.compare(model, bundle.path, table)
+    assert same.disagreements["mood"].p_value == 1.0
+    kerastl.report(bundle.path, table, tmp_path / "report.html")
+    assert "Lower is better" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.filterwarnings("ignore:.*were trained on")
 def test_the_command_line_takes_them(table, tmp_path, invoke):
     own = ("--import", HERE / "mood.py")
     run, made = tmp_path / "run", tmp_path / "bundle"

@@ -88,7 +88,8 @@ class TestSeveralOutputs:
         assert (answer["value"], answer["quantity"]) == (5.0, "light (µW)")
 
     def test_it_is_measured_on_data_with_missing_labels(self, several, table):
-        found = several[0].evaluate(table, **COLUMNS)
+        with pytest.warns(UserWarning, match="images were trained on"):
+            found = several[0].evaluate(table, **COLUMNS)
         assert found["colours/micro_f1"] > 0.7
         # Most of them are those that it was trained on.
         assert found["light (µW)/r2"] > 0.4
@@ -197,7 +198,8 @@ class TestVectors:
 
     def test_training_draws_classes_together(self, fitted, colours):
         model, run = fitted
-        found = model.evaluate(colours, class_names=CLASSES)
+        with pytest.warns(UserWarning, match="images were trained on"):
+            found = model.evaluate(colours, class_names=CLASSES)
         assert found["precision_at_1"] > 0.8
         assert model.provenance["classes"] == list(CLASSES)
         again = kerastl.load(run)

@@ -10,7 +10,9 @@ from typing import Any
 
 import tensorflow as tf
 
+from kerastl.formats.aspect import cropped, inner_box
 from kerastl.inputs.image_probes import vertical_pass_may_lead
+from kerastl.inputs.resizing import PAD_LEVEL, STRETCH
 
 # Pillow resamples 8-bit images in fixed point with this many fractional bits.
 PRECISION_BITS = 32 - 8 - 2
@@ -19,15 +21,15 @@ ORIENTATION_TAG = 0x0112
 _SHORT, _LONG = 3, 4
 
 
-def coefficients(size_in: Any, size_out: int) -> Any:
+def coefficients(size_in: Any, size_out: Any) -> Any:
     """Pillow's fixed-point triangle-filter weights of one axis, float64 ``(size_out, size_in)``.
 
     The values are integers, and exact: every product and sum formed with them stays far below 2^53.
     """
     length = tf.cast(size_in, tf.float64)
-    scale = length / tf.constant(size_out, tf.float64)
+    scale = length / tf.cast(size_out, tf.float64)
     support = tf.maximum(scale, 1.0)
-    centers = (tf.range(size_out, dtype=tf.float64) + 0.5) * scale
+    centers = (tf.cast(tf.range(size_out), tf.float64) + 0.5) * scale
     # Pillow truncates towards zero and then clips, which floor does as well after the clip.
     first = tf.maximum(tf.floor(centers - support + 0.5), 0.0)
     last = tf.minimum(tf.floor(centers + support + 0.5), length)
@@ -40,14 +42,31 @@ def coefficients(size_in: Any, size_out: int) -> Any:
     return tf.floor(0.5 + weights * float(1 << PRECISION_BITS))
 
 
-def resize(image: Any, height: int, width: int, vertical_may_lead: bool | None = None) -> Any:
+def resize(
+    image: Any,
+    height: int,
+    width: int,
+    vertical_may_lead: bool | None = None,
+    aspect: str = STRETCH,
+) -> Any:
     """Resizes uint8 ``(h, w, 3)`` to ``(height, width, 3)`` exactly as Pillow's BILINEAR.
 
     ``vertical_may_lead`` is the order of Pillow's passes; None asks the Pillow installed.
+    ``aspect`` is one of ``kerastl.inputs.resizing.Resize``.
     """
     if vertical_may_lead is None:
         vertical_may_lead = vertical_pass_may_lead()
+    image = cropped(image, (height, width), aspect)
+    top, left, inner_height, inner_width = inner_box(image, (height, width), aspect)
+    resized = _resized(image, inner_height, inner_width, vertical_may_lead)
+    if aspect == "pad":
+        below, right = height - top - inner_height, width - left - inner_width
+        paddings = [[top, below], [left, right], [0, 0]]
+        resized = tf.pad(resized, paddings, constant_values=tf.constant(PAD_LEVEL, tf.uint8))
+    return tf.ensure_shape(resized, (height, width, 3))
 
+
+def _resized(image: Any, height: Any, width: Any, vertical_may_lead: bool) -> Any:
     def horizontal_first() -> Any:
         return _resize_axis(_resize_axis(image, width, axis=1), height, axis=0)
 
@@ -59,13 +78,11 @@ def resize(image: Any, height: int, width: int, vertical_may_lead: bool | None =
         rows, columns = shape[0] - height, shape[1] - width
         # Measured on Pillow 13 over 15,000 pairs of sizes, without an exception.
         leads = (rows > 0) & (rows > 2 * columns)
-        resized = tf.cond(leads, vertical_first, horizontal_first)
-    else:
-        resized = horizontal_first()
-    return tf.ensure_shape(resized, (height, width, 3))
+        return tf.cond(leads, vertical_first, horizontal_first)
+    return horizontal_first()
 
 
-def _resize_axis(image: Any, size: int, axis: int) -> Any:
+def _resize_axis(image: Any, size: Any, axis: int) -> Any:
     length = tf.shape(image)[axis]
     equation = "oh,hwc->owc" if axis == 0 else "ow,hwc->hoc"
 

@@ -25,10 +25,12 @@ class EncodedImages(StringSignature):
         from kerastl.inputs.image_probes import vertical_pass_may_lead
 
         height, width = conversion.input.size
+        aspect = conversion.input.resize
         vertical_may_lead = vertical_pass_may_lead()
 
         def read(data: Any) -> Any:
-            return decoding.resize(decoding.decode(data), height, width, vertical_may_lead)
+            pixels = decoding.decode(data)
+            return decoding.resize(pixels, height, width, vertical_may_lead, aspect)
 
         def pixels(image_bytes: Any) -> list[Any]:
             spec = tf.TensorSpec((height, width, 3), tf.uint8)
