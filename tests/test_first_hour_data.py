@@ -438,6 +438,9 @@ def test_scores_are_no_probabilities():
     names = ("a", "b", "c")
     logits = np.array([[2.0, 0.0, -1.0], [900.0, 0.0, 1.0]], np.float32)
     assert "scores" not in Classes(names).get_config()
+    # Sigmoids: they do not sum to 1, and a softmax of them would mean nothing.
+    assert Classes(names).meaning(np.array([[0.9, 0.8, 0.1]])) == "independent"
+    assert not Classes(names).as_said("independent").scores
     manifest = {
         "class_names": list(names),
         "outputs": [{"name": "probabilities", "shape": [None, 3], "kind": "scores"}],

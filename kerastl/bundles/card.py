@@ -176,8 +176,11 @@ def _limits(manifest: Mapping[str, Any], task: Task) -> str:
             f"- Parity was measured on {manifest['parity_examples']['kind']} {task.input.nouns}, "
             "since none were given."
         )
-    if any(entry["kind"] == "scores" for entry in manifest["outputs"]):
+    kinds = {entry["kind"] for entry in manifest["outputs"]}
+    if "scores" in kinds:
         lines.append("- The outputs are scores, not probabilities: they do not sum to 1.")
+    if "independent" in kinds:
+        lines.append("- The probabilities do not sum to 1: each is of its class alone.")
     if manifest.get("reduced_precision"):
         lines.append(
             f"- The network was trained under {_code(manifest['reduced_precision'])}; the "

@@ -24,6 +24,8 @@ from kerastl.outputs.output import PROBABILITIES, LossSettings
 Array = np.ndarray[Any, Any]
 SCORES = "scores"
 """What manifests call numbers that are no probabilities, and artifacts their tensor."""
+INDEPENDENT = "independent"
+"""What manifests call probabilities that do not sum to 1, as sigmoids give them."""
 
 
 @final
@@ -185,10 +187,13 @@ class Classes(ClassLabels):
         return np.asarray((lead <= TIE) & np.isfinite(outputs).all(axis=1))
 
     def meaning(self, reference: Array) -> str:
-        """``"probabilities"`` where rows lie in 0..1 and sum to 1, else ``"scores"``."""
-        within = reference.min() >= -1e-6 and reference.max() <= 1 + 1e-6
-        sums = np.allclose(reference.sum(1), 1, atol=1e-3)
-        return PROBABILITIES if within and sums else SCORES
+        """``"probabilities"``: rows in 0..1 that sum to 1; in 0..1 ``"independent"``; ``"scores"``.
+
+        What sigmoids give lies in 0..1 and does not sum to 1: a softmax of it would mean nothing.
+        """
+        if reference.min() < -1e-6 or reference.max() > 1 + 1e-6:
+            return SCORES
+        return PROBABILITIES if np.allclose(reference.sum(1), 1, atol=1e-3) else INDEPENDENT
 
     # Card.
 

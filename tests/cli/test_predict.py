@@ -191,7 +191,8 @@ def test_another_model_does_not_go_on_with_a_file(call, trained, inbox, tmp_path
     changed = kerastl.load(run)
     weights = changed.network.get_weights()
     changed.network.set_weights([*weights[:-1], weights[-1] + 1])
-    changed.save(other)
+    with pytest.warns(UserWarning, match="weights were changed"):
+        changed.save(other)
     code, _, err = call("predict", other, inbox, "--out", path, "--resume")
     assert code == 2
     assert "made with another model" in err
