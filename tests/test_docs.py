@@ -1,9 +1,9 @@
 """All code of the documentation and of the README runs, on small data made on the spot.
 
 A page is a folder: its blocks run in their order, Python in one namespace, shell lines as commands
-of kerastl in this process. A block whose fence says ``title="needs ..."`` cannot run here: it is
-compiled, and the commands of kerastl in it are parsed. A block that
-begins with ``# NAME.py`` is a file of that name. The quick start runs once.
+of kerastl in this process, or as Python programs. A block whose fence says ``title="needs ..."``
+cannot run here: it is compiled, and the commands of kerastl in it are parsed. A block that begins
+with ``# NAME.py`` is a file of that name. The quick start runs once.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 import warnings
 from pathlib import Path
 
 import pytest
 import typer
 
+import kerastl
 from kerastl.cli.main import app
 from tests import forked
 from tests.docs_world import fit_once, offline, write_data
@@ -156,8 +158,11 @@ def test_a_page(page, world, place, counted, exported):
         elif block.language == "sh":
             subprocess.run(["bash", "-n", "-c", block.code], check=True)
             for words in commands(block.code):
-                assert words[0] == "kerastl" or block.only_compiled, f"{where}: {words}"
-                if words[0] == "kerastl":
+                known = words[0] in ("kerastl", "python")
+                assert known or block.only_compiled, f"{where}: {words}"
+                if words[0] == "python" and not block.only_compiled:
+                    subprocess.run([sys.executable, *words[1:]], check=True)
+                elif words[0] == "kerastl":
                     parse(words[1:])
                     if not block.only_compiled:
                         call(words[1:], exported)
@@ -178,6 +183,14 @@ def test_code_that_is_wrong_is_found(tmp_path):
         parse(["fit", "image", "photos", "--epoch", "3"])
     with pytest.raises(AssertionError):
         call(["verify", str(tmp_path)], {})
+
+
+def test_the_reference_names_all_that_is_public():
+    page = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"^::: kerastl\.(\w+)$", page, re.MULTILINE))
+    errors = {name for name in kerastl.__all__ if name.endswith("Error")}
+    assert "errors" in named
+    assert named - {"errors"} == set(kerastl.__all__) - errors - {"__version__"}
 
 
 def test_no_code_block_without_a_fence_and_no_comment_that_hides_one():

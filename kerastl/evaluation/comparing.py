@@ -19,6 +19,8 @@ from kerastl.task import measure, prefixed
 
 Array = np.ndarray[Any, Any]
 TEST = "McNemar's exact test, two-sided"
+# A network and its exported files differ by rounding, and so does what is measured of them.
+_ROUNDING = 1e-5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +33,8 @@ class Difference:
         difference: the second less the first.
         interval: the 95 % interval of the difference, percentiles of a paired bootstrap; None of
             metrics that cannot be resampled.
-        decisive: whether the interval leaves out 0; None where there is none.
+        decisive: whether the interval leaves out 0, and the difference is more than rounding; None
+            where there is no interval.
     """
 
     first: float
@@ -112,7 +115,9 @@ def compare_answers(first: Answered, second: Answered) -> Comparison:
 
 
 def _difference(first: float, second: float, interval: Interval | None) -> Difference:
-    decisive = None if interval is None else not interval[0] <= 0 <= interval[1]
+    decisive = None
+    if interval is not None:
+        decisive = not interval[0] <= 0 <= interval[1] and abs(second - first) > _ROUNDING
     return Difference(first, second, second - first, interval, decisive)
 
 

@@ -47,8 +47,18 @@ def speaking(network, x, least):
     head.set_weights([kernel, -values.mean(0) @ kernel])
 
 
+# They take a minute each, and hold no operation that NASNet and the others do not.
+LONG = ("inception_v3", "xception")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [*APPLICATIONS, *sorted(TINY)])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.long if name in LONG else ())
+        for name in (*APPLICATIONS, *sorted(TINY))
+    ],
+)
 def test_every_format_answers_like_the_network(name, tmp_path):
     with shallow():
         network = tiny_network(name) if name in TINY else assemble(name)[1]

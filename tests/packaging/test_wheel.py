@@ -54,9 +54,9 @@ def test_what_is_in_it(wheel):
     folders = {name.split("/")[0] for name in names}
     assert folders == {"kerastl", f"{wheel.name.split('-py3')[0]}.dist-info"}
     assert "kerastl/py.typed" in names
-    assert {name for name in names if name.endswith(".py")} == {
-        str(path.relative_to(ROOT)) for path in (ROOT / "kerastl").rglob("*.py")
-    }
+    own = {str(path.relative_to(ROOT)) for path in (ROOT / "kerastl").rglob("*.py")}
+    runners = {f"kerastl/_runners/{path.name}" for path in (ROOT / "export").glob("*.py")}
+    assert {name for name in names if name.endswith(".py")} == own | runners
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 

@@ -20,7 +20,7 @@ figures: float = model.evaluate("photos/test")["accuracy"]
 bundle = model.export("bundle", formats=("onnx",), quantize=("int8",), gate=kerastl.Gate())
 assert_type(bundle, kerastl.Bundle)
 assert_type(kerastl.verify("bundle"), kerastl.Bundle)
-assert_type(kerastl.load("run"), kerastl.TrainedModel)
+loaded: kerastl.TrainedModel = kerastl.load("run")
 names: list[str] = [record.name for record in kerastl.list_backbones("image")]
 
 vectors = kerastl.TextEmbedding(backbone="minilm_l6").fit("questions.csv")

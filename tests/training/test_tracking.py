@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import kerastl
+from kerastl.cli.main import app
 from kerastl.training import SilentReporter, tracker_of
 
 mlflow = pytest.importorskip("mlflow")
@@ -53,6 +54,23 @@ def told(model, name):
     """What a model's records say of a metric, epoch by epoch."""
     values = [value for record in model.history for value in record["history"][name]]
     return [(step, pytest.approx(value)) for step, value in enumerate(values, start=1)]
+
+
+def test_the_report_of_a_run_from_the_command_line(
+    small_weights, colour_folder, tmp_path, store, runs
+):
+    arguments = (
+        "fit", "image", colour_folder, "--backbone", "mobilenet_0.25", "--weights", small_weights,
+        "--image-size", 32, "--plan", "head-only", "--epochs", 1, "--no-augment", "--report",
+        "--track", f"mlflow:{store}", "--out", tmp_path / "run",
+    )  # fmt: skip
+    with pytest.raises(SystemExit) as stop:
+        app([str(argument) for argument in arguments])
+    assert not stop.value.code
+    client, [run] = runs()
+    assert run.info.status == "FINISHED"
+    files = {file.path for file in client.list_artifacts(run.info.run_id)}
+    assert files == {"recipe.json", "metrics.json", "report.html"}
 
 
 class Stop(keras.callbacks.Callback):
