@@ -228,7 +228,7 @@ class TestRecipesAcceptWhatAKerasUserGives:
         ("settings", "match"),
         [
             ({"head": [keras.layers.Dense(2, "softmax")]}, "Leave it out: kerastl"),
-            ({"head": 5}, "head=5; give a kerastl head"),
+            ({"head": 5}, "head=5; give a kerastl.Head"),
             ({"plan": "two_fase"}, "no plan 'two_fase'. Did you mean 'two_phase'"),
             ({"preprocessing": "tf"}, "is for a backbone of your own"),
             ({"backbone": keras.Sequential()}, "preprocessing=None; say how"),

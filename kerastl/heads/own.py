@@ -32,8 +32,10 @@ class OwnHead:
     layers: Sequence[Mapping[str, Any]]
 
     @classmethod
-    def of(cls, head: Any) -> Self:
+    def of(cls, head: Any, instead: str = "Head") -> Self:
         """The layers of a ``keras.Sequential``, a list of layers, or one layer.
+
+        ``instead`` is the class of kerastl's own head, for messages.
 
         Raises:
             ConfigurationError: it is something else, cannot be written down, or ends in the layer
@@ -43,7 +45,8 @@ class OwnHead:
         given = list(given) if isinstance(given, (list, tuple)) else [given]
         if not given or not all(isinstance(layer, keras.layers.Layer) for layer in given):
             raise ConfigurationError(
-                f"head={head!r}; give a kerastl head, a keras.Sequential or a list of Keras layers."
+                f"head={head!r}; give a kerastl.{instead}, a keras.Sequential or a list of Keras "
+                "layers."
             )
         if isinstance(given[0], keras.Model):
             raise ConfigurationError(

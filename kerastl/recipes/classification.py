@@ -62,7 +62,9 @@ class Classification(Recipe[TrainedModel]):
     def resolved_head(self) -> Any:
         """The head; layers of the user's own as an ``OwnHead``."""
         head: Any = vars(self)["head"]
-        return head if isinstance(head, (self.HEAD, OwnHead)) else OwnHead.of(head)
+        return (
+            head if isinstance(head, (self.HEAD, OwnHead)) else OwnHead.of(head, self.HEAD.__name__)
+        )
 
     def get_config(self) -> dict[str, Any]:
         """The settings as JSON holds them."""

@@ -145,7 +145,7 @@ def test_markdown(measured, exported):
     rows = [line for line in text.splitlines() if line.startswith("| `")]
     assert len(rows) == len(exported.bundle.artifacts)
     assert all(line.count("|") == 8 for line in rows)
-    assert "1 threads" in text
+    assert "1 thread" in text
     assert "Accuracy on 40 images." in text
 
 

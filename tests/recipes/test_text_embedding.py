@@ -43,7 +43,7 @@ def test_pretrained_is_the_encoder_as_it_is(recipe, reviews, tmp_path):
     assert isinstance(model, kerastl.EmbeddingModel)
     assert model.samples.sources == texts
     assert model.provenance["weights_sha256"]
-    assert (model.metrics, model.history) == ({}, ())
+    assert (model.metrics, model.history) == ({}, [])
     base = recipe().build_base()
     tokenizer = base.input.tokenizer
     ids, mask = tokenizer.pad(tokenizer.encode(texts, 48).ids)
