@@ -12,10 +12,11 @@ from pathlib import Path
 project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
 extras = project["optional-dependencies"]
 wanted = [*project["dependencies"]]
-for extra in ("tensorflow", "onnx", "litert", "openvino", "parquet", "mlflow", *sys.argv[1:]):
+CORE = ("tensorflow", "onnx", "litert", "openvino", "heic", "pandas", "parquet", "report", "mlflow")
+for extra in (*CORE, *sys.argv[1:]):
     wanted += extras["text" if extra == "texts" else extra]
 # What the tests compare with, and what runs a tokenizer and reads files of weights.
-wanted += [x for x in extras["dev"] if x.startswith("scikit-learn")]
+wanted += [x for x in extras["dev"] if x.startswith("statsmodels")]
 wanted += [x for x in extras["text"] if x.startswith(("tokenizers", "safetensors"))]
 least: dict[str, str] = {}
 for item in wanted:

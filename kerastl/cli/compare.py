@@ -71,6 +71,6 @@ def _show(result: dict[str, Any], console: Console) -> None:
         )
     if any(row["decisive"] is False for row in result["metrics"].values()):
         console.print(
-            "Where the interval holds 0 the difference is not decisive: it may be chance.",
+            "Where the interval contains 0, the difference is not decisive: it may be chance.",
             highlight=False,
         )
