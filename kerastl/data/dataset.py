@@ -97,8 +97,7 @@ class Dataset(abc.ABC):
             resize: see ``kerastl.data.decode_image``.
 
         Yields:
-            Images ``(b, height, width, 3)``, uint8 from 0 to 255, and their labels, see
-            ``BatchLabels``.
+            Images ``(b, height, width, 3)``, uint8 from 0 to 255, and ``BatchLabels``.
 
         Raises:
             ImageError: an image cannot be decoded and ``on_error`` is ``"raise"``.

@@ -254,24 +254,24 @@ def load_pair(
     else:
         # Groups given one by one belong to the training examples.
         own = {k: v for k, v in options.items() if k != "groups" or callable(v)}
-        validation = opened(validation)
-        others = parts_of(validation, reader)
-        if isinstance(validation, Table) and others == {"train"}:
-            # A table of its own, whatever its rows are called.
-            others = set()
-        part: Split = "validation" if "validation" in others else "test"
-        held_out = load(
-            validation,
-            reader=reader,
-            outputs=train.outputs,
-            split=part if others else None,
-            **own,
-        )
+        held_out = _load_validation(opened(validation), reader, train.outputs, own)
         advice = (
             "remove them from one side, or let kerastl make the split, which keeps copies together."
         )
     _warn_of_shared(train, held_out, advice)
     return train, held_out
+
+
+def _load_validation(
+    data: Any, reader: Reader, outputs: Mapping[str, Output], options: Mapping[str, Any]
+) -> Dataset:
+    """Loads validation data of their own: of divided data the part for validation, or for tests."""
+    parts = parts_of(data, reader)
+    if isinstance(data, Table) and parts == {"train"}:
+        # A table of its own, whatever its rows are called.
+        parts = set()
+    part: Split = "validation" if "validation" in parts else "test"
+    return load(data, reader=reader, outputs=outputs, split=part if parts else None, **options)
 
 
 def load_texts(data: Any, *, kind: TextKind = "single_label", **options: Any) -> ExampleDataset:
