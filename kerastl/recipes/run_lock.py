@@ -34,8 +34,8 @@ def locked(out: Path) -> Iterator[None]:
         lock.acquire()
     except filelock.Timeout as error:
         raise ConfigurationError(
-            f"{out} is being trained in by {_holder(out)}. Wait until it is done, or choose "
-            "another folder."
+            f"Another training is running in {out} ({_holder(out)}). Wait until it is done, or "
+            "choose another folder."
         ) from error
     except OSError as error:
         raise ConfigurationError(f"{out} cannot be written: {error.strerror}.") from error
@@ -63,4 +63,4 @@ def _holder(out: Path) -> str:
         return f"process {holder['process']} on {holder['host']} since {since}"
     except (OSError, ValueError, KeyError, TypeError):
         # It has only just begun, or the folder is on a disk that others cannot read.
-        return "another process"
+        return "its process is not known"
