@@ -28,7 +28,8 @@ def lacking_suffixes() -> dict[str, str]:
     found: dict[str, str] = {}
     if importlib.util.find_spec("pillow_heif") is None:
         found |= dict.fromkeys(sorted(HEIF_SUFFIXES), _HEIF)
-    if not features.check("avif"):
+    # Pillow before 11.3 warns of a feature that it does not know.
+    if "avif" not in features.modules or not features.check("avif"):
         found[".avif"] = _AVIF
     return found
 
