@@ -5,14 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, features
 
 PHOTOS = {
     "cat": 12, "dog": 12,
 }  # fmt: skip
 """Ordinary photos in each class folder; every one is another image."""
+# Pillow writes it from version 11.3 on.
+AVIF = ("web.avif",) if "avif" in features.modules and features.check("avif") else ()
 ODD = (
-    "upper.JPG", "mixed.JpEg", "phone.heic", "phone.HEIF", "web.avif", "print.jpg", "deep.png",
+    "upper.JPG", "mixed.JpEg", "phone.heic", "phone.HEIF", *AVIF, "print.jpg", "deep.png",
     "turned.jpg", "corrupt.jpg", "truncated.jpg", "empty.png", "huge.jpg", "deeper/1.png",
     "deeper/2.png", "copy.png", "dot.png", "moving.gif", "glass.png", "page.webp", "scan.tif",
     "notes.txt", "film.mov", "raw.CR2", "Thumbs.db", "without_suffix",
@@ -39,7 +41,7 @@ def make(root: Path) -> list[Path]:
         seeds = iter(range(label, 10_000, 2))
         for index in range(count):
             noise(next(seeds)).save(folder / f"{index:02d}.png")
-        for odd in ("upper.JPG", "mixed.JpEg", "deeper/1.png", "deeper/2.png", "web.avif"):
+        for odd in ("upper.JPG", "mixed.JpEg", "deeper/1.png", "deeper/2.png", *AVIF):
             noise(next(seeds)).save(folder / odd)
         for odd in ("phone.heic", "phone.HEIF"):
             pillow_heif.from_pillow(noise(next(seeds))).save(folder / odd)
