@@ -1,4 +1,4 @@
-"""Answers in files: tables as CSV and Parquet, JSON Lines; what was begun can be gone on with."""
+"""Answers in files: CSV, JSON Lines and Parquet; the first two can be resumed."""
 
 from __future__ import annotations
 
@@ -251,14 +251,14 @@ def _check_made_by(path: Path, made_by: Mapping[str, Any]) -> None:
         found = read_json(_record(path))
     except (OSError, ValueError) as error:
         raise ConfigurationError(
-            f"{path} cannot be gone on with: {_record(path).name}, which says what made it, is "
+            f"{path} cannot be resumed: {_record(path).name}, which says what made it, is "
             "missing or damaged. Replace the file (--overwrite), or choose another name."
         ) from error
     differing = [key for key in made_by if found.get(key) != made_by[key]]
     if differing:
         raise ConfigurationError(
-            f"{path} was made with another {' and another '.join(differing)}, and can only be gone "
-            "on with by the same. Replace the file (--overwrite), or choose another name."
+            f"{path} was made with another {' and another '.join(differing)}, and can only be "
+            "resumed with the same. Replace the file (--overwrite), or choose another name."
         )
 
 
