@@ -50,7 +50,16 @@ if TYPE_CHECKING:
     )
     from kerastl.reporting import report
     from kerastl.task import Task
-    from kerastl.training import Phase, few_shot, full, gradual, head_only, lp_ft, two_phase
+    from kerastl.training import (
+        Phase,
+        Probe,
+        few_shot,
+        full,
+        gradual,
+        head_only,
+        lp_ft,
+        two_phase,
+    )
 
 _HOMES = {
     "kerastl.backbones": "freeze get_backbone list_backbones unfreeze",
@@ -71,7 +80,7 @@ _HOMES = {
     ),
     "kerastl.reporting": "report",
     "kerastl.task": "Task",
-    "kerastl.training": "Phase few_shot full gradual head_only lp_ft two_phase",
+    "kerastl.training": "Phase Probe few_shot full gradual head_only lp_ft two_phase",
 }
 
 __all__ = [
@@ -99,6 +108,7 @@ __all__ = [
     "ParityError",
     "Phase",
     "Predictions",
+    "Probe",
     "RunError",
     "Task",
     "TextClassification",

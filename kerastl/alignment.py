@@ -26,6 +26,10 @@ class Alignment:
     def __len__(self) -> int:
         return len(self.matrices)
 
+    def of(self, rows: Array) -> Alignment:
+        """That of some images."""
+        return Alignment(self.matrices[rows])
+
     def points(self, points: Array) -> Array:
         """Where k points of each image (n, k, 2) come to lie, float64; maybe outside the image."""
         linear, shift = self.matrices[:, :, :2], self.matrices[:, :, 2]

@@ -149,6 +149,7 @@ class ExampleDataset(Dataset):
         self.groups = groups
         self.on_error = check_on_error(on_error)
         self._unreadable = tuple(unreadable)
+        self.origin: tuple[ExampleDataset, Array] | None = None
         self._broken: set[int] = set()
         self._digests: dict[int, str] = {}
         labels = {name: array_of(targets[name], "Labels") for name in self.outputs}
@@ -258,6 +259,8 @@ class ExampleDataset(Dataset):
         rows = np.asarray(indices, dtype=np.int64)
         places = rows.tolist()
         chosen = copy.copy(self)
+        whole, own = self.origin or (self, np.arange(len(self)))
+        chosen.origin = whole, own[rows]
         chosen.names = tuple(self.names[i] for i in places)
         chosen.groups = None if self.groups is None else [self.groups[i] for i in places]
         held = isinstance(self.sources, tuple)
@@ -270,6 +273,22 @@ class ExampleDataset(Dataset):
             new: self._digests[old] for new, old in enumerate(places) if old in self._digests
         }
         return chosen
+
+    def joined(self, other: ExampleDataset) -> ExampleDataset | None:
+        """The examples of two parts of one data set, in its order; None where they are not that.
+
+        What has turned out unreadable in a part is so in the whole.
+        """
+        if self.origin is None or other.origin is None or self.origin[0] is not other.origin[0]:
+            return None
+        rows = np.concatenate([self.origin[1], other.origin[1]])
+        found = self.origin[0].subset(np.sort(rows)).with_outputs(self.outputs)
+        places = {int(row): place for place, row in enumerate(np.sort(rows))}
+        for part in (self, other):
+            assert part.origin is not None
+            found._broken |= {places[int(part.origin[1][i])] for i in part._broken}
+            found._digests |= {places[int(part.origin[1][i])]: d for i, d in part._digests.items()}
+        return found
 
     def split(
         self, fraction: float, *, seed: int, groups: Groups | None = None

@@ -4,10 +4,10 @@ The layer knows tasks and answers, and no model: whatever answers examples can b
 """
 
 from kerastl.evaluation.answered import Answered, Responds, answer, answer_loaded
-from kerastl.evaluation.baselines import Baselines, fit_baselines
+from kerastl.evaluation.baselines import Baselines, fit_baselines, out_of_fold
 from kerastl.evaluation.comparing import Comparison, compare_answers
 from kerastl.evaluation.evidence import Evidence
-from kerastl.evaluation.measuring import measure_answers
+from kerastl.evaluation.measuring import Other, measure_answers
 from kerastl.evaluation.seen import Seen
 from kerastl.evaluation.value import Evaluation, Measured, Row, Section
 
@@ -18,6 +18,7 @@ __all__ = [
     "Evaluation",
     "Evidence",
     "Measured",
+    "Other",
     "Responds",
     "Row",
     "Section",
@@ -27,4 +28,5 @@ __all__ = [
     "compare_answers",
     "fit_baselines",
     "measure_answers",
+    "out_of_fold",
 ]

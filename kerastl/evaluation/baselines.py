@@ -44,15 +44,19 @@ class Baselines:
         Raises:
             MissingExtraError: features need a library that is not installed.
         """
+        simple = input.simple_features(sources, self.features) if self.linear else None
+        return self.answers_to(len(sources), None if simple is None else simple[0])
+
+    def answers_to(self, count: int, features: Any) -> dict[str, dict[str, Array]]:
+        """As ``answers``, to so many examples of which the features are known, or None."""
         found: dict[str, dict[str, Array]] = {}
         if self.constants:
             found["constant"] = {
-                name: np.tile(row.astype(np.float32), (len(sources), 1))
+                name: np.tile(row.astype(np.float32), (count, 1))
                 for name, row in self.constants.items()
             }
-        simple = input.simple_features(sources, self.features) if self.linear else None
-        if simple is not None:
-            found["linear"] = {name: m.answers(simple[0]) for name, m in self.linear.items()}
+        if features is not None and self.linear:
+            found["linear"] = {name: m.answers(features) for name, m in self.linear.items()}
         return found
 
     def save(self, run: Path) -> None:
@@ -96,33 +100,105 @@ def fit_baselines(
 
     Without scikit-learn there is no linear one, and a note says so.
     """
-    count = len(train)
-    rows = np.arange(count)
-    if count > MOST_EXAMPLES:
-        rows = np.sort(np.random.default_rng(seed).permutation(count)[:MOST_EXAMPLES])
+    rows = _some(len(train), seed)
+    matrix, features, notes = _features(input, train, rows)
+    return _fitted(outputs, train, rows, matrix, features, notes, input.features_name)
+
+
+def out_of_fold(
+    input: Input,
+    outputs: Mapping[str, Output],
+    train: Examples,
+    folds: Array,
+    held_folds: Sequence[int],
+    *,
+    seed: int,
+) -> tuple[Baselines, dict[str, tuple[str, dict[str, Array]]]]:
+    """Fits baselines, and lets others answer the examples that were left out in turn.
+
+    Args:
+        input: what the examples are.
+        outputs: by name.
+        train: all examples.
+        folds: the fold of each, int64 (n,).
+        held_folds: those that are left out in turn.
+        seed: of the choice among many.
+
+    Returns:
+        What was fitted to all; and by ``constant`` and ``linear`` a title and answers
+        ``(m, width)`` by output to the examples of the held folds, in their order, fitted without
+        the fold of each.
+    """
+    rows = _some(len(train), seed)
+    matrix, features, notes = _features(input, train, rows)
+    name = input.features_name
+    whole = _fitted(outputs, train, rows, matrix, features, notes, name)
+    held = np.flatnonzero(np.isin(folds, held_folds))
+    found: dict[str, dict[str, Array]] = {}
+    for number in held_folds:
+        inside = np.flatnonzero(folds[rows] != number)
+        part = None if matrix is None else matrix[inside]
+        fitted = _fitted(outputs, train, rows[inside], part, features, notes, name)
+        out = folds[held] == number
+        own = np.flatnonzero(folds[rows] == number)
+        asked = None if matrix is None else matrix[own]
+        if len(own) < out.sum():
+            asked = _asked(input, train, held[out], features)
+        for kind, answers in fitted.answers_to(int(out.sum()), asked).items():
+            for output, values in answers.items():
+                table = found.setdefault(kind, {}).setdefault(
+                    output, np.zeros((len(held), values.shape[1]), np.float32)
+                )
+                table[out] = values
+    return whole, {kind: (whole.titles[kind], rows) for kind, rows in found.items()}
+
+
+def _some(count: int, seed: int) -> Array:
+    """At most 10,000 rows of so many, ascending."""
+    if count <= MOST_EXAMPLES:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(seed).permutation(count)[:MOST_EXAMPLES])
+
+
+def _features(input: Input, train: Examples, rows: Array) -> tuple[Any, dict[str, Any], list[str]]:
+    """Simple features of rows, what the input learned of them, and notes on what there is not."""
+    try:
+        simple = input.simple_features(train.sources(rows))
+    except MissingExtraError as error:
+        return None, {}, [f"There is no linear baseline. {error}"]
+    return (None, {}, []) if simple is None else (simple[0], dict(simple[1]), [])
+
+
+def _asked(input: Input, train: Examples, rows: Array, features: Mapping[str, Any]) -> Any:
+    """Simple features of rows, as they were learned; None without any."""
+    simple = input.simple_features(train.sources(rows), features) if features else None
+    return None if simple is None else simple[0]
+
+
+def _fitted(
+    outputs: Mapping[str, Output],
+    train: Examples,
+    rows: Array,
+    matrix: Any,
+    features: Mapping[str, Any],
+    notes: Sequence[str],
+    features_name: str,
+) -> Baselines:
+    """Baselines of some rows, whose features the matrix holds."""
     constants = {}
     for name, output in outputs.items():
-        labels = train.targets[name]
+        labels = train.targets[name][rows]
         row = output.constant(labels[output.present(labels)])
         if row is not None:
             constants[name] = row
-    titles = {"constant": _title(outputs, constants, "constant_name")}
-    linear: dict[str, LinearModel] = {}
-    features: dict[str, Any] = {}
-    notes: list[str] = []
-    try:
-        simple = input.simple_features(train.sources(rows))
-        if simple is not None:
-            matrix, features = simple
-            linear = _linear(outputs, train, rows, matrix)
-            name = _title(outputs, linear, "linear_name")
-            titles["linear"] = f"{name} on {input.features_name}"
-    except MissingExtraError as error:
-        features = {}
-        notes.append(f"There is no linear baseline. {error}")
+    linear = {} if matrix is None else _linear(outputs, train, rows, matrix)
+    titles = {
+        "constant": _title(outputs, constants, "constant_name"),
+        "linear": f"{_title(outputs, linear, 'linear_name')} on {features_name}",
+    }
     used = {"constant": constants, "linear": linear}
     titles = {name: title for name, title in titles.items() if used[name]}
-    return Baselines(constants, linear, features if linear else {}, titles, tuple(notes))
+    return Baselines(constants, linear, dict(features) if linear else {}, titles, tuple(notes))
 
 
 def _linear(

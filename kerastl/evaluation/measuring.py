@@ -19,13 +19,27 @@ from kerastl.task import Task, measure, prefixed
 Array = np.ndarray[Any, Any]
 
 
-def measure_answers(answered: Answered, evidence: Evidence | None = None) -> Evaluation:
+@dataclasses.dataclass(frozen=True)
+class Other:
+    """Another model's answers ``(n, width)`` by output to the same examples, under a title."""
+
+    title: str
+    answers: Mapping[str, Array]
+
+
+def measure_answers(
+    answered: Answered,
+    evidence: Evidence | None = None,
+    *,
+    others: Mapping[str, Other] | None = None,
+) -> Evaluation:
     """Evaluates answers.
 
     Args:
         answered: examples, labels and answers.
         evidence: what a run keeps of its training examples: baselines, and which they were. A
             bundle has none.
+        others: stand beside the baselines, by name.
 
     Warns:
         DataWarning: the model was trained on some of the examples.
@@ -36,6 +50,8 @@ def measure_answers(answered: Answered, evidence: Evidence | None = None) -> Eva
     if evidence.baselines is not None:
         baselines, said = _baselines(answered, evidence)
         notes += said
+    for name, other in (others or {}).items():
+        baselines[name] = _beside(answered, other.answers, other.title)
     task = Task(answered.input, answered.outputs)
     return Evaluation(
         measured(answered.outputs, answered.targets, answered.answers),

@@ -84,6 +84,11 @@ class OwnHead:
             x = keras.ops.mean(x, axis=positions)
         return attach_outputs(x, outputs, seed=seed)
 
+    @property
+    def is_linear(self) -> bool:
+        """Whether there is no layer at all between the features and the last layers."""
+        return not self.layers
+
     def check(self) -> None:
         """Raises ConfigurationError where the layers cannot be made again."""
         for settings in self.layers:

@@ -45,6 +45,11 @@ class TextHead:
         features = attach_hidden(features, hidden=self.hidden, dropout=self.dropout, seed=seed)
         return attach_outputs(features, outputs, seed=seed)
 
+    @property
+    def is_linear(self) -> bool:
+        """Whether answers are a linear function of the pooled tokens, pooled in a fixed way."""
+        return self.hidden is None and self.pooling != "attention"
+
     def check(self) -> None:
         """Raises ConfigurationError where a setting cannot be."""
         if self.pooling is not None and self.pooling not in POOLINGS:

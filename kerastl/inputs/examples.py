@@ -141,6 +141,80 @@ class ArrayExamples(Examples):
         return list(np.asarray(self.arrays[rows]))
 
 
+class Subset(Examples):
+    """Some of other examples, in their order.
+
+    Attributes:
+        whole: the others.
+        rows: which of them, ascending int64 (n,).
+    """
+
+    def __init__(self, whole: Examples, rows: Array) -> None:
+        self.whole = whole
+        self.rows = np.asarray(rows, dtype=np.int64)
+        self.targets = {name: labels[self.rows] for name, labels in whole.targets.items()}
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def lengths(self) -> Array | None:
+        """Those of the chosen ones."""
+        found = self.whole.lengths
+        return None if found is None else found[self.rows]
+
+    @property
+    def order(self) -> Array:
+        """Where each stands among the chosen ones, in the order of the data."""
+        return np.argsort(np.argsort(self.whole.order[self.rows]))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the chosen inputs, as a share of all."""
+        return int(self.whole.nbytes * len(self.rows) / max(1, len(self.whole)))
+
+    def take(self, rows: Array, *, view: int, augment: Augment | None) -> Array:
+        """Varied as they are in the whole."""
+        return self.whole.take(self.rows[rows], view=view, augment=augment)
+
+    def alignment(self, *, view: int, augment: Augment) -> Alignment | None:
+        """That of the chosen ones."""
+        found = self.whole.alignment(view=view, augment=augment)
+        return None if found is None else found.of(self.rows)
+
+    def sha256(self) -> str:
+        """SHA-256 of the whole and of which are chosen."""
+        digest = hashlib.sha256(f"subset {self.whole.sha256()}".encode())
+        digest.update(np.ascontiguousarray(self.rows).data)
+        return digest.hexdigest()
+
+    def sources(self, rows: Array) -> list[Any]:
+        """Those of the whole."""
+        return self.whole.sources(self.rows[rows])
+
+
+class RowsOf:
+    """Rows of an array-like ``(n, ...)``, read when they are asked for."""
+
+    def __init__(self, values: Any, rows: Array) -> None:
+        self._values = values
+        self._rows = rows
+        lengths = getattr(values, "lengths", None)
+        self.lengths = None if lengths is None else lengths[rows]
+        self.nbytes = int(values.nbytes * len(rows) / max(1, len(values)))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """That of the rows."""
+        return (len(self._rows), *self._values.shape[1:])
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, rows: Any) -> Array:
+        return np.asarray(self._values[self._rows[rows]])
+
+
 class LazyView:
     """The inputs of a view as an array; made when they are asked for."""
 

@@ -45,6 +45,7 @@ class Classes(ClassLabels):
     constant_name: ClassVar[str] = "the most frequent class"
     linear_name: ClassVar[str] = "logistic regression"
     activation: ClassVar[str | None] = "softmax"
+    link: ClassVar[str | None] = "softmax"
 
     scores: bool = False
 

@@ -63,6 +63,7 @@ class Labels(Output):
     metric: ClassVar[str] = "micro_f1"
     several_columns: ClassVar[bool] = True
     activation: ClassVar[str | None] = "sigmoid"
+    link: ClassVar[str | None] = "sigmoid"
     constant_name: ClassVar[str] = "the most frequent classes"
     linear_name: ClassVar[str] = "logistic regression"
 

@@ -52,6 +52,7 @@ class Number(Output):
     same_when_cropped: ClassVar[bool] = False
     constant_name: ClassVar[str] = "the mean"
     linear_name: ClassVar[str] = "ridge regression"
+    link: ClassVar[str | None] = "identity"
 
     quantity: str | None = None
     mean: float = 0.0
@@ -133,6 +134,18 @@ class Number(Output):
     def targets(self, labels: Array) -> Array:
         """The numbers, float32 ``(n, 1)``."""
         return np.nan_to_num(np.asarray(labels, dtype=np.float32)).reshape(len(labels), 1)
+
+    def linear_targets(self, labels: Array) -> Array:
+        """Standard scores, where the dense layer gives these."""
+        return (self.targets(labels).astype(np.float64) - self.mean) / self.deviation
+
+    def of_linear(self, scores: Array) -> Array:
+        """The numbers of standard scores."""
+        return scores * self.deviation + self.mean
+
+    def linear_layer(self, name: str) -> str:
+        """That of the standard score."""
+        return name if (self.mean, self.deviation) == (0.0, 1.0) else f"{name}_score"
 
     def loss(self, phase: LossSettings) -> Any:
         """The mean squared error, in units of the deviation."""

@@ -74,6 +74,8 @@ class Output(Judged):
         moves: whether labels are places in the example, which move with it: see ``moved``.
         begins_trained: whether what a network says before any training could be what it ends with.
         activation: of the dense layer that ``attach`` makes.
+        link: what makes answers of the scores of a linear head, as ``kerastl.solving`` names it;
+            None where a linear head is no convex problem.
         class_names: in the order of the network's columns; empty where there are no classes, or
             before data have named them.
     """
@@ -95,6 +97,7 @@ class Output(Judged):
     moves: ClassVar[bool] = False
     begins_trained: ClassVar[bool] = False
     activation: ClassVar[str | None] = None
+    link: ClassVar[str | None] = None
 
     class_names: tuple[str, ...] = ()
 
@@ -239,6 +242,18 @@ class Output(Judged):
     @abc.abstractmethod
     def targets(self, labels: Array) -> Array:
         """What the loss compares outputs with, float32 ``(n, ...)``; finite for missing labels."""
+
+    def linear_targets(self, labels: Array) -> Array:
+        """What the scores of a linear head are fitted to, float64 ``(n, width)``."""
+        return self.targets(labels).astype(np.float64)
+
+    def of_linear(self, scores: Array) -> Array:
+        """What the network gives where its dense layer gives these numbers ``(n, width)``."""
+        return scores
+
+    def linear_layer(self, name: str) -> str:
+        """The name of the dense layer that ``attach`` makes under a name."""
+        return name
 
     @abc.abstractmethod
     def loss(self, phase: LossSettings) -> Any:

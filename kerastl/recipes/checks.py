@@ -11,7 +11,7 @@ import keras
 from kerastl.backbones import stages_of
 from kerastl.errors import ConfigurationError
 from kerastl.graph import ALL, HEAD, open_model, operations, resolve_boundary
-from kerastl.training import DTYPES, RECOMMENDED, check_precision, lora_layers
+from kerastl.training import DTYPES, RECOMMENDED, check_precision, lora_layers, phases_of
 
 if TYPE_CHECKING:
     from kerastl.recipes.recipe import Recipe
@@ -48,7 +48,7 @@ def check_settings(recipe: Recipe[Any], seed: int) -> None:
     recipe.check()
     plan = recipe.resolved_plan
     random = recipe.is_random
-    if random and any(p.l2_sp for p in plan):
+    if random and any(p.l2_sp for p in phases_of(plan)):
         raise ConfigurationError(
             "l2_sp pulls towards pretrained weights, and this backbone has random ones. Give "
             "weights=, or leave l2_sp out."
@@ -67,7 +67,7 @@ def check_stages(recipe: Recipe[Any], base: keras.Model) -> None:
     """Raises where a phase begins at a stage that is not there, or has no layer for LoRA."""
     opened = open_model(base)
     stages = stages_of(opened, recipe.record.stage_pattern)
-    for phase in recipe.resolved_plan:
+    for phase in phases_of(recipe.resolved_plan):
         wanted = phase.train_from
         if wanted in (HEAD, ALL, RECOMMENDED) and not phase.lora:
             continue

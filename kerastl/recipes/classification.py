@@ -14,7 +14,7 @@ from kerastl.heads import OwnHead
 from kerastl.model import TrainedModel
 from kerastl.outputs import Output, output_named
 from kerastl.recipes.recipe import Recipe
-from kerastl.training import Plan, two_phase
+from kerastl.training import Plan, phases_of, trained, two_phase
 
 FAMILY = "classification"
 DEFAULT_KIND = "single_label"
@@ -27,7 +27,7 @@ class Classification(Recipe[TrainedModel]):
     See ``ImageClassification`` for the attributes. Recipes add a field ``head``.
     """
 
-    LATER: ClassVar[tuple[str, ...]] = ("outputs", "loss_weights")
+    LATER: ClassVar[tuple[str, ...]] = (*Recipe.LATER, "outputs", "loss_weights")
     PLAN: ClassVar[Mapping[str, Any]] = {}
     """Settings of the default plan (see ``kerastl.two_phase``)."""
 
@@ -57,6 +57,12 @@ class Classification(Recipe[TrainedModel]):
         """Finds bad settings before anything is read; raises ConfigurationError."""
         self.resolved_head.check()
         self.check_input()
+
+    @property
+    def has_linear_head(self) -> bool:
+        """Whether all outputs are linear in fixed features."""
+        solvable = all(output.link for output in self.resolved_outputs.values())
+        return solvable and self.resolved_head.is_linear
 
     @property
     def resolved_head(self) -> Any:
@@ -107,7 +113,7 @@ class Classification(Recipe[TrainedModel]):
         output = found[0].with_classes(tuple(class_names))
         network, _ = self.assemble(output, seed=seed)
         freeze(network)
-        phase = self.resolved_plan[0]
+        [phase, *_] = phases_of(trained(self.resolved_plan))
         loss, metrics = output.loss(phase), output.metrics()
         if output.one_class:
             loss, metrics = "sparse_categorical_crossentropy", ["accuracy"]

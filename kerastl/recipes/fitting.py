@@ -7,23 +7,26 @@ import functools
 import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
+import numpy as np
 
-from kerastl.data import Dataset, ExampleDataset
+from kerastl.data import Dataset, ExampleDataset, folds_of
 from kerastl.errors import ConfigurationError
 from kerastl.evaluation import (
     Evidence,
+    Other,
     Seen,
     answer_loaded,
     fit_baselines,
     measure_answers,
+    out_of_fold,
 )
 from kerastl.graph import open_model
-from kerastl.inputs.examples import Examples
+from kerastl.inputs.examples import Examples, Subset
 from kerastl.model import TrainedModel, model_of, predict_examples, run_directory
 from kerastl.optional import require
 from kerastl.outputs import Output
@@ -31,6 +34,7 @@ from kerastl.provenance import command_line, command_options, versions
 from kerastl.recipes import tracking
 from kerastl.recipes.checks import check_settings, check_stages
 from kerastl.recipes.jobs import make_job, plain_weights
+from kerastl.recipes.refitting import FOLDS, Estimate, Refit, refit_of
 from kerastl.recipes.resuming import (
     Settings,
     is_finished,
@@ -44,10 +48,12 @@ from kerastl.task import Task
 from kerastl.training import (
     CheckpointStore,
     LearningRateTest,
+    Probe,
     Reporter,
     Tracker,
+    carry_out,
+    carry_out_in_turns,
     learning_rate_test,
-    run_plan,
     telling_how_it_ends,
     weights_by_output,
 )
@@ -72,6 +78,7 @@ class RunSettings:
     tensorboard: bool | str | os.PathLike[str]
     tracker: Tracker | None
     reporter: Reporter
+    validation: Any = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +88,7 @@ class Network:
     Attributes:
         outputs: by name, with the classes of the training data.
         weights_sha256: of the file of weights; None where they are random.
+        refit: how it is trained on all of the data and yet measured; None where some are held back.
     """
 
     base: Base
@@ -89,6 +97,7 @@ class Network:
     weights_sha256: str | None
     train: Dataset
     validation: Dataset | None
+    refit: Refit | None = None
 
     @property
     def data_names(self) -> dict[str, str]:
@@ -122,7 +131,7 @@ def fit(recipe: Recipe[Any], load: Load, run: RunSettings) -> TrainedModel:
         refuse_locked(out)
         if is_finished(out, resume=run.resume, overwrite=run.overwrite):
             return _take_up_finished(recipe, run, out)
-    network = _make_network(recipe, load, run.seed)
+    network = _make_network(recipe, load, run.seed, given=run.validation is not None)
     if out is None:
         return _fit_network(recipe, network, run, logs)
     with locked(out):
@@ -148,8 +157,8 @@ def _fit_network(
             examples = _read(network, Path(scratch), run.reporter)
             for name, output in network.outputs.items():
                 output.check_trainable(examples[0].targets[name], recipe.batch_size)
-            history = _train(recipe, network, examples, run, Path(scratch), logs)
-            model = _trained_model(recipe, network, examples, run.seed, history)
+            trained = _train(recipe, network, examples, run, Path(scratch), logs)
+            model = _trained_model(recipe, network, trained, run.seed)
         if run.out is not None:
             model.save(run.out, overwrite=True)
         tracking.finish(run.tracker, model, run.out)
@@ -178,8 +187,8 @@ def find_learning_rate(
         return learning_rate_test(job, **test)
 
 
-def _make_network(recipe: Recipe[Any], load: Load, seed: int) -> Network:
-    """Builds a recipe's network for some data.
+def _make_network(recipe: Recipe[Any], load: Load, seed: int, *, given: bool = True) -> Network:
+    """Builds a recipe's network for some data; ``given`` says that validation data are the user's.
 
     Keras's, NumPy's and Python's global generators are seeded, since Keras draws initial weights
     and dropout from them.
@@ -189,6 +198,9 @@ def _make_network(recipe: Recipe[Any], load: Load, seed: int) -> Network:
     base = recipe.build_base()
     check_stages(recipe, base.model)
     train, held_out = load()
+    refit = refit_of(recipe, train, held_out, given=given)
+    if refit is not None:
+        train, held_out = refit.data, None
     outputs = dict(train.outputs)
     if isinstance(train, ExampleDataset):
         # The labels of a stream are not known yet.
@@ -196,7 +208,7 @@ def _make_network(recipe: Recipe[Any], load: Load, seed: int) -> Network:
     weights_by_output(outputs, plain_weights(recipe.class_weight))
     keras.utils.set_random_seed(seed)
     model, weights_sha256 = recipe.assemble(outputs, seed=seed, base=base)
-    return Network(base, model, outputs, weights_sha256, train, held_out)
+    return Network(base, model, outputs, weights_sha256, train, held_out, refit)
 
 
 def _read(
@@ -216,6 +228,32 @@ def _read(
     return train, held_out
 
 
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """What came of a recipe's plan, and what it is measured by.
+
+    Attributes:
+        examples: all that the network was trained on.
+        history: records of the plan's steps.
+        measured: the data that answers are of; None without any.
+        held: the examples of these that were answered.
+        answers: to ``held``, by output: of the network, or of others that were trained in the same
+            way without them (see ``carry_out_in_turns``).
+        solved: likewise of the solved head before any fine-tuning; empty where that is all.
+        estimate: how answers came about where they are not the network's own; else None.
+        refit: the fold of each example, and those that were left out in turn; else None.
+    """
+
+    examples: Examples
+    history: list[dict[str, Any]]
+    measured: Dataset | None
+    held: Examples | None
+    answers: Mapping[str, Any] | None
+    solved: Mapping[str, Any]
+    estimate: Estimate | None = None
+    refit: tuple[Any, Sequence[int]] | None = None
+
+
 def _train(
     recipe: Recipe[Any],
     network: Network,
@@ -223,8 +261,8 @@ def _train(
     run: RunSettings,
     scratch: Path,
     tensorboard: Path | None,
-) -> list[dict[str, Any]]:
-    """Carries out a recipe's plan, from where an interrupted run stood; returns its records."""
+) -> Trained:
+    """Carries out a recipe's plan, from where an interrupted run stood."""
     settings = Settings(
         json.loads(json.dumps(recipe.get_config())),
         run.seed,
@@ -241,12 +279,15 @@ def _train(
     origin = {**network.fingerprints, "weights_sha256": network.weights_sha256}
     described = tracking.describe(recipe, run.seed, origin, run.out)
     tracking.begin(run.tracker, described, run.out, resume=run.resume, state=state)
+    train, held_out = examples
+    plan = recipe.resolved_plan
     job = make_job(
         recipe,
         # It shares all weights with the network, which is what is saved.
         open_model(network.model),
         network.outputs,
-        *examples,
+        train,
+        held_out,
         run=run.out,
         data=network.data_names,
         seed=run.seed,
@@ -258,26 +299,45 @@ def _train(
         tracker=run.tracker,
         checkpoints=checkpoints,
     )
-    return run_plan(job, recipe.resolved_plan, state)
+    if network.refit is None:
+        if any(isinstance(step, Probe) for step in plan):
+            folds = folds_of(network.train, train, FOLDS, seed=run.seed)
+            job = dataclasses.replace(job, folds=folds)
+        state = carry_out(job, plan, state)
+        answers = None
+        if held_out is not None:
+            answers = predict_examples(network.model, network.outputs, held_out)
+        solved = dict(zip(network.outputs, state.solved, strict=False)) if len(plan) > 1 else {}
+        return Trained(train, state.records, network.validation, held_out, answers, solved)
+    folds = network.refit.folds(train, run.seed)
+    held_folds = network.refit.held_folds(plan)
+    outcome = carry_out_in_turns(job, plan, folds, held_folds, state)
+    estimate = Estimate(len(outcome.held), len(train), len(np.unique(folds[outcome.held])))
+    return Trained(
+        train,
+        outcome.records,
+        network.refit.measured(train, outcome.held),
+        Subset(train, np.sort(outcome.held)),
+        {name: rows[np.argsort(outcome.held)] for name, rows in outcome.answers.items()},
+        {name: rows[np.argsort(outcome.held)] for name, rows in outcome.solved.items()},
+        estimate,
+        (folds, held_folds),
+    )
 
 
 def _trained_model(
-    recipe: Recipe[Any],
-    network: Network,
-    examples: tuple[Examples, Examples | None],
-    seed: int,
-    history: list[dict[str, Any]],
+    recipe: Recipe[Any], network: Network, trained: Trained, seed: int
 ) -> TrainedModel:
-    """The model, measured on the validation examples where there are any."""
-    train, held_out = examples
-    outputs, answers = dict(network.outputs), None
-    if held_out is not None:
-        answers = predict_examples(network.model, outputs, held_out)
+    """The model, measured on examples that were held out where there are any."""
+    train, held_out, answers = trained.examples, trained.held, trained.answers
+    outputs = dict(network.outputs)
+    if held_out is not None and answers is not None:
         outputs = {
             name: output.tuned(held_out.targets[name], answers[name])
             for name, output in outputs.items()
         }
-    evidence = _evidence(network, outputs, examples, answers, seed)
+    evidence = _evidence(network, outputs, trained, seed)
+    estimate = trained.estimate
     given = {
         name: output.of_network(int(tensor.shape[-1]))
         for (name, output), tensor in zip(outputs.items(), network.model.outputs, strict=True)
@@ -286,18 +346,25 @@ def _trained_model(
         network=network.model,
         task=Task(network.base.input, given),
         recipe=recipe.get_config(),
-        history=history,
+        history=trained.history,
         metrics={} if evidence.evaluation is None else evidence.evaluation.metrics,
         provenance={
             **provenance_of(recipe, network.base, network.weights_sha256, seed),
             **network.fingerprints,
             "train_examples": len(train),
-            "validation_examples": 0 if held_out is None else len(held_out),
-            "class_counts": _class_counts(outputs, train, held_out),
+            "validation_examples": 0 if estimate or held_out is None else len(held_out),
+            **({} if estimate is None else {"estimate": dataclasses.asdict(estimate)}),
+            "class_counts": _class_counts(outputs, trained),
             **recipe.origin(outputs),
             **({"options": options} if (options := command_options()) else {}),
         },
-        samples=choose_samples(network.validation, outputs, train, held_out, seed),
+        samples=choose_samples(
+            network.train if estimate else network.validation,
+            outputs,
+            train,
+            None if estimate else held_out,
+            seed,
+        ),
         evidence=evidence,
     )
 
@@ -305,26 +372,43 @@ def _trained_model(
 def _evidence(
     network: Network,
     outputs: Mapping[str, Output],
-    examples: tuple[Examples, Examples | None],
-    answers: Mapping[str, Any] | None,
+    trained: Trained,
     seed: int,
 ) -> Evidence:
-    """Baselines and digests of the training examples, and what the validation examples show."""
-    train, held_out = examples
-    input = network.base.input
-    baselines = fit_baselines(input, outputs, train, seed=seed)
-    evaluation = None
-    if held_out is not None and network.validation is not None and answers is not None:
-        answered = answer_loaded(input, outputs, network.validation, held_out, answers)
-        evaluation = measure_answers(answered, Evidence(baselines=baselines))
-    return Evidence(evaluation, baselines, Seen.of(network.train, network.validation))
+    """Baselines and digests of the training examples, and what the held-out examples show."""
+    input, train, held_out = network.base.input, trained.examples, trained.held
+    seen = Seen.of(network.train, None if trained.refit else network.validation)
+    if held_out is None or trained.measured is None or trained.answers is None:
+        return Evidence(None, fit_baselines(input, outputs, train, seed=seed), seen)
+    answered = answer_loaded(input, outputs, trained.measured, held_out, trained.answers)
+    others = {}
+    if trained.refit is None:
+        baselines = fit_baselines(input, outputs, train, seed=seed)
+        own = Evidence(baselines=baselines)
+    else:
+        own = Evidence()
+        baselines, beside = out_of_fold(input, outputs, train, *trained.refit, seed=seed)
+        for kind, (title, rows) in beside.items():
+            in_order = answer_loaded(input, outputs, trained.measured, held_out, rows)
+            others[kind] = Other(title, in_order.answers)
+    if trained.solved:
+        head = answer_loaded(input, outputs, trained.measured, held_out, trained.solved)
+        others["probe"] = Other("the solved head alone", head.answers)
+    evaluation = measure_answers(answered, own, others=others)
+    notes = [] if trained.estimate is None else [trained.estimate.sentence(input.nouns)]
+    evaluation = dataclasses.replace(
+        evaluation, notes=(*notes, *baselines.notes, *evaluation.notes)
+    )
+    return Evidence(evaluation, baselines, seen)
 
 
 def _class_counts(
-    outputs: Mapping[str, Output], train: Examples, held_out: Examples | None
+    outputs: Mapping[str, Output], trained: Trained
 ) -> dict[str, dict[str, dict[str, int]]]:
     """Examples of each class, by part of the data and by output; of outputs with classes."""
-    parts = {"train": train, **({} if held_out is None else {"validation": held_out})}
+    parts = {"train": trained.examples}
+    if trained.held is not None:
+        parts["held_out" if trained.estimate else "validation"] = trained.held
     return {
         part: {
             name: counts

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, ClassVar, final
 
-from kerastl.heads import Head, Outputs
+from kerastl.graph import find_stages
+from kerastl.heads import Head, Outputs, OwnHead, find_features
 from kerastl.model import TrainedModel
 from kerastl.recipes.classification import Classification
 from kerastl.recipes.image_recipe import ImageRecipe
@@ -73,5 +74,9 @@ class ImageClassification(ImageRecipe[TrainedModel], Classification):
     head: Any = dataclasses.field(default_factory=Head)
 
     def attach(self, base: Base, outputs: Outputs, *, seed: int) -> Any:
-        """The head on the last feature map."""
-        return self.resolved_head.attach(base.model.output, outputs, seed=seed)
+        """The head on the feature maps that it reads."""
+        head = self.resolved_head
+        if isinstance(head, OwnHead):
+            return head.attach(base.model.output, outputs, seed=seed)
+        stages = find_stages(base.model, self.record.stage_pattern)
+        return head.attach(find_features(base.model, head.features, stages), outputs, seed=seed)

@@ -44,7 +44,7 @@ DEFAULT_SIZE = 224
 class ImageRecipe(Recipe[Model]):
     """A recipe whose examples are images; see ``ImageClassification`` for the attributes."""
 
-    LATER: ClassVar[tuple[str, ...]] = ("preprocessing", "resize")
+    LATER: ClassVar[tuple[str, ...]] = (*Recipe.LATER, "preprocessing", "resize")
 
     backbone: Any = "mobilenet_v2"
     weights: str | os.PathLike[str] | None = "imagenet"
@@ -118,12 +118,12 @@ class ImageRecipe(Recipe[Model]):
         """Builds the backbone with its weights; raises where they do not fit."""
         if self.is_own:
             mode: Any = self.preprocessing
-            model = base_of_images(self.backbone, mode, self.size)
+            model = self._opened(base_of_images(self.backbone, mode, self.size))
             digest = None if self.is_random else digest_of(self.backbone)
             return Base(model, self._input, digest, describe_preprocessing(mode))
         built = build_backbone(self.record, self.weights_source, self.size)
         described = describe_preprocessing(built.preprocessing)
-        return Base(built.model, self._input, built.weights_sha256, described)
+        return Base(self._opened(built.model), self._input, built.weights_sha256, described)
 
     @property
     def _input(self) -> Image:
@@ -145,11 +145,14 @@ class ImageRecipe(Recipe[Model]):
         refuse_own(config)
         return super().from_config(config)
 
-    def finish(self, network: keras.Model) -> keras.Model:
-        """Lays nested models open, so that every stage can be cut, where that can be saved."""
+    def _opened(self, model: keras.Model) -> keras.Model:
+        """A backbone whose every stage can be cut and read, where that can be saved."""
         # Layers of KerasHub can be saved only inside their backbone, which is opened for training
         # alone.
-        if self.record.source == "keras.applications":
-            network = inline(network)
+        return inline(model) if self.record.source == "keras.applications" else model
+
+    def finish(self, network: keras.Model) -> keras.Model:
+        """Lays nested models open, so that every stage can be cut, where that can be saved."""
+        network = self._opened(network)
         assert network.inputs[0].name == INPUT
         return network

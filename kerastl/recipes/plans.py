@@ -37,8 +37,9 @@ def plan_named(
     Args:
         recipe: with ``plan_settings``.
         name: as ``"two_phase"`` or ``"two-phase"``.
-        epochs: of its phases; a plan of one phase takes the sum.
-        learning_rates: of its phases.
+        epochs: of its phases, or a single number for the last one: the head before it is solved
+            then. A plan of one phase takes the sum.
+        learning_rates: of its phases, likewise.
         train_from: the stage from which ``two_phase`` fine-tunes.
 
     Raises:
@@ -58,8 +59,8 @@ def plan_named(
         counts = [sum(counts)]
     settings = dict(recipe.plan_settings)
     usual = [
-        [settings.pop(key, None) for key in ("head_epochs", "fine_tune_epochs")],
-        [settings.pop(key, None) for key in ("head_learning_rate", "learning_rate")],
+        [None, settings.pop("fine_tune_epochs", None)],
+        [None, settings.pop("learning_rate", None)],
     ]
     if train_from is not None:
         if known != "two_phase":
@@ -70,8 +71,12 @@ def plan_named(
     if known == "full":
         usual = [usual[0][1:], usual[1][1:]]
         settings["batch_norm"] = recipe.is_random
+        settings.pop("probe", None)
     for given, defaults, names in zip((counts, learning_rates), usual, keys, strict=True):
-        chosen = [*given, *defaults[len(given) :]][: len(names)]
-        settings |= {k: v for k, v in zip(names, chosen, strict=False) if v is not None}
+        # A single number is of the phase that trains after the head was solved.
+        own = [None] * (len(names) - len(given)) + list(given)
+        pairs = zip(names, own, defaults, strict=False)
+        chosen = {name: usual if value is None else value for name, value, usual in pairs}
+        settings |= {name: value for name, value in chosen.items() if value is not None}
     plan: Plan = getattr(training, known)(**settings)
     return plan

@@ -37,7 +37,9 @@ from kerastl.training import (
     Tracker,
     check_losses,
     check_plan,
+    phases_of,
     tracker_of,
+    trained,
 )
 
 Model = TypeVar("Model", bound=TrainedModel)
@@ -73,7 +75,7 @@ class Recipe(abc.ABC, Generic[Model]):
     NAME: ClassVar[str]
     HEAD: ClassVar[type[Any]] = Head
     # They came after version 0.1.0. At their defaults they are not written, so that its runs go on.
-    LATER: ClassVar[tuple[str, ...]] = ()
+    LATER: ClassVar[tuple[str, ...]] = ("refit",)
 
     backbone: Any
     weights: str | os.PathLike[str] | None
@@ -84,6 +86,7 @@ class Recipe(abc.ABC, Generic[Model]):
     cache_dtype: str = "float32"
     memory_limit: int = MEMORY_LIMIT
     precision: str = FULL
+    refit: bool | None = None
 
     def fit(
         self,
@@ -140,6 +143,7 @@ class Recipe(abc.ABC, Generic[Model]):
             tensorboard=tensorboard,
             tracker=tracker_of(track),
             reporter=reporter or ConsoleReporter(),
+            validation=validation,
         )
         load = functools.partial(
             self.load, data, validation, seed=seed, class_names=class_names, **options
@@ -167,8 +171,9 @@ class Recipe(abc.ABC, Generic[Model]):
         Args:
             data: as in ``fit``, and so are the further arguments and the errors.
             validation: is held back and not trained on.
-            phase: what trains; None takes the plan's first phase. It begins with the pretrained
-                weights and a head of random ones. Its own rate and schedule do not count.
+            phase: what trains; None takes the plan's first phase that has a rate. It begins with
+                the pretrained weights and a head of random ones. Its own rate and schedule do not
+                count.
             lowest: the first rate.
             highest: the last one.
             seed: as in ``fit``.
@@ -183,7 +188,7 @@ class Recipe(abc.ABC, Generic[Model]):
             Smith, Cyclical Learning Rates for Training Neural Networks, 2015,
             https://arxiv.org/abs/1506.01186, section 3.3.
         """
-        tested = phase or self.resolved_plan[0]
+        tested = phase or next(iter(phases_of(self.resolved_plan)), Phase())
         return fitting.find_learning_rate(
             # So that the phase is checked as one of a plan is.
             dataclasses.replace(self, plan=(tested,)),
@@ -273,20 +278,27 @@ class Recipe(abc.ABC, Generic[Model]):
     # What follows from these.
 
     @property
+    def has_linear_head(self) -> bool:
+        """Whether a ``Probe`` can solve the head."""
+        return False
+
+    @property
     def resolved_plan(self) -> Plan:
-        """The plan, or the default one."""
+        """The plan, or the default one; a head that cannot be solved is trained instead."""
         if self.plan is None:
-            return self.default_plan
-        if isinstance(self.plan, str):
-            return plan_named(self, self.plan)
-        check_plan(self.plan)
-        return self.plan
+            plan = self.default_plan
+        elif isinstance(self.plan, str):
+            plan = plan_named(self, self.plan)
+        else:
+            plan = self.plan
+            check_plan(plan)
+        return plan if self.has_linear_head else trained(plan)
 
     def check_outputs(self) -> None:
         """Raises ConfigurationError where a plan or weights do not go with the outputs."""
         outputs = self.resolved_outputs
         LossWeights(outputs, self.resolved_loss_weights)
-        check_losses(outputs, self.resolved_plan)
+        check_losses(outputs, phases_of(self.resolved_plan))
         if self.class_weight is not None and len(outputs) == 1:
             [output] = outputs.values()
             output.weights(output.missing(0), "balanced")

@@ -11,7 +11,9 @@ from kerastl.errors import ConfigurationError
 from kerastl.heads import OwnHead
 from kerastl.inputs import Augment
 from kerastl.outputs import Output, output_from_config
-from kerastl.training import Phase
+from kerastl.training import Phase, Probe, Step
+
+_PROBE = {"step": "probe"}
 
 
 def to_json(value: Any) -> Any:
@@ -19,7 +21,9 @@ def to_json(value: Any) -> Any:
     if isinstance(value, Output):
         return value.get_config()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        fields = {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        # Phases are told by no name: version 0.1.0 knew nothing else.
+        return _PROBE | fields if isinstance(value, Probe) else fields
     if isinstance(value, (tuple, list)):
         return [to_json(item) for item in value]
     if isinstance(value, Mapping):
@@ -35,12 +39,9 @@ def from_json(config: Mapping[str, Any], head: type) -> dict[str, Any]:
     values.pop("recipe", None)
     try:
         if isinstance(values.get("plan"), list):
-            values["plan"] = tuple(Phase(**phase) for phase in values["plan"])
+            values["plan"] = tuple(map(step_from_json, values["plan"]))
         if values.get("head") is not None:
-            own = "layers" in values["head"]
-            values["head"] = (
-                OwnHead(tuple(values["head"]["layers"])) if own else head(**values["head"])
-            )
+            values["head"] = _head_from_json(values["head"], head)
         if values.get("augment") is not None:
             augment = dict(values["augment"])
             values["augment"] = Augment(**{**augment, "crop": tuple(augment["crop"])})
@@ -54,3 +55,22 @@ def from_json(config: Mapping[str, Any], head: type) -> dict[str, Any]:
     except (TypeError, KeyError) as error:
         raise ConfigurationError(f"The recipe cannot be read: {error}.") from error
     return values
+
+
+def step_from_json(content: Mapping[str, Any]) -> Step:
+    """A step of a plan out of what ``to_json`` gave; raises TypeError for settings of no step."""
+    if "step" not in content:
+        return Phase(**content)
+    if content["step"] != _PROBE["step"]:
+        raise TypeError(f"there is no step {content['step']!r}")
+    return Probe(**{name: value for name, value in content.items() if name != "step"})
+
+
+def _head_from_json(content: Mapping[str, Any], kind: type[Any]) -> Any:
+    if "layers" in content:
+        return OwnHead(tuple(content["layers"]))
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
+    if "features" in {field.name for field in dataclasses.fields(kind)}:
+        # Runs of version 0.1.0 do not say what their heads read.
+        values = {"features": "last", **values}
+    return kind(**values)

@@ -11,6 +11,7 @@ from kerastl.model import TrainedModel
 from kerastl.recipes.classification import Classification
 from kerastl.recipes.recipe import Base
 from kerastl.recipes.text_recipe import TextRecipe
+from kerastl.training import Probe
 
 
 @final
@@ -47,11 +48,10 @@ class TextClassification(TextRecipe[TrainedModel], Classification):
 
     NAME: ClassVar[str] = "text_classification"
     HEAD: ClassVar[type[Any]] = TextHead
-    # A linear head on pooled vectors of about unit size takes large steps; transformers small ones.
+    # A head on pooled vectors of about unit size takes large steps; transformers small ones.
     PLAN: ClassVar[Mapping[str, Any]] = {
-        "head_epochs": 10,
+        "probe": Probe(epochs=10, learning_rate=1e-2),
         "fine_tune_epochs": 3,
-        "head_learning_rate": 1e-2,
         "learning_rate": 1e-4,
         "select": "one_standard_error",
     }

@@ -13,22 +13,26 @@ if TYPE_CHECKING:
     from kerastl.training.checkpoint import CheckpointStore, State
     from kerastl.training.goal import check_losses
     from kerastl.training.job import Job
-    from kerastl.training.loop import run_plan
+    from kerastl.training.loop import carry_out, run_plan
     from kerastl.training.lora import lora_layers
     from kerastl.training.loss_weights import LossWeights
     from kerastl.training.phase import (
         RECOMMENDED,
         Phase,
         Plan,
+        Step,
         check_plan,
         few_shot,
         full,
         gradual,
         head_only,
         lp_ft,
+        phases_of,
+        trained,
         two_phase,
     )
     from kerastl.training.precision import FULL, PRECISIONS, check_precision
+    from kerastl.training.probe import Probe
     from kerastl.training.range_test import (
         HIGHEST_RATE,
         LOWEST_RATE,
@@ -43,6 +47,7 @@ if TYPE_CHECKING:
         telling_how_it_ends,
         tracker_of,
     )
+    from kerastl.training.turns import carry_out_in_turns
 
 _HOMES = {
     "kerastl.training.activations": "DTYPES FORWARD_BATCH CacheWarning Prefix Storage",
@@ -50,12 +55,15 @@ _HOMES = {
     "kerastl.training.checkpoint": "CheckpointStore State",
     "kerastl.training.goal": "check_losses",
     "kerastl.training.job": "Job",
-    "kerastl.training.loop": "run_plan",
+    "kerastl.training.loop": "carry_out run_plan",
+    "kerastl.training.turns": "carry_out_in_turns",
     "kerastl.training.lora": "lora_layers",
     "kerastl.training.loss_weights": "LossWeights",
     "kerastl.training.phase": (
-        "RECOMMENDED Phase Plan check_plan few_shot full gradual head_only lp_ft two_phase"
+        "RECOMMENDED Phase Plan Step check_plan few_shot full gradual head_only lp_ft phases_of "
+        "trained two_phase"
     ),
+    "kerastl.training.probe": "Probe",
     "kerastl.training.precision": "FULL PRECISIONS check_precision",
     "kerastl.progress": "ConsoleReporter Reporter SilentReporter",
     "kerastl.training.range_test": "HIGHEST_RATE LOWEST_RATE LearningRateTest learning_rate_test",
@@ -81,12 +89,16 @@ __all__ = [
     "Phase",
     "Plan",
     "Prefix",
+    "Probe",
     "Reporter",
     "SilentReporter",
     "State",
+    "Step",
     "Storage",
     "TrackedRun",
     "Tracker",
+    "carry_out",
+    "carry_out_in_turns",
     "check_losses",
     "check_plan",
     "check_precision",
@@ -98,10 +110,12 @@ __all__ = [
     "learning_rate_test",
     "lora_layers",
     "lp_ft",
+    "phases_of",
     "run_plan",
     "tell_again",
     "telling_how_it_ends",
     "tracker_of",
+    "trained",
     "two_phase",
     "weights_by_output",
 ]

@@ -19,7 +19,7 @@ import numpy as np
 from kerastl.errors import GraphError, TrainingError
 from kerastl.graph import Cut, operations, prefix_sha256
 from kerastl.inputs.augment import Augment
-from kerastl.inputs.examples import Examples, LazyView, as_input
+from kerastl.inputs.examples import Examples, LazyView, RowsOf, as_input
 from kerastl.training.cache import (
     SHARD_ROWS,
     ActivationCache,
@@ -81,6 +81,11 @@ class Activations:
     views: tuple[Any, ...]
     seconds: float
     computed: int
+
+    def of(self, rows: Array) -> Activations:
+        """Those of some of the examples."""
+        views = tuple(RowsOf(values, rows) for values in self.views)
+        return dataclasses.replace(self, views=views)
 
 
 def is_input(network: keras.Model, cut: Cut) -> bool:
@@ -157,27 +162,40 @@ class Prefix:
         return tf.function(lambda ids: self.model(ids, training=False), input_signature=signature)
 
 
-def prefix_of(network: keras.Model, cuts: Sequence[Cut]) -> Prefix | None:
-    """The frozen part, with one output for each cut that is not the input itself."""
-    tensors = [cut.tensor for cut in cuts if not is_input(network, cut)]
-    return Prefix(keras.Model(network.inputs[0], tensors)) if tensors else None
+class Prefixes:
+    """The frozen parts of a network up to some cuts, each compiled once."""
+
+    def __init__(self, network: keras.Model) -> None:
+        self._network = network
+        self._made: dict[tuple[int, ...], Prefix] = {}
+
+    def of(self, cuts: Sequence[Cut]) -> Prefix | None:
+        """The frozen part with one output for each cut that is not the input itself."""
+        kept = [cut for cut in cuts if not is_input(self._network, cut)]
+        if not kept:
+            return None
+        key = tuple(cut.position for cut in kept)
+        if key not in self._made:
+            tensors = [cut.tensor for cut in kept]
+            self._made[key] = Prefix(keras.Model(self._network.inputs[0], tensors))
+        return self._made[key]
 
 
 def compute(
     network: keras.Model,
     cuts: Sequence[Cut],
-    prefix: Prefix | None,
+    prefixes: Prefixes,
     examples: Examples,
     storage: Storage,
     *,
-    views: int,
+    views: Sequence[int],
     augment: Augment | None,
     progress: Callable[[int], None] | None = None,
     data: str | None = None,
 ) -> tuple[Activations, ...]:
-    """Runs the frozen part over all views of the examples, once for all cuts.
+    """Runs the frozen part over the views of the examples, once for all cuts.
 
-    What a cache holds already is not computed again. ``prefix`` is that of the cuts, and
+    What a cache holds already is not computed again. ``views`` are as many as each cut needs.
     ``progress`` is called with how many examples, views counted, are done; ``data`` is what entries
     on disk call the examples.
 
@@ -188,13 +206,15 @@ def compute(
     started = time.perf_counter()
     for cut in cuts:
         check_cacheable(network, cut)
-    pass_ = _Pass(network, cuts, prefix, examples, storage, views, augment, progress, data)
-    filled = [pass_.view(view) for view in range(views)]
+    pass_ = _Pass(network, cuts, prefixes, examples, storage, views, augment, progress, data)
+    filled: list[list[Any]] = [[] for _ in cuts]
+    for view in range(max(views, default=0)):
+        # A view that only some cuts need runs no further than these.
+        wanted = [index for index, count in enumerate(views) if view < count]
+        for index, array in zip(wanted, pass_.view(view, wanted), strict=True):
+            filled[index].append(array)
     seconds = time.perf_counter() - started
-    return tuple(
-        Activations(tuple(arrays[index] for arrays in filled), seconds, pass_.computed)
-        for index in range(len(cuts))
-    )
+    return tuple(Activations(tuple(arrays), seconds, pass_.computed) for arrays in filled)
 
 
 @dataclasses.dataclass(eq=False)
@@ -202,11 +222,11 @@ class _Pass:
     """One pass over all views of the examples."""
 
     network: keras.Model
-    cuts: Sequence[Cut]
-    prefix: Prefix | None
+    all_cuts: Sequence[Cut]
+    prefixes: Prefixes
     examples: Examples
     storage: Storage
-    views: int
+    views: Sequence[int]
     augment: Augment | None
     progress: Callable[[int], None] | None
     data: str | None
@@ -214,21 +234,36 @@ class _Pass:
     done: int = 0
 
     def __post_init__(self) -> None:
-        dtype = self.storage.dtype
-        self._model = [cut for cut in self.cuts if not is_input(self.network, cut)]
-        self._layouts = [layout_of(cut, self.examples, dtype) for cut in self._model]
-        size = sum(bytes_of(self.network, cut, self.examples, dtype) for cut in self.cuts)
-        self._in_memory = self.views * size <= self.storage.memory_limit
-        self._cache = self.storage.cache if self._model else None
-        hashed = self._model if self._cache else []
-        self._prefixes = [prefix_sha256(self.network, cut) for cut in hashed]
+        size = sum(
+            count * bytes_of(self.network, cut, self.examples, self.storage.dtype)
+            for cut, count in zip(self.all_cuts, self.views, strict=True)
+        )
+        self._in_memory = size <= self.storage.memory_limit
+        computed = any(not is_input(self.network, cut) for cut in self.all_cuts)
+        self._cache = self.storage.cache if computed else None
         self._sources = self.examples.sha256() if self._cache else ""
+        self._hashes: dict[int, str] = {}
+        self._choose(self.all_cuts)
 
-    def view(self, view: int) -> list[Any]:
-        """Arrays of one view, in the order of the cuts."""
+    def _choose(self, cuts: Sequence[Cut]) -> None:
+        """Makes some cuts the ones that are computed."""
+        self._model = [cut for cut in cuts if not is_input(self.network, cut)]
+        self._layouts = [layout_of(cut, self.examples, self.storage.dtype) for cut in self._model]
+        self._prefix = self.prefixes.of(self._model)
+
+    def _hash(self, cut: Cut) -> str:
+        if cut.position not in self._hashes:
+            self._hashes[cut.position] = prefix_sha256(self.network, cut)
+        return self._hashes[cut.position]
+
+    def view(self, view: int, wanted: Sequence[int]) -> list[Any]:
+        """Arrays of one view, for the wanted cuts in their order."""
+        cuts = [self.all_cuts[index] for index in wanted]
+        self._choose(cuts)
         inputs = LazyView(self.examples, view, self.augment)
-        arrays = iter(self._cached(view) if self._cache is not None else self._plain(view))
-        result = [inputs if is_input(self.network, c) else next(arrays) for c in self.cuts]
+        cached = self._cache is not None and self._model
+        arrays = iter(self._cached(view) if cached else self._plain(view))
+        result = [inputs if is_input(self.network, cut) else next(arrays) for cut in cuts]
         self.done = (view + 1) * len(self.examples)
         self._tell()
         return result
@@ -254,7 +289,7 @@ class _Pass:
     def _cached(self, view: int) -> list[Any]:
         cache = self._cache
         assert cache is not None
-        keys = [self._key(prefix, view) for prefix in self._prefixes]
+        keys = [self._key(self._hash(cut), view) for cut in self._model]
         try:
             with contextlib.ExitStack() as stack:
                 entries: dict[str, CacheEntry] = {}
@@ -338,7 +373,7 @@ class _Pass:
         for first in range(start, stop, FORWARD_BATCH):
             last = min(first + FORWARD_BATCH, stop)
             inputs = self.examples.take(np.arange(first, last), view=view, augment=self.augment)
-            parts = self.prefix(inputs) if self.prefix else []
+            parts = self._prefix(inputs) if self._prefix else []
             for output, part in zip(outputs, parts, strict=True):
                 rows = output[first - start : last - start]
                 if rows.shape != part.shape:

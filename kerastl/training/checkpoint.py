@@ -44,6 +44,11 @@ class State:
         loss_variables: what weighs the losses of several outputs, where that is learned.
         seconds: time that the running phase has taken.
         slowed_at: the epoch at which a divergence was followed by a lower learning rate.
+        turn: how many turns are complete (see ``turns``).
+        earlier: the records of these.
+        answers: what their models answered to what they were not trained on, by output; rows are
+            in the order of the turns.
+        solved: what their solved heads answered to the same, before any fine-tuning; else empty.
     """
 
     settings: str
@@ -61,9 +66,34 @@ class State:
     loss_variables: list[Array] = dataclasses.field(default_factory=list)
     seconds: float = 0.0
     slowed_at: int | None = None
+    turn: int = 0
+    earlier: list[list[dict[str, Any]]] = dataclasses.field(default_factory=list)
+    answers: list[Array] = dataclasses.field(default_factory=list)
+    solved: list[Array] = dataclasses.field(default_factory=list)
+
+    def after_step(self) -> State:
+        """The state with which the next step begins."""
+        return State(
+            self.settings,
+            self.phase + 1,
+            records=self.records,
+            turn=self.turn,
+            earlier=self.earlier,
+            answers=self.answers,
+            solved=self.solved,
+        )
 
 
-_ARRAYS = ("network", "optimizer", "best_values", "start_values", "adapters", "loss_variables")
+_ARRAYS = (
+    "network",
+    "optimizer",
+    "best_values",
+    "start_values",
+    "adapters",
+    "loss_variables",
+    "answers",
+    "solved",
+)
 
 
 class CheckpointStore:
@@ -141,3 +171,10 @@ def network_variables(network: keras.Model) -> list[Any]:
     """All variables of a network's layers, random states of dropout included, each once."""
     found = {id(variable): variable for layer in network.layers for variable in layer.variables}
     return list(found.values())
+
+
+def stacked(before: list[Array], now: list[Array]) -> list[Array]:
+    """Rows of arrays below those of others; the new ones where there were none."""
+    if not before:
+        return now
+    return [np.concatenate(pair) for pair in zip(before, now, strict=True)]

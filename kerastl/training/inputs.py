@@ -11,12 +11,13 @@ import keras
 import numpy as np
 
 from kerastl.errors import ConfigurationError, counted
-from kerastl.graph import Cut, apply_boundary, split
-from kerastl.inputs.examples import LazyView, as_input
+from kerastl.graph import Cut, apply_boundary, prefix_sha256, split
+from kerastl.inputs.examples import Examples, LazyView, Subset, as_input
 from kerastl.training import activations
 from kerastl.training.cache import size_text
 from kerastl.training.job import Job
 from kerastl.training.phase import Plan
+from kerastl.training.probe import Probe
 
 Array = np.ndarray[Any, Any]
 # What a disk does without hurry; only the order of magnitude matters.
@@ -51,11 +52,15 @@ class PhaseInputs:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Demand:
-    """What a phase and those after it ask of one cut: at most so many views, over all epochs."""
+    """What a step and those after it ask of one cut: at most so many views, over all epochs.
+
+    A step that solves a head cannot do without the activations.
+    """
 
     cut: Cut
     views: int
     epochs: int
+    solved: bool = False
 
 
 def prepare(job: Job, plan: Plan, cuts: Sequence[Cut], first: int) -> dict[int, PhaseInputs]:
@@ -74,8 +79,9 @@ def prepare(job: Job, plan: Plan, cuts: Sequence[Cut], first: int) -> dict[int, 
     demands = [
         _Demand(
             cuts[same[0]],
-            views=max(job.views(plan[index].epochs) for index in same),
-            epochs=sum(plan[index].epochs for index in same),
+            views=max(job.views(plan[index].passes) for index in same),
+            epochs=sum(plan[index].passes for index in same),
+            solved=any(isinstance(plan[index], Probe) for index in same),
         )
         for same in sharing.values()
     ]
@@ -108,43 +114,72 @@ def _fill(job: Job, demands: list[_Demand]) -> list[tuple[activations.Activation
     """The training and the validation activations, at each cut; None without validation data."""
     if not demands:
         return [(), None]
+    prefixes = activations.Prefixes(job.network)
+    views = [demand.views for demand in demands]
+    once = [1] * len(demands)
+    train, held = job.train, job.validation
+    if not isinstance(train, Subset):
+        trained = _computed(job, demands, prefixes, train, views, "training")
+        if held is None:
+            return [trained, None]
+        return [trained, _computed(job, demands, prefixes, held, once, "validation")]
+    # Parts of one whole, which is computed once for all the turns that take other parts of it.
+    whole = _computed(job, demands, prefixes, train.whole, views, "training")
+    trained = tuple(part.of(train.rows) for part in whole)
+    if held is None:
+        return [trained, None]
+    assert isinstance(held, Subset)
+    assert held.whole is train.whole
+    return [trained, tuple(dataclasses.replace(p.of(held.rows), seconds=0.0) for p in whole)]
+
+
+def _computed(
+    job: Job,
+    demands: list[_Demand],
+    prefixes: activations.Prefixes,
+    examples: Examples,
+    views: list[int],
+    name: str,
+) -> tuple[activations.Activations, ...]:
     cuts = [demand.cut for demand in demands]
-    prefix = activations.prefix_of(job.network, cuts)
-    filled: list[tuple[activations.Activations, ...] | None] = []
-    for name, examples, augment, count in (
-        ("training", job.train, job.augment, max(demand.views for demand in demands)),
-        ("validation", job.validation, None, 1),
-    ):
-        if examples is None:
-            filled.append(None)
-            continue
-        job.reporter.start(f"frozen part, {name}", count * len(examples))
-        results = activations.compute(
-            job.network,
-            cuts,
-            prefix,
-            examples,
-            job.storage,
-            views=count,
-            augment=augment,
-            progress=job.advance,
-            data=job.data.get(name),
-        )
-        found = 0 if prefix is None else count * len(examples) - results[0].computed
-        job.reporter.finish(
-            f"{counted(len(examples), 'example')}, {counted(count, 'view')}"
-            + (f", {found} from the cache" if found else "")
-        )
-        filled.append(results)
-    return filled
+    count = max(views)
+    # What lies before a cut may have been trained by the steps before this one.
+    prefixed = [prefix_sha256(job.network, cut) for cut in cuts]
+    key = (id(examples), *zip(prefixed, views, strict=True))
+    if key in job.kept:
+        known: tuple[activations.Activations, ...] = job.kept[key]
+        return known
+    job.reporter.start(f"frozen part, {name}", count * len(examples))
+    found = activations.compute(
+        job.network,
+        cuts,
+        prefixes,
+        examples,
+        job.storage,
+        views=views,
+        augment=job.augment if name == "training" else None,
+        progress=job.advance,
+        data=job.data.get(name),
+    )
+    at_input = all(activations.is_input(job.network, cut) for cut in cuts)
+    cached = 0 if at_input else count * len(examples) - found[0].computed
+    job.reporter.finish(
+        f"{counted(len(examples), 'example')}, {counted(count, 'view')}"
+        + (f", {cached} from the cache" if cached else "")
+    )
+    if isinstance(job.train, Subset):
+        # Other turns take other parts of them.
+        ready = tuple(dataclasses.replace(part, seconds=0.0, computed=0) for part in found)
+        job.kept[key] = ready
+    return found
 
 
 def _choose(job: Job, demands: list[_Demand]) -> list[_Demand]:
     """The cuts whose activations are kept; says what was chosen and why."""
     if job.cache is False:
-        _tell_cost(job, demands)
-        return []
-    always = [d for d in demands if activations.is_input(job.network, d.cut)]
+        _tell_cost(job, [demand for demand in demands if not demand.solved])
+        return [demand for demand in demands if demand.solved]
+    always = [d for d in demands if d.solved or activations.is_input(job.network, d.cut)]
     sizes = {
         demand: sum(
             count * activations.bytes_of(job.network, demand.cut, examples, job.storage.dtype)

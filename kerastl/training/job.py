@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from kerastl.graph import Cut, Stage, resolve_boundary
 from kerastl.inputs.augment import Augment
@@ -16,10 +17,12 @@ from kerastl.outputs import Output
 from kerastl.training.activations import Storage
 from kerastl.training.checkpoint import CheckpointStore
 from kerastl.training.interruption import Interruption
-from kerastl.training.phase import RECOMMENDED, Phase
+from kerastl.training.phase import RECOMMENDED, Step
 from kerastl.training.precision import FULL
 from kerastl.training.progress import Reporter
 from kerastl.training.tracking import Tracker
+
+Array = np.ndarray[Any, Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +45,11 @@ class Job:
         tracker: hears of each epoch, or None.
         settings: fingerprint that a checkpoint must match.
         precision: what training computes in: one of ``PRECISIONS``.
+        folds: the fold of each training example, int64 (n,), by which a step cross-validates; None
+            deals them anew.
         data: what the ``"training"`` and the ``"validation"`` examples are called.
+        kept: activations that the next turn takes other rows of (see ``turns``), and the inputs
+            of the last step.
         loss_weights: with several outputs, the weight of each one's loss by name,
             ``"uncertainty"`` to learn them, or None for 1 each; see ``LossWeights``.
     """
@@ -68,7 +75,9 @@ class Job:
     settings: str = ""
     precision: str = FULL
     loss_weights: Mapping[str, float] | str | None = None
+    folds: Array | None = None
     data: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    kept: dict[Any, Any] = dataclasses.field(default_factory=dict)
     interruption: Interruption = dataclasses.field(default_factory=Interruption)
 
     @property
@@ -76,9 +85,9 @@ class Job:
         """Batches per epoch."""
         return -(-len(self.train) // self.batch_size)
 
-    def boundary(self, phase: Phase) -> Cut:
-        """The cut at which a phase begins to train."""
-        wanted = self.recommended if phase.train_from == RECOMMENDED else phase.train_from
+    def boundary(self, step: Step) -> Cut:
+        """The cut at which a step begins to train."""
+        wanted = self.recommended if step.train_from == RECOMMENDED else step.train_from
         return resolve_boundary(self.network, wanted, self.stages)
 
     def advance(self, done: int) -> None:
@@ -86,6 +95,6 @@ class Job:
         self.reporter.advance(done)
         self.interruption.check()
 
-    def views(self, epochs: int) -> int:
-        """How many views a phase needs at most."""
-        return 1 if self.augment is None else min(self.augment.views, epochs)
+    def views(self, passes: int) -> int:
+        """How many views a step that makes so many passes needs at most."""
+        return 1 if self.augment is None else min(self.augment.views, passes)

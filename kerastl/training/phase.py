@@ -9,9 +9,8 @@ from typing import Any, Literal
 
 from kerastl.errors import ConfigurationError
 from kerastl.graph import ALL, HEAD
+from kerastl.training.probe import DEFAULT_HEAD_EPOCHS, DEFAULT_HEAD_RATE, Probe
 
-DEFAULT_HEAD_EPOCHS = 20
-DEFAULT_HEAD_RATE = 1e-3
 DEFAULT_FINE_TUNE_EPOCHS = 15
 DEFAULT_FINE_TUNE_RATE = 3e-4
 DEFAULT_PROBE_EPOCHS = 100
@@ -52,10 +51,14 @@ class Phase:
         interpolate: after the phase, go back part of the way to the weights that it began with
             where that does better on the validation data: the best of the mixtures 0, 0.1, ... 1
             (WiSE-FT; Wortsman et al., https://arxiv.org/abs/2109.01903). Needs validation data.
+            ``"likelihood"`` takes the mixture of the lowest loss; a number in (0, 1) is the share
+            of the new weights, and needs no data.
         select: which epoch is kept: ``"best"``, the one of the highest validation score;
             ``"one_standard_error"``, of those that are within one standard error of the highest
-            accuracy the one of the lowest loss. Among 200 examples 4 more right
-            answers are chance, and with a falling rate the last epoch is rarely the worst.
+            accuracy the one of the lowest loss; ``"last"``, the last one, so that nothing is
+            chosen on the validation data, and what they say of the model is not flattered. Among
+            200 examples 4 more right answers are chance, and with a falling rate the last epoch
+            is rarely the worst.
         patience: stop after that many epochs without improvement on the validation data; None
             never stops early. The best epoch's weights are restored in any case.
         layer_decay: discriminative learning rates: the rate of each stage is that of the stage
@@ -96,9 +99,9 @@ class Phase:
     batch_norm: bool = False
     loss: Literal["cross_entropy", "focal", "contrastive"] = "cross_entropy"
     gradient_accumulation: int = 1
-    interpolate: bool = False
+    interpolate: bool | float | Literal["likelihood"] = False
     patience: int | None = None
-    select: Literal["best", "one_standard_error"] = "best"
+    select: Literal["best", "one_standard_error", "last"] = "best"
     layer_decay: float | None = None
     l2_sp: float = 0.0
     ema: float | None = None
@@ -106,6 +109,21 @@ class Phase:
     lora_layers: str | None = None
     lora_bias: bool = False
     mixup: float = 0.0
+
+    @property
+    def passes(self) -> int:
+        """How many views it can make use of."""
+        return self.epochs
+
+    @property
+    def fixed(self) -> bool:
+        """Whether it ends in the same way with validation data and without."""
+        return self.select == "last" and not self.chooses_mixture
+
+    @property
+    def chooses_mixture(self) -> bool:
+        """Whether a mixture with the weights at its beginning is chosen on validation data."""
+        return self.interpolate is True or self.interpolate == "likelihood"
 
     @property
     def title(self) -> str:
@@ -139,8 +157,10 @@ class Phase:
             problems.append(f"weight_decay={self.weight_decay!r} (0 or above)")
         if self.patience is not None and (not isinstance(self.patience, int) or self.patience < 1):
             problems.append(f"patience={self.patience!r} (at least 1, or None)")
-        if self.select not in ("best", "one_standard_error"):
-            problems.append(f"select={self.select!r} ('best' or 'one_standard_error')")
+        if self.select not in ("best", "one_standard_error", "last"):
+            problems.append(f"select={self.select!r} ('best', 'one_standard_error' or 'last')")
+        if self.select == "last" and self.patience is not None:
+            problems.append("patience with select='last' (stopping early is a choice too)")
         problems += self._options()
         if problems:
             raise ConfigurationError(f"Phase {self.title!r}: not allowed: {'; '.join(problems)}.")
@@ -157,7 +177,13 @@ class Phase:
             problems.append(f"ema={ema!r} (in (0, 1), as 0.99, or None)")
         if not _is_number(self.mixup) or not 0 <= self.mixup < math.inf:
             problems.append(f"mixup={self.mixup!r} (0 or above)")
-        for name in ("batch_norm", "interpolate", "lora_bias"):
+        mixed = self.interpolate
+        share = _is_number(mixed) and 0 < mixed < 1  # type: ignore[operator]
+        if not (isinstance(mixed, bool) or share or mixed == "likelihood"):
+            problems.append(
+                f"interpolate={mixed!r} (True, False, 'likelihood', or a share in (0, 1))"
+            )
+        for name in ("batch_norm", "lora_bias"):
             if not isinstance(getattr(self, name), bool):
                 problems.append(f"{name}={getattr(self, name)!r} (True or False)")
         if rank is None:
@@ -187,7 +213,8 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-Plan = tuple[Phase, ...]
+Step = Phase | Probe
+Plan = tuple[Step, ...]
 # What has no meaning where the head alone trains.
 _OF_THE_BACKBONE = ("lora", "lora_layers", "lora_bias")
 
@@ -198,34 +225,73 @@ def _head(epochs: int, learning_rate: float, settings: dict[str, Any]) -> Phase:
     return Phase(HEAD, epochs, learning_rate, **{"name": "head", **meant})
 
 
+def _solved(
+    epochs: int | None, learning_rate: float | None, probe: Probe | None, settings: dict[str, Any]
+) -> Step:
+    """The first step of a plan: solved, or trained where epochs or a rate are given for it."""
+    if epochs is None and learning_rate is None:
+        return probe or Probe()
+    probe = probe or Probe()
+    return _head(
+        probe.epochs if epochs is None else epochs,
+        probe.learning_rate if learning_rate is None else learning_rate,
+        settings,
+    )
+
+
 def head_only(
-    epochs: int = DEFAULT_HEAD_EPOCHS, learning_rate: float = DEFAULT_HEAD_RATE, **settings: Any
+    epochs: int | None = None,
+    learning_rate: float | None = None,
+    *,
+    probe: Probe | None = None,
+    **settings: Any,
 ) -> Plan:
-    """Trains the head on the frozen backbone: feature extraction, a linear probe."""
-    return (Phase(HEAD, epochs, learning_rate, **{"name": "head", **settings}),)
+    """Fits the head to the frozen backbone: feature extraction.
+
+    Args:
+        epochs: None solves the head to its optimum (see ``Probe``); a number trains it by
+            gradient descent for so many epochs.
+        learning_rate: of that training, which giving a rate asks for too.
+        probe: how it is solved.
+        **settings: of a ``Phase``; giving one asks for training too.
+    """
+    if settings and epochs is None and learning_rate is None:
+        epochs = DEFAULT_HEAD_EPOCHS
+    if epochs is None and learning_rate is None:
+        return (probe or Probe(),)
+    rate = DEFAULT_HEAD_RATE if learning_rate is None else learning_rate
+    count = DEFAULT_HEAD_EPOCHS if epochs is None else epochs
+    return (Phase(HEAD, count, rate, **{"name": "head", **settings}),)
 
 
 def two_phase(
-    head_epochs: int = DEFAULT_HEAD_EPOCHS,
+    head_epochs: int | None = None,
     fine_tune_epochs: int = DEFAULT_FINE_TUNE_EPOCHS,
     *,
     train_from: str | int = RECOMMENDED,
-    head_learning_rate: float = DEFAULT_HEAD_RATE,
+    head_learning_rate: float | None = None,
     learning_rate: float = DEFAULT_FINE_TUNE_RATE,
+    probe: Probe | None = None,
     **settings: Any,
 ) -> Plan:
-    """Trains the head on the frozen backbone, then fine-tunes the late stages with it.
+    """Solves the head on the frozen backbone, then fine-tunes the late stages from its optimum.
 
     Args:
-        head_epochs: of the first phase.
+        head_epochs: None solves the head (see ``Probe``); a number trains it by gradient descent
+            for so many epochs.
         fine_tune_epochs: of the second phase.
         train_from: where the second phase begins (see ``Phase``).
-        head_learning_rate: of the first phase.
+        head_learning_rate: of a head that trains, which giving a rate asks for too.
         learning_rate: of the second phase.
-        **settings: further settings of both phases; LoRA's are of the second.
+        probe: how the head is solved.
+        **settings: further settings of the phases that train; LoRA's are of the second.
+
+    References:
+        Kumar et al., Fine-Tuning can Distort Pretrained Features and Underperform
+        Out-of-Distribution, 2022, https://arxiv.org/abs/2202.10054.
     """
     return (
-        _head(head_epochs, head_learning_rate, settings),
+        _solved(head_epochs, head_learning_rate, probe, settings),
         Phase(
             train_from,
             fine_tune_epochs,
@@ -239,10 +305,11 @@ def gradual(
     stages: int = 3,
     epochs: int = 5,
     *,
-    head_epochs: int = DEFAULT_HEAD_EPOCHS,
-    head_learning_rate: float = DEFAULT_HEAD_RATE,
+    head_epochs: int | None = None,
+    head_learning_rate: float | None = None,
     learning_rate: float = DEFAULT_FINE_TUNE_RATE,
     decay: float = 2.6,
+    probe: Probe | None = None,
     **settings: Any,
 ) -> Plan:
     """Unfreezes one stage after another, from the last to the first.
@@ -250,18 +317,20 @@ def gradual(
     Args:
         stages: how many stages are unfrozen, one per phase.
         epochs: of each such phase.
-        head_epochs: of the first phase.
-        head_learning_rate: of the first phase.
+        head_epochs: None solves the head first (see ``Probe``); a number trains it for so many
+            epochs.
+        head_learning_rate: of a head that trains.
         learning_rate: of the first unfrozen stage.
         decay: each further phase's rate is the one before it over this.
-        **settings: further settings of all phases; LoRA's of all but the first.
+        probe: how the head is solved.
+        **settings: further settings of all phases that train; LoRA's of all but the head's.
 
     References:
         Howard and Ruder, Universal Language Model Fine-tuning for Text Classification, 2018,
         https://arxiv.org/abs/1801.06146.
     """
     return (
-        _head(head_epochs, head_learning_rate, settings),
+        _solved(head_epochs, head_learning_rate, probe, settings),
         *(
             Phase(
                 -(index + 1),
@@ -275,59 +344,74 @@ def gradual(
 
 
 def lp_ft(
-    probe_epochs: int = DEFAULT_PROBE_EPOCHS,
+    probe_epochs: int | None = None,
     epochs: int = DEFAULT_FINE_TUNE_EPOCHS,
     *,
-    patience: int = DEFAULT_PROBE_PATIENCE,
-    probe_learning_rate: float = DEFAULT_HEAD_RATE,
+    patience: int | None = None,
+    probe_learning_rate: float | None = None,
     learning_rate: float = DEFAULT_FULL_RATE,
+    probe: Probe | None = None,
     **settings: Any,
 ) -> Plan:
-    """Trains a linear probe until it no longer improves, then all weights from there.
+    """Solves a linear probe, then trains all weights from there.
 
     Fine-tuning everything under a head of random weights distorts pretrained features before
     the head has become useful; from the head of a probe it keeps them, which shows above all on
     data unlike those it was trained on.
 
     Args:
-        probe_epochs: of the probe, at most.
+        probe_epochs: None solves the probe; a number trains it, for so many epochs at most.
         epochs: of the fine-tuning.
-        patience: the probe ends after that many epochs without improvement on the validation
-            data; without validation data it trains for all of its epochs.
-        probe_learning_rate: of the probe, constant after the warm-up: a rate that fell with the
-            epochs would end the improvement by itself.
+        patience: a probe that trains ends after that many epochs without improvement on the
+            validation data (None: 5); without validation data it trains for all of its epochs.
+        probe_learning_rate: of a probe that trains, constant after the warm-up: a rate that fell
+            with the epochs would end the improvement by itself.
         learning_rate: of the fine-tuning, low.
-        **settings: further settings of both phases; LoRA's are of the second.
+        probe: how the probe is solved.
+        **settings: further settings of the phases that train; LoRA's are of the second.
 
     References:
         Kumar et al., Fine-Tuning can Distort Pretrained Features and Underperform
         Out-of-Distribution, 2022, https://arxiv.org/abs/2202.10054.
     """
-    probe = {"name": "probe", "schedule": "constant", "patience": patience}
+    first: Step = probe or Probe(name="probe")
+    if (probe_epochs, patience, probe_learning_rate) != (None, None, None):
+        first = _head(
+            DEFAULT_PROBE_EPOCHS if probe_epochs is None else probe_epochs,
+            DEFAULT_HEAD_RATE if probe_learning_rate is None else probe_learning_rate,
+            {
+                "name": "probe",
+                "schedule": "constant",
+                "patience": DEFAULT_PROBE_PATIENCE if patience is None else patience,
+                **settings,
+            },
+        )
     return (
-        _head(probe_epochs, probe_learning_rate, {**probe, **settings}),
+        first,
         Phase(ALL, epochs, learning_rate, **{"name": "fine-tune", **settings}),
     )
 
 
 def few_shot(
     epochs: int = DEFAULT_CONTRASTIVE_EPOCHS,
-    head_epochs: int = DEFAULT_FEW_SHOT_HEAD_EPOCHS,
+    head_epochs: int | None = None,
     *,
     train_from: str | int = ALL,
     learning_rate: float = DEFAULT_CONTRASTIVE_RATE,
-    head_learning_rate: float = DEFAULT_FEW_SHOT_HEAD_RATE,
+    head_learning_rate: float | None = None,
+    probe: Probe | None = None,
     **settings: Any,
 ) -> Plan:
     """A plan for a few examples per class: a contrastive fine-tuning, then a new head.
 
     Args:
         epochs: of the contrastive phase; with few examples an epoch is a step or two.
-        head_epochs: of the head.
+        head_epochs: None solves the head (see ``Probe``); a number trains it.
         train_from: where the contrastive phase begins (see ``Phase``).
         learning_rate: of the contrastive phase.
-        head_learning_rate: of the head.
-        **settings: further settings of both phases.
+        head_learning_rate: of a head that trains.
+        probe: how the head is solved.
+        **settings: further settings of the phases that train.
 
     References:
         Tunstall et al., Efficient Few-Shot Learning Without Prompts, 2022,
@@ -336,7 +420,10 @@ def few_shot(
     contrastive = Phase(
         train_from, epochs, learning_rate, **{"name": "contrastive", **settings}, loss="contrastive"
     )
-    return (contrastive, _head(head_epochs, head_learning_rate, settings))
+    solved = probe or Probe(
+        epochs=DEFAULT_FEW_SHOT_HEAD_EPOCHS, learning_rate=DEFAULT_FEW_SHOT_HEAD_RATE
+    )
+    return (contrastive, _solved(head_epochs, head_learning_rate, solved, settings))
 
 
 def full(
@@ -349,11 +436,26 @@ def full(
 
 
 def check_plan(plan: Plan) -> None:
-    """Raises ConfigurationError for a plan that is not a tuple of valid phases."""
-    if not isinstance(plan, tuple) or not plan or not all(isinstance(p, Phase) for p in plan):
+    """Raises ConfigurationError for a plan that is not a tuple of valid steps."""
+    if not isinstance(plan, tuple) or not plan or not all(isinstance(p, Step) for p in plan):
         raise ConfigurationError(
-            f"plan={plan!r} is not a tuple of Phase. Use two_phase(), head_only(), gradual(), "
-            "lp_ft(), full(), or (Phase(...), Phase(...))."
+            f"plan={plan!r} is not a tuple of Phase and Probe. Use two_phase(), head_only(), "
+            "gradual(), lp_ft(), full(), or (Probe(), Phase(...))."
         )
-    for phase in plan:
-        phase.check()
+    for step in plan:
+        step.check()
+
+
+def phases_of(plan: Plan) -> tuple[Phase, ...]:
+    """The steps that train by gradient descent."""
+    return tuple(step for step in plan if isinstance(step, Phase))
+
+
+def trained(plan: Plan) -> Plan:
+    """A plan whose head trains in place of being solved."""
+    return tuple(
+        _head(step.epochs, step.learning_rate, {"name": step.name})
+        if isinstance(step, Probe)
+        else step
+        for step in plan
+    )

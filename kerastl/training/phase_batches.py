@@ -6,12 +6,17 @@ import dataclasses
 import functools
 from typing import Any
 
+import numpy as np
+
 from kerastl.errors import ConfigurationError
 from kerastl.training.batches import Batches, ExampleBatches, FixedBatches, ViewBatches
+from kerastl.training.feeding import for_evaluate
 from kerastl.training.goal import Goal
 from kerastl.training.inputs import PhaseInputs
 from kerastl.training.job import Job
 from kerastl.training.phase import Phase
+
+Array = np.ndarray[Any, Any]
 
 
 def training_batches(
@@ -56,3 +61,13 @@ def validation_batches(
     if targets is None or inputs.validation is None or not goal.compares(phase):
         return None
     return FixedBatches(inputs.validation, targets, batch_size=job.batch_size)
+
+
+def answers_of(job: Job, goal: Goal, inputs: PhaseInputs) -> list[Array]:
+    """What a network answers to its validation examples, float32 (m, width) of each output."""
+    targets = goal.validation_targets()
+    assert targets is not None
+    batches = FixedBatches(inputs.validation, targets, batch_size=job.batch_size)
+    found = inputs.model.predict(for_evaluate(batches), verbose=0)
+    parts = found if isinstance(found, (list, tuple)) else [found]
+    return [np.asarray(part, np.float32) for part in parts]

@@ -33,6 +33,7 @@ from kerastl.training.selection import (
     KeepBest,
     evaluated,
     interpolate,
+    mix,
     read_variables,
     write_variables,
 )
@@ -87,6 +88,7 @@ class PhaseRun:
             self.phase.patience,
             read=kept_values,
             margin=self.goal.margin(self.phase),
+            last=self.phase.select == "last",
         )
         self._depth: dict[int, int] = {}
 
@@ -242,9 +244,15 @@ class PhaseRun:
         if added is not None:
             start = self._merge(added)
         mixed = None
-        if phase.interpolate and best is not None:
-            mixed, found = interpolate(model, start, self._validation, best.score, by=score)
+        if phase.chooses_mixture and best is not None:
+            likely = phase.interpolate == "likelihood"
+            mixed, found = interpolate(
+                model, start, self._validation, best.score, by=score, likely=likely
+            )
             best = dataclasses.replace(best, score=found)
+        elif phase.interpolate and not phase.chooses_mixture:
+            mixed = float(phase.interpolate)
+            mix(model, start, read_variables(model.trainable_variables), mixed)
         own = (PhaseAdamW, keras.optimizers.LossScaleOptimizer)
         if isinstance(model.optimizer, own) or isinstance(model.loss, ContrastiveLoss):
             # Saved with the network, it would ask those who load it for a class of this library.

@@ -64,6 +64,7 @@ class KeepBest(keras.callbacks.Callback):
             that it has.
         margin: how far below the highest score another one is as good; of those the lowest loss
             decides. None takes the highest score, and the loss where two are equal.
+        last: keep the last state whatever its score.
     """
 
     def __init__(
@@ -72,11 +73,13 @@ class KeepBest(keras.callbacks.Callback):
         patience: int | None,
         read: Callable[[keras.Model], list[Array]] | None = None,
         margin: Callable[[float], float] | None = None,
+        last: bool = False,
     ) -> None:
         super().__init__()
         self.best: Best | None = None
         self._patience = patience
         self._score = score
+        self._last = last
         self._margin = margin or (lambda highest: 0.0)
         self._read = read or (lambda model: read_variables(model.trainable_variables))
 
@@ -87,6 +90,7 @@ class KeepBest(keras.callbacks.Callback):
         least = highest - self._margin(highest)
         if (
             best is None
+            or self._last
             or best.score[0] < least
             or (score[0] >= least and score[1] > best.score[1])
         ):
@@ -136,9 +140,11 @@ def interpolate(
     best: tuple[float, float],
     *,
     by: Score,
+    likely: bool = False,
 ) -> tuple[float, tuple[float, float]]:
     """Mixes a model's weights with those that it began with, as does best on validation data.
 
+    What is best the score decides, and the loss where two are equal; if ``likely`` the loss alone.
     ``best`` is what ``evaluated`` says of the weights as they are. Returns the share of the new
     weights that did best, 1.0 where none did better than all of them, and its score.
     """
@@ -146,11 +152,11 @@ def interpolate(
     chosen = 1.0
     for tenth in range(10):
         share = tenth / 10
-        _mix(model, start, end, share)
+        mix(model, start, end, share)
         found = evaluated(model, validation, by)
-        if found > best:
+        if found[likely:] > best[likely:]:
             best, chosen = found, share
-    _mix(model, start, end, chosen)
+    mix(model, start, end, chosen)
     return chosen, best
 
 
@@ -162,7 +168,8 @@ def evaluated(model: keras.Model, validation: Any, by: Score) -> tuple[float, fl
     return score, -float(logs["loss"])
 
 
-def _mix(model: keras.Model, start: list[Array], end: list[Array], share: float) -> None:
+def mix(model: keras.Model, start: list[Array], end: list[Array], share: float) -> None:
+    """Gives a model a share of its new trainable weights, and the rest of those at the start."""
     values = [
         new if share == 1 else old + np.asarray(share, old.dtype) * (new - old)
         for old, new in zip(start, end, strict=True)

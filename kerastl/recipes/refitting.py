@@ -1,0 +1,117 @@
+"""Training on every example, with an honest estimate of what the model is worth."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kerastl.data import Dataset, ExampleDataset, deal, places_of
+from kerastl.errors import ConfigurationError
+from kerastl.inputs.examples import Examples
+from kerastl.training import Plan, phases_of
+
+if TYPE_CHECKING:
+    from kerastl.recipes.recipe import Recipe
+
+Array = np.ndarray[Any, Any]
+FOLDS = 5
+MOST_EXAMPLES = 2000
+"""Beyond so many examples a fifth more of them adds little, and training twice costs much."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimate:
+    """How a model was measured that was trained on all of the data.
+
+    Attributes:
+        examples: that were answered by models not trained on them.
+        trained_on: examples that the model was trained on.
+        folds: in how many turns; 1 is a single fold that was left out.
+    """
+
+    examples: int
+    trained_on: int
+    folds: int
+
+    def sentence(self, nouns: str) -> str:
+        """What people are told."""
+        if self.folds == 1:
+            return (
+                f"These figures are an estimate: a model trained in the same way on the other "
+                f"{self.trained_on - self.examples} {nouns} was measured on {self.examples}. The "
+                f"model itself was then trained on all {self.trained_on}."
+            )
+        return (
+            f"These figures are an estimate: each of the {self.examples} {nouns} was answered by a "
+            f"model trained in the same way on {self.folds - 1} folds of {self.folds} without it. "
+            f"The model itself was trained on all {self.trained_on}."
+        )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Refit:
+    """Data that a model is trained on as a whole.
+
+    Attributes:
+        data: all of it.
+        held: names of the rows, as positions in ``data``, of the first fold.
+    """
+
+    data: ExampleDataset
+    held: Array
+
+    def folds(self, examples: Examples, seed: int) -> Array:
+        """The fold of each example; the part that would have been held back is fold 0."""
+        places = places_of(self.data, examples)
+        first = np.isin(places, self.held)
+        groups = self.data.digests() if self.data.groups is None else self.data.groups
+        left = np.flatnonzero(~first)
+        found = np.zeros(len(examples), dtype=np.int64)
+        targets = {name: labels[left] for name, labels in examples.targets.items()}
+        together = [groups[place] for place in places[left].tolist()]
+        outputs = self.data.outputs
+        found[left] = 1 + deal(outputs, targets, FOLDS - 1, seed=seed, together=together)
+        return found
+
+    def held_folds(self, plan: Plan) -> Sequence[int]:
+        """The folds that are left out in turn: all where that is cheap, else the first."""
+        return [0] if phases_of(plan) else range(FOLDS)
+
+    def measured(self, examples: Examples, held: Array) -> Dataset:
+        """The data of the examples that were answered."""
+        return self.data.subset(np.sort(places_of(self.data, examples)[held]))
+
+
+def refit_of(
+    recipe: Recipe[Any], train: Dataset, held_out: Dataset | None, *, given: bool
+) -> Refit | None:
+    """How a recipe trains on all examples; None where some are held back for good.
+
+    It does where kerastl itself held a part of few examples back, and the plan chooses nothing on
+    them; or where the recipe says so.
+
+    Raises:
+        ConfigurationError: the recipe asks for it, and there is nothing to join.
+    """
+    wanted = recipe.refit
+    if wanted is False:
+        return None
+    whole = None
+    if isinstance(train, ExampleDataset) and isinstance(held_out, ExampleDataset):
+        whole = train.joined(held_out)
+    if wanted is None and (given or whole is None or len(whole) > MOST_EXAMPLES):
+        return None
+    if wanted is None and not all(step.fixed for step in recipe.resolved_plan):
+        return None
+    if whole is None:
+        raise ConfigurationError(
+            "refit=True trains on all of the data after a part of it was held back, and validation "
+            "data of your own are never trained on. Leave validation= out, or give a fraction."
+        )
+    assert isinstance(held_out, ExampleDataset)
+    assert whole.origin is not None
+    assert held_out.origin is not None
+    return Refit(whole, np.flatnonzero(np.isin(whole.origin[1], held_out.origin[1])))

@@ -1,0 +1,155 @@
+"""Turns: a plan carried out on parts of the data to learn what it is worth, and then on all."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from kerastl.inputs.examples import Subset
+from kerastl.training.checkpoint import State, network_variables, stacked
+from kerastl.training.goal import Goal
+from kerastl.training.inputs import prepare
+from kerastl.training.job import Job
+from kerastl.training.loop import LAST, carry_out
+from kerastl.training.phase import Phase, Plan
+from kerastl.training.phase_batches import answers_of
+from kerastl.training.probe import Probe
+from kerastl.training.selection import read_variables, write_variables
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What came of a plan.
+
+    Attributes:
+        records: of the steps that made the model (see ``run_plan``).
+        held: rows of the examples that were answered by models not trained on them, int64 (m,).
+        answers: these answers, float32 (m, width) by output; empty without such rows.
+        solved: what the solved heads answered to the same before any fine-tuning; empty where
+            the plan does nothing else, or no head was solved.
+    """
+
+    records: list[dict[str, Any]]
+    held: Array
+    answers: dict[str, Array]
+    solved: dict[str, Array]
+
+
+def carry_out_in_turns(
+    job: Job, plan: Plan, folds: Array, held_folds: Sequence[int], state: State | None = None
+) -> Outcome:
+    """Trains on all examples, after turns that each leave one fold out and answer it.
+
+    Each turn begins with the weights that the network has now. The last one trains on all
+    examples, with the schedule that the first turn found: nothing is chosen on examples that it
+    is trained on.
+
+    Args:
+        job: its ``train`` examples are all of them; it has no ``validation``.
+        plan: what each turn carries out.
+        folds: the fold of each example, int64 (n,).
+        held_folds: those that are left out, one a turn.
+        state: where an interrupted run stood.
+    """
+    network, whole = job.network, job.train
+    initial = read_variables(network_variables(network))
+    state = state or State(job.settings, phase=0)
+    while state.turn < len(held_folds):
+        out = folds == held_folds[state.turn]
+        inside, held = np.flatnonzero(~out), np.flatnonzero(out)
+        turn = dataclasses.replace(
+            job, train=Subset(whole, inside), validation=Subset(whole, held), folds=folds[inside]
+        )
+        if len(held_folds) == 1 or state.turn == 0:
+            times = "" if len(held_folds) == 1 else f", {len(held_folds)} times"
+            job.reporter.note(
+                f"first without {len(held)} of {len(whole)} examples, to measure on them{times}"
+            )
+        state = carry_out(turn, plan, state)
+        answers = _answers(turn, plan, state)
+        state = State(
+            job.settings,
+            phase=0,
+            turn=state.turn + 1,
+            earlier=[*state.earlier, state.records],
+            answers=stacked(state.answers, answers),
+            solved=state.solved,
+        )
+        write_variables(network_variables(network), initial)
+        if job.checkpoints:
+            job.checkpoints.write(state)
+        job.interruption.check()
+    earlier = state.earlier
+    job.reporter.note(f"now with all {len(whole)} examples")
+    last = dataclasses.replace(job, train=Subset(whole, np.arange(len(whole))), folds=folds)
+    state = carry_out(last, refitted(plan, earlier[0]), state)
+    held = np.concatenate([np.flatnonzero(folds == number) for number in held_folds])
+    solved = dict(zip(job.outputs, state.solved, strict=False)) if len(plan) > 1 else {}
+    return Outcome(
+        [_with_estimate(record, earlier) for record in state.records],
+        held,
+        dict(zip(job.outputs, state.answers, strict=True)),
+        solved,
+    )
+
+
+def refitted(plan: Plan, records: Sequence[dict[str, Any]]) -> Plan:
+    """The plan with what its validation chose written into it: epochs, and shares of mixtures.
+
+    A phase that did best before its first epoch is left out.
+    """
+    steps: list[Any] = []
+    for step, record in zip(plan, records, strict=True):
+        if not isinstance(step, Phase) or step.fixed:
+            steps.append(step)
+            continue
+        epochs = record["best_epoch"]
+        share = record.get("interpolation")
+        if epochs == 0 or share == 0:
+            continue
+        changes: dict[str, Any] = {"select": "last", "patience": None}
+        if epochs is not None:
+            changes["epochs"] = epochs
+        changes["interpolate"] = False if share in (None, 1.0) else share
+        steps.append(dataclasses.replace(step, **changes))
+    return tuple(steps)
+
+
+def _answers(job: Job, plan: Plan, state: State) -> list[Array]:
+    """What the network answers to the validation examples, float32 (m, width) of each output.
+
+    Out of the activations at the boundary of the last step, where these are kept.
+    """
+    if isinstance(plan[-1], Probe):
+        # The head was the last to change, and what it answers was put down.
+        return [answers[-len(job.validation or ()) :] for answers in state.solved]
+    inputs = job.kept.pop(LAST, None)
+    if inputs is None:
+        # The run was interrupted between its last step and this.
+        last = len(plan) - 1
+        inputs = prepare(job, plan, [job.boundary(step) for step in plan], last)[last]
+    return answers_of(job, Goal(job), inputs)
+
+
+def _with_estimate(
+    record: dict[str, Any], earlier: Sequence[Sequence[dict[str, Any]]]
+) -> dict[str, Any]:
+    """A record of the last turn, with what the turns before it measured and took."""
+    same = [one for records in earlier for one in records if one["name"] == record["name"]]
+    if not same:
+        return record
+    score = record["score"]
+    found = dict(record)
+    if len(same) == 1:
+        found |= {key: same[0][key] for key in (score, "loss", "history", "best_epoch")}
+    else:
+        for key in (score, "loss"):
+            values = [one[key] for one in same]
+            found[key] = None if None in values else round(float(np.mean(values)), 6)
+    seconds = [one["seconds"] for one in (*same, record)]
+    return found | {"seconds": round(sum(seconds), 3), "turn_seconds": seconds}
