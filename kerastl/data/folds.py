@@ -82,4 +82,4 @@ def folds_of(data: Any, examples: Any, count: int, *, seed: int) -> Array:
 
 def places_of(data: ExampleDataset, examples: Any) -> Array:
     """Where each example that was read stands in its data set, int64 ``(n,)``."""
-    return np.asarray(data.readable, dtype=np.int64)[examples.order]
+    return np.asarray(np.array(data.readable, dtype=np.int64)[examples.order])

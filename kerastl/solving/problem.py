@@ -129,7 +129,7 @@ def _bounded(problem: Problem, weights: Array) -> Array:
     width = targets.shape[1]
     if problem.link == "softmax":
         share = 0.5 * width / (count + 0.5 * width)
-        return targets * (1 - share) + share / width
+        return np.asarray(targets * (1 - share) + share / width)
     share = 1 / (count + 1)
     return np.asarray(np.where(stuck, targets * (1 - share) + share / 2, targets))
 
