@@ -13,6 +13,7 @@ class PlanName(enum.StrEnum):
     """Plans by name."""
 
     TWO_PHASE = "two-phase"
+    AUTO = "auto"
     HEAD_ONLY = "head-only"
     GRADUAL = "gradual"
     LP_FT = "lp-ft"

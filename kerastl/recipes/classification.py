@@ -18,6 +18,8 @@ from kerastl.training import Plan, phases_of, trained, two_phase
 
 FAMILY = "classification"
 DEFAULT_KIND = "single_label"
+DEFAULTS = 2
+"""Number of the default plans: those of version 0.1.0 were the first."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,6 +32,13 @@ class Classification(Recipe[TrainedModel]):
     LATER: ClassVar[tuple[str, ...]] = (*Recipe.LATER, "outputs", "loss_weights")
     PLAN: ClassVar[Mapping[str, Any]] = {}
     """Settings of the default plan (see ``kerastl.two_phase``)."""
+    FIRST_PLAN: ClassVar[Mapping[str, Any]] = {
+        "head_epochs": 20,
+        "fine_tune_epochs": 15,
+        "head_learning_rate": 1e-3,
+        "learning_rate": 3e-4,
+    }
+    """Those of version 0.1.0, which runs of it were trained by."""
 
     kind: str = DEFAULT_KIND
     outputs: Mapping[str, Output | str] | None = None
@@ -73,8 +82,25 @@ class Classification(Recipe[TrainedModel]):
         )
 
     def get_config(self) -> dict[str, Any]:
-        """The settings as JSON holds them."""
-        return super(Classification, self._with_plain_head).get_config()
+        """The settings as JSON holds them; ``defaults`` says what a plan of that name is."""
+        config = super(Classification, self._with_plain_head).get_config()
+        named = self.plan is None or isinstance(self.plan, str)
+        return {**config, "defaults": DEFAULTS} if named else config
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """A recipe out of what ``get_config`` returned, of version 0.1.0 too."""
+        found = super().from_config(config)
+        if found.plan is None and "defaults" not in config:
+            return dataclasses.replace(found, plan=found.first_plan)
+        return found
+
+    @property
+    def first_plan(self) -> Plan:
+        """The default plan of version 0.1.0."""
+        smooth = all(output.takes_smoothing for output in self.resolved_outputs.values())
+        settings = {**self.FIRST_PLAN, **({} if smooth else {"label_smoothing": 0.0})}
+        return two_phase(**settings)
 
     @property
     def _with_plain_head(self) -> Self:

@@ -312,14 +312,19 @@ def _train(
     folds = network.refit.folds(train, run.seed)
     held_folds = network.refit.held_folds(plan)
     outcome = carry_out_in_turns(job, plan, folds, held_folds, state)
-    estimate = Estimate(len(outcome.held), len(train), len(np.unique(folds[outcome.held])))
+    estimate = Estimate(
+        len(outcome.held),
+        len(train),
+        len(np.unique(folds[outcome.held])),
+        outcome.temperatures,
+    )
     return Trained(
         train,
         outcome.records,
         network.refit.measured(train, outcome.held),
-        Subset(train, np.sort(outcome.held)),
-        {name: rows[np.argsort(outcome.held)] for name, rows in outcome.answers.items()},
-        {name: rows[np.argsort(outcome.held)] for name, rows in outcome.solved.items()},
+        Subset(train, outcome.held),
+        outcome.answers,
+        outcome.solved,
         estimate,
         (folds, held_folds),
     )

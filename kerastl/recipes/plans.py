@@ -17,6 +17,7 @@ _PROBE_RATES = ("probe_learning_rate", "learning_rate")
 # What each plan calls the epochs and the rates of its phases.
 _PLANS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "two_phase": (("head_epochs", "fine_tune_epochs"), _RATES),
+    "auto": (("head_epochs", "fine_tune_epochs"), _RATES),
     "head_only": (("epochs",), ("learning_rate",)),
     "gradual": (("head_epochs", "epochs"), _RATES),
     "lp_ft": (("probe_epochs", "epochs"), _PROBE_RATES),
@@ -34,13 +35,15 @@ def plan_named(
 ) -> Plan:
     """A plan by name; the recipe's settings stand where none are given.
 
+    ``"auto"`` is ``two_phase`` whose fine-tuning is left out where it is not shown to help.
+
     Args:
         recipe: with ``plan_settings``.
         name: as ``"two_phase"`` or ``"two-phase"``.
         epochs: of its phases, or a single number for the last one: the head before it is solved
             then. A plan of one phase takes the sum.
         learning_rates: of its phases, likewise.
-        train_from: the stage from which ``two_phase`` fine-tunes.
+        train_from: the stage from which ``two_phase`` and ``auto`` fine-tune.
 
     Raises:
         ConfigurationError: there is no plan of that name, or a setting is not for it.
@@ -63,7 +66,7 @@ def plan_named(
         [None, settings.pop("learning_rate", None)],
     ]
     if train_from is not None:
-        if known != "two_phase":
+        if known not in ("two_phase", "auto"):
             raise ConfigurationError(
                 "train_from (--train-from) goes with the plan two_phase (--plan two-phase) alone."
             )
@@ -78,5 +81,7 @@ def plan_named(
         pairs = zip(names, own, defaults, strict=False)
         chosen = {name: usual if value is None else value for name, value, usual in pairs}
         settings |= {name: value for name, value in chosen.items() if value is not None}
+    if known == "auto":
+        known, settings["optional"] = "two_phase", True
     plan: Plan = getattr(training, known)(**settings)
     return plan

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,11 +30,14 @@ class Estimate:
         examples: that were answered by models not trained on them.
         trained_on: examples that the model was trained on.
         folds: in how many turns; 1 is a single fold that was left out.
+        temperatures: what the scores of outputs are divided by, by name, where that was shown to
+            make probabilities better.
     """
 
     examples: int
     trained_on: int
     folds: int
+    temperatures: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     def sentence(self, nouns: str) -> str:
         """What people are told."""

@@ -8,12 +8,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from kerastl.errors import ConfigurationError
-from kerastl.heads import OwnHead
+from kerastl.heads import Head, OwnHead
 from kerastl.inputs import Augment
 from kerastl.outputs import Output, output_from_config
 from kerastl.training import Phase, Probe, Step
 
 _PROBE = {"step": "probe"}
+# What fields that came after version 0.1.0 are where its runs do not say it.
+_LATER: Mapping[type, Mapping[str, Any]] = {
+    Phase: {"optional": False, "least_steps": 0},
+    Head: {"features": "last"},
+}
 
 
 def to_json(value: Any) -> Any:
@@ -22,8 +27,11 @@ def to_json(value: Any) -> Any:
         return value.get_config()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
-        # Phases are told by no name: version 0.1.0 knew nothing else.
-        return _PROBE | fields if isinstance(value, Probe) else fields
+        # What version 0.1.0 did not know is left out where it changes nothing: its runs go on.
+        later = _LATER.get(type(value), {})
+        kept = {k: v for k, v in fields.items() if k not in later or v != later[k]}
+        # Phases are told by no name: there was nothing else.
+        return _PROBE | kept if isinstance(value, Probe) else kept
     if isinstance(value, (tuple, list)):
         return [to_json(item) for item in value]
     if isinstance(value, Mapping):
@@ -37,6 +45,7 @@ def from_json(config: Mapping[str, Any], head: type) -> dict[str, Any]:
     """Turns what ``to_json`` made of a recipe, with a head of that class, into its arguments."""
     values = dict(config)
     values.pop("recipe", None)
+    values.pop("defaults", None)
     try:
         if isinstance(values.get("plan"), list):
             values["plan"] = tuple(map(step_from_json, values["plan"]))
@@ -70,7 +79,4 @@ def _head_from_json(content: Mapping[str, Any], kind: type[Any]) -> Any:
     if "layers" in content:
         return OwnHead(tuple(content["layers"]))
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
-    if "features" in {field.name for field in dataclasses.fields(kind)}:
-        # Runs of version 0.1.0 do not say what their heads read.
-        values = {"features": "last", **values}
-    return kind(**values)
+    return kind(**{**_LATER.get(kind, {}), **values})

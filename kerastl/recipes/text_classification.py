@@ -35,8 +35,7 @@ class TextClassification(TextRecipe[TrainedModel], Classification):
             ``class_weight``, ``cache``, ``cache_dtype``, ``memory_limit`` and ``precision``.
         head: what is trained on top of the backbone: a ``TextHead``, or layers of your own on the
             pooled vector, as a ``keras.Sequential`` or a list, without the last one.
-        plan: the phases; None is ``two_phase()`` with epochs and rates for transformers, and with
-            ``select="one_standard_error"``.
+        plan: the steps; None is ``two_phase()`` with epochs and rates for transformers.
         batch_size: texts per step; those of a batch are of about one length.
 
     Examples:
@@ -52,6 +51,13 @@ class TextClassification(TextRecipe[TrainedModel], Classification):
     PLAN: ClassVar[Mapping[str, Any]] = {
         "probe": Probe(epochs=10, learning_rate=1e-2),
         "fine_tune_epochs": 3,
+        "learning_rate": 1e-4,
+    }
+
+    FIRST_PLAN: ClassVar[Mapping[str, Any]] = {
+        "head_epochs": 10,
+        "fine_tune_epochs": 3,
+        "head_learning_rate": 1e-2,
         "learning_rate": 1e-4,
         "select": "one_standard_error",
     }

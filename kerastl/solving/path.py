@@ -15,6 +15,8 @@ STRENGTHS = tuple(10.0 ** (exponent / 2) for exponent in range(4, -14, -1))
 """Penalties from strong to weak, a factor of the root of 10 apart."""
 # Solutions that only rank strengths need not be exact.
 _ROUGH = 1e-3
+MANY = 20_000
+"""Examples beyond which a single fold is left out, and not each in turn."""
 # The path ends after so many strengths that were worse than the best one.
 _WORSE = 2
 
@@ -26,7 +28,8 @@ class CrossValidated:
     Attributes:
         l2: the best one.
         losses: mean out-of-fold loss by strength, of those that were tried.
-        scores: out-of-fold scores at the best strength, float64 ``(n, k)``.
+        scores: out-of-fold scores at the best strength, float64 ``(n, k)``; 0 in folds that were
+            not left out.
     """
 
     l2: float
@@ -48,8 +51,12 @@ def cross_validate(
         strengths: from strong to weak; each begins at the optimum of the one before.
     """
     weights = problem.weights
-    total = max(float(weights.sum()), 1e-12)
     numbers = [int(number) for number in np.unique(folds[weights > 0])]
+    if np.count_nonzero(weights) > MANY:
+        # One fold of so many tells strengths apart.
+        numbers = numbers[:1]
+    counted = weights * np.isin(folds, numbers)
+    total = max(float(counted.sum()), 1e-12)
     solvers = {number: solver(problem, weights * (folds != number)) for number in numbers}
     started: dict[int, Solution | None] = dict.fromkeys(numbers)
     losses: dict[float, float] = {}
@@ -62,7 +69,7 @@ def cross_validate(
             started[number] = found
             out = folds == number
             scores[out] = problem.scores(found)[out]
-        loss = float(weights @ problem.function.losses(scores, problem.targets)) / total
+        loss = float(counted @ problem.function.losses(scores, problem.targets)) / total
         losses[l2] = loss
         if best is None or loss < best[0]:
             best, worse = (loss, l2, scores), 0

@@ -11,7 +11,7 @@ from kerastl.training.checkpoint import State, network_variables
 from kerastl.training.goal import Goal
 from kerastl.training.inputs import PhaseInputs, prepare
 from kerastl.training.job import Job
-from kerastl.training.phase import Plan, Step, phases_of
+from kerastl.training.phase import Phase, Plan, Step, phases_of
 from kerastl.training.phase_run import PhaseRun
 from kerastl.training.precision import computing_in
 from kerastl.training.probe import Probe
@@ -49,6 +49,7 @@ def carry_out(job: Job, plan: Plan, state: State | None = None) -> State:
 
 def _run(job: Job, plan: Plan, state: State) -> State:
     goal = Goal(job)
+    plan = tuple(s.lasting(job.steps) if isinstance(s, Phase) else s for s in plan)
     # Read before the values of a checkpoint come in: the run began with these.
     held = any(phase.l2_sp for phase in phases_of(plan))
     origin = read_origin(network_variables(job.network)) if held else {}

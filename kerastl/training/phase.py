@@ -11,7 +11,9 @@ from kerastl.errors import ConfigurationError
 from kerastl.graph import ALL, HEAD
 from kerastl.training.probe import DEFAULT_HEAD_EPOCHS, DEFAULT_HEAD_RATE, Probe
 
-DEFAULT_FINE_TUNE_EPOCHS = 15
+DEFAULT_FINE_TUNE_EPOCHS = 12
+# Fewer steps than that leave the late stages half way, however often few photos were seen.
+DEFAULT_FINE_TUNE_STEPS = 100
 DEFAULT_FINE_TUNE_RATE = 3e-4
 DEFAULT_PROBE_EPOCHS = 100
 DEFAULT_PROBE_PATIENCE = 5
@@ -86,6 +88,11 @@ class Phase:
             is mixed are the activations at the boundary where they are cached, else the images.
             (Zhang et al., https://arxiv.org/abs/1710.09412; Verma et al.,
             https://arxiv.org/abs/1806.05236.)
+        optional: leave the phase out where it is not shown to help: where the likelihood of the
+            validation examples does not grow by more than its standard error over the solved head
+            before it. Needs validation data and a ``Probe``.
+        least_steps: steps that the phase takes at least: it has more epochs where there are few
+            examples.
     """
 
     train_from: str | int = HEAD
@@ -109,6 +116,12 @@ class Phase:
     lora_layers: str | None = None
     lora_bias: bool = False
     mixup: float = 0.0
+    optional: bool = False
+    least_steps: int = 0
+
+    def lasting(self, steps: int) -> Phase:
+        """The phase with as many epochs of so many steps as ``least_steps`` asks for."""
+        return dataclasses.replace(self, epochs=max(self.epochs, -(-self.least_steps // steps)))
 
     @property
     def passes(self) -> int:
@@ -151,6 +164,8 @@ class Phase:
             problems.append(f"loss={self.loss!r} ('cross_entropy', 'focal' or 'contrastive')")
         if self.loss == "contrastive" and (self.interpolate or self.mixup or self.label_smoothing):
             problems.append("a contrastive loss with interpolate, mixup or label_smoothing")
+        if not isinstance(self.least_steps, int) or self.least_steps < 0:
+            problems.append(f"least_steps={self.least_steps!r} (a whole number, 0 or above)")
         if not isinstance(self.gradient_accumulation, int) or self.gradient_accumulation < 1:
             problems.append(f"gradient_accumulation={self.gradient_accumulation!r} (at least 1)")
         if not _is_number(self.weight_decay) or not 0 <= self.weight_decay < math.inf:
@@ -159,6 +174,8 @@ class Phase:
             problems.append(f"patience={self.patience!r} (at least 1, or None)")
         if self.select not in ("best", "one_standard_error", "last"):
             problems.append(f"select={self.select!r} ('best', 'one_standard_error' or 'last')")
+        if self.optional and self.chooses_mixture:
+            problems.append("optional with a mixture that is chosen (give one of the two)")
         if self.select == "last" and self.patience is not None:
             problems.append("patience with select='last' (stopping early is a choice too)")
         problems += self._options()
@@ -183,7 +200,7 @@ class Phase:
             problems.append(
                 f"interpolate={mixed!r} (True, False, 'likelihood', or a share in (0, 1))"
             )
-        for name in ("batch_norm", "lora_bias"):
+        for name in ("batch_norm", "lora_bias", "optional"):
             if not isinstance(getattr(self, name), bool):
                 problems.append(f"{name}={getattr(self, name)!r} (True or False)")
         if rank is None:
@@ -276,10 +293,14 @@ def two_phase(
 ) -> Plan:
     """Solves the head on the frozen backbone, then fine-tunes the late stages from its optimum.
 
+    After a solved head the fine-tuning takes at least 100 steps, and its last epoch is kept.
+    Nothing is chosen on validation data then, so that all examples can train (see ``refit`` of a
+    recipe).
+
     Args:
         head_epochs: None solves the head (see ``Probe``); a number trains it by gradient descent
             for so many epochs.
-        fine_tune_epochs: of the second phase.
+        fine_tune_epochs: of the second phase, at least.
         train_from: where the second phase begins (see ``Phase``).
         head_learning_rate: of a head that trains, which giving a rate asks for too.
         learning_rate: of the second phase.
@@ -290,15 +311,13 @@ def two_phase(
         Kumar et al., Fine-Tuning can Distort Pretrained Features and Underperform
         Out-of-Distribution, 2022, https://arxiv.org/abs/2202.10054.
     """
-    return (
-        _solved(head_epochs, head_learning_rate, probe, settings),
-        Phase(
-            train_from,
-            fine_tune_epochs,
-            learning_rate,
-            **{"name": "fine-tune", "label_smoothing": 0.1, **settings},
-        ),
-    )
+    first = _solved(head_epochs, head_learning_rate, probe, settings)
+    usual: dict[str, Any] = {"name": "fine-tune", "label_smoothing": 0.1}
+    if isinstance(first, Probe):
+        usual["least_steps"] = DEFAULT_FINE_TUNE_STEPS
+        if "patience" not in settings:
+            usual["select"] = "last"
+    return (first, Phase(train_from, fine_tune_epochs, learning_rate, **{**usual, **settings}))
 
 
 def gradual(

@@ -17,13 +17,14 @@ from kerastl.training.adamw import PhaseAdamW
 from kerastl.training.averaging import ValidateAverages, kept_values
 from kerastl.training.checkpoint import State, network_variables
 from kerastl.training.feeding import for_evaluate, for_fit
+from kerastl.training.gain import is_better
 from kerastl.training.goal import Goal
 from kerastl.training.inputs import PhaseInputs
 from kerastl.training.job import Job
 from kerastl.training.lora import Adapters, adapters
 from kerastl.training.optimization import make_optimizer, make_schedule
 from kerastl.training.phase import Phase
-from kerastl.training.phase_batches import training_batches, validation_batches
+from kerastl.training.phase_batches import answers_of, training_batches, validation_batches
 from kerastl.training.precision import HALF
 from kerastl.training.progress import EpochProgress
 from kerastl.training.rates import depths
@@ -174,7 +175,8 @@ class PhaseRun:
         # A divergence goes back to these as long as there is no best epoch.
         begins_trained = state.phase > 0 or self.goal.begins_trained
         scored = self._validation is not None and begins_trained
-        if (self.phase.interpolate or not scored) and not state.start_values:
+        returns = self.phase.interpolate or self.phase.optional
+        if (returns or not scored) and not state.start_values:
             state.start_values = read_variables(self._model.trainable_variables)
         if state.optimizer:
             write_variables(self._model.optimizer.variables, state.optimizer)
@@ -253,12 +255,31 @@ class PhaseRun:
         elif phase.interpolate and not phase.chooses_mixture:
             mixed = float(phase.interpolate)
             mix(model, start, read_variables(model.trainable_variables), mixed)
+        left_out = phase.optional and not self._helped()
+        if left_out:
+            write_variables(model.trainable_variables, start)
         own = (PhaseAdamW, keras.optimizers.LossScaleOptimizer)
         if isinstance(model.optimizer, own) or isinstance(model.loss, ContrastiveLoss):
             # Saved with the network, it would ask those who load it for a class of this library.
             model.optimizer, model.compiled = None, False
-        self.job.reporter.finish("" if best is None else _note(best, score.name))
-        return self._record(best, trained, mixed)
+        said = "" if best is None else _note(best, score.name)
+        self.job.reporter.finish(f"{said}; left out, since no gain is shown" if left_out else said)
+        record = self._record(best, trained, mixed)
+        return {**record, "left_out": True} if left_out else record
+
+    def _helped(self) -> bool:
+        """Whether the phase is shown to have helped; True where nothing can say."""
+        job, before = self.job, self.state.solved
+        if job.validation is None or not before or self._validation is None:
+            return True
+        found = answers_of(job, self.goal, self.inputs)
+        # Rows of earlier turns come first.
+        count = len(job.validation)
+        pairs = [
+            dict(zip(job.outputs, rows, strict=True))
+            for rows in ([part[-count:] for part in before], found)
+        ]
+        return is_better(job.outputs, job.validation.targets, *pairs)
 
     def _record(self, best: Best | None, trained: int, mixed: float | None) -> dict[str, Any]:
         phase, inputs, goal = self.phase, self.inputs, self.goal

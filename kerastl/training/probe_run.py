@@ -16,6 +16,7 @@ from kerastl.graph.layers import output_operations
 from kerastl.outputs import Output
 from kerastl.solving import LINKS, Features, Problem, Solution, cross_validate, one_thread, solve
 from kerastl.training.checkpoint import State, stacked
+from kerastl.training.gain import losses_of
 from kerastl.training.goal import Goal
 from kerastl.training.inputs import PhaseInputs
 from kerastl.training.job import Job
@@ -112,7 +113,7 @@ class ProbeRun:
             found = output.measure(labels[rows], answers[name][rows])
             scores.append(found.get(output.score))
             truth = output.linear_targets(labels[rows])
-            losses.append(_loss(output, truth, answers[name][rows]))
+            losses.append(losses_of(output, truth, answers[name][rows]).mean())
         if not scores or any(score is None for score in scores):
             return None, None
         clipped = np.array(scores, float)
@@ -179,6 +180,12 @@ def head_layers(job: Job) -> dict[str, Any]:
     }
 
 
+def cool(job: Job, name: str, temperature: float) -> None:
+    """Divides the scores of an output by a temperature, in the network itself."""
+    for variable in head_layers(job)[name].weights:
+        variable.assign(keras.ops.convert_to_numpy(variable) / np.float32(temperature))
+
+
 def linear_answers(job: Job, activations: Any) -> dict[str, Array]:
     """What the head answers to activations ``(n, d)``: float32 ``(n, width)`` by output."""
     values = np.asarray(activations[np.arange(len(activations))]).astype(np.float64)
@@ -189,13 +196,3 @@ def linear_answers(job: Job, activations: Any) -> dict[str, Array]:
         scores = LINKS[output.link].answers(values @ kernel + bias)
         found[name] = output.of_linear(scores).astype(np.float32)
     return found
-
-
-def _loss(output: Output, truth: Array, answers: Array) -> float:
-    """The mean loss of answers, as the network's own loss counts it."""
-    if output.link == "softmax":
-        return float(-(truth * np.log(np.maximum(answers, 1e-7))).sum(axis=1).mean())
-    if output.link == "sigmoid":
-        kept = np.clip(answers, 1e-7, 1 - 1e-7)
-        return float(-(truth * np.log(kept) + (1 - truth) * np.log(1 - kept)).mean())
-    return float(((output.linear_targets(answers[:, 0]) - truth) ** 2).mean())

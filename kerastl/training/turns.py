@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 
 from kerastl.inputs.examples import Subset
+from kerastl.training.calibration import calibrate
 from kerastl.training.checkpoint import State, network_variables, stacked
 from kerastl.training.goal import Goal
 from kerastl.training.inputs import prepare
 from kerastl.training.job import Job
 from kerastl.training.loop import LAST, carry_out
-from kerastl.training.phase import Phase, Plan
+from kerastl.training.phase import Phase, Plan, phases_of
 from kerastl.training.phase_batches import answers_of
 from kerastl.training.probe import Probe
+from kerastl.training.probe_run import cool
 from kerastl.training.selection import read_variables, write_variables
 
 Array = np.ndarray[Any, Any]
@@ -28,16 +30,20 @@ class Outcome:
 
     Attributes:
         records: of the steps that made the model (see ``run_plan``).
-        held: rows of the examples that were answered by models not trained on them, int64 (m,).
+        held: rows of the examples that were answered by models not trained on them, int64 (m,),
+            ascending.
         answers: these answers, float32 (m, width) by output; empty without such rows.
         solved: what the solved heads answered to the same before any fine-tuning; empty where
             the plan does nothing else, or no head was solved.
+        temperatures: what the scores of an output are divided by, of those where that is shown to
+            help; the answers are those at it.
     """
 
     records: list[dict[str, Any]]
     held: Array
     answers: dict[str, Array]
     solved: dict[str, Array]
+    temperatures: dict[str, float]
 
 
 def carry_out_in_turns(
@@ -89,22 +95,33 @@ def carry_out_in_turns(
     last = dataclasses.replace(job, train=Subset(whole, np.arange(len(whole))), folds=folds)
     state = carry_out(last, refitted(plan, earlier[0]), state)
     held = np.concatenate([np.flatnonzero(folds == number) for number in held_folds])
-    solved = dict(zip(job.outputs, state.solved, strict=False)) if len(plan) > 1 else {}
-    return Outcome(
-        [_with_estimate(record, earlier) for record in state.records],
-        held,
-        dict(zip(job.outputs, state.answers, strict=True)),
-        solved,
-    )
+    order = np.argsort(held)
+    found = dict(zip(job.outputs, [rows[order] for rows in state.answers], strict=True))
+    solved = {}
+    if len(plan) > 1 and state.solved:
+        solved = dict(zip(job.outputs, [rows[order] for rows in state.solved], strict=True))
+    temperatures = {}
+    for name, output in job.outputs.items():
+        # A head that was solved for the likelihood is as sure as it should be.
+        labels = whole.targets[name][held[order]]
+        told = calibrate(output, labels, found[name], seed=job.seed) if phases_of(plan) else None
+        if told is not None:
+            temperatures[name], found[name] = told.temperature, told.answers
+            cool(last, name, told.temperature)
+            job.reporter.note(f"scores are divided by {told.temperature:.2f}: all folds ask for it")
+    records = [_with_estimate(record, earlier) for record in state.records]
+    return Outcome(records, held[order], found, solved, temperatures)
 
 
 def refitted(plan: Plan, records: Sequence[dict[str, Any]]) -> Plan:
     """The plan with what its validation chose written into it: epochs, and shares of mixtures.
 
-    A phase that did best before its first epoch is left out.
+    A phase that did best before its first epoch is left out, and so is one that did not help.
     """
     steps: list[Any] = []
     for step, record in zip(plan, records, strict=True):
+        if record.get("left_out"):
+            continue
         if not isinstance(step, Phase) or step.fixed:
             steps.append(step)
             continue
