@@ -191,7 +191,11 @@ def _fitted(
         row = output.constant(labels[output.present(labels)])
         if row is not None:
             constants[name] = row
-    linear = {} if matrix is None else _linear(outputs, train, rows, matrix)
+    linear: dict[str, LinearModel] = {}
+    try:
+        linear = {} if matrix is None else _linear(outputs, train, rows, matrix)
+    except MissingExtraError as error:
+        notes = [*notes, f"There is no linear baseline. {error}"]
     titles = {
         "constant": _title(outputs, constants, "constant_name"),
         "linear": f"{_title(outputs, linear, 'linear_name')} on {features_name}",

@@ -10,7 +10,7 @@ import keras
 
 from kerastl.backbones import freeze
 from kerastl.errors import ConfigurationError
-from kerastl.heads import OwnHead
+from kerastl.heads import LAST, LATE, OwnHead
 from kerastl.model import TrainedModel
 from kerastl.outputs import Output, output_named
 from kerastl.recipes.recipe import Recipe
@@ -19,7 +19,7 @@ from kerastl.training import Plan, phases_of, trained, two_phase
 FAMILY = "classification"
 DEFAULT_KIND = "single_label"
 DEFAULTS = 2
-"""Number of the default plans: those of version 0.1.0 were the first."""
+"""The edition of the default plan; that of version 0.1.0 was the first."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,6 +41,7 @@ class Classification(Recipe[TrainedModel]):
     """Those of version 0.1.0, which runs of it were trained by."""
 
     kind: str = DEFAULT_KIND
+    defaults: int = DEFAULTS
     outputs: Mapping[str, Output | str] | None = None
     loss_weights: Mapping[str, float] | str | None = None
 
@@ -84,23 +85,31 @@ class Classification(Recipe[TrainedModel]):
     def get_config(self) -> dict[str, Any]:
         """The settings as JSON holds them; ``defaults`` says what a plan of that name is."""
         config = super(Classification, self._with_plain_head).get_config()
-        named = self.plan is None or isinstance(self.plan, str)
-        return {**config, "defaults": DEFAULTS} if named else config
+        explicit = self.plan is not None and not isinstance(self.plan, str)
+        if explicit or self.defaults == 1:
+            # Nothing of the plan is left to a default, or version 0.1.0 left it to its own.
+            del config["defaults"]
+        return config
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """A recipe out of what ``get_config`` returned, of version 0.1.0 too."""
-        found = super().from_config(config)
-        if found.plan is None and "defaults" not in config:
-            return dataclasses.replace(found, plan=found.first_plan)
-        return found
+        left = config.get("plan") is None and "defaults" not in config
+        return super().from_config({**config, "defaults": 1} if left else config)
 
-    @property
-    def first_plan(self) -> Plan:
-        """The default plan of version 0.1.0."""
-        smooth = all(output.takes_smoothing for output in self.resolved_outputs.values())
-        settings = {**self.FIRST_PLAN, **({} if smooth else {"label_smoothing": 0.0})}
-        return two_phase(**settings)
+    def as_begun(self, settings: Mapping[str, Any] | None) -> Self:
+        """The recipe as an unfinished run means it, where its defaults are of version 0.1.0.
+
+        ``settings`` are those that the run has written down; version 0.1.0 wrote none.
+        """
+        there = settings or {}
+        changes: dict[str, Any] = {}
+        if self.plan is None and "defaults" not in there:
+            changes["defaults"] = 1
+        head = self.resolved_head
+        if getattr(head, "features", None) == LATE and "features" not in there.get("head", {}):
+            changes["head"] = dataclasses.replace(head, features=LAST)
+        return dataclasses.replace(self, **changes)
 
     @property
     def _with_plain_head(self) -> Self:
@@ -116,7 +125,9 @@ class Classification(Recipe[TrainedModel]):
     @property
     def default_plan(self) -> Plan:
         """``two_phase``."""
-        return two_phase(**self.plan_settings)
+        settings = self.plan_settings if self.defaults > 1 else self.FIRST_PLAN
+        smooth = self.plan_settings.get("label_smoothing", {})
+        return two_phase(**{**settings, **({"label_smoothing": smooth} if smooth == 0 else {})})
 
     def build(self, class_names: Sequence[str] = (), *, seed: int = 0) -> keras.Model:
         """Builds the network for plain ``network.fit``: compiled, base frozen, BatchNorm still.

@@ -37,6 +37,7 @@ from kerastl.recipes.jobs import make_job, plain_weights
 from kerastl.recipes.refitting import FOLDS, Estimate, Refit, refit_of
 from kerastl.recipes.resuming import (
     Settings,
+    begun,
     is_finished,
     load_finished,
     prepare,
@@ -127,6 +128,8 @@ def fit(recipe: Recipe[Any], load: Load, run: RunSettings) -> TrainedModel:
         raise ConfigurationError("resume and overwrite are of a run directory: give out=.")
     if run.tracker is not None:
         run.tracker.check()
+    if out is not None and run.resume:
+        recipe = begun(out, recipe)
     if out is not None:
         refuse_locked(out)
         if is_finished(out, resume=run.resume, overwrite=run.overwrite):

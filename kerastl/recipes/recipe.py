@@ -331,6 +331,10 @@ class Recipe(abc.ABC, Generic[Model]):
         outputs = self.resolved_outputs
         return load_pair(data, validation, reader=self.reader, outputs=outputs, **options)
 
+    def as_begun(self, settings: Mapping[str, Any] | None) -> Self:
+        """The recipe as an unfinished run means it, which has written down these settings."""
+        return self
+
     def get_config(self) -> dict[str, Any]:
         """The settings as JSON holds them."""
         defaults = {field.name: field.default for field in dataclasses.fields(self)}

@@ -115,6 +115,15 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
+def begun(out: Path, recipe: Recipe[Any]) -> Recipe[Any]:
+    """A recipe as the unfinished run in a folder means it; the recipe itself without one."""
+    if not CheckpointStore(out / run_directory.CHECKPOINTS).exists:
+        return recipe
+    saved = Settings.read(out)
+    found: Recipe[Any] = recipe.as_begun(None if saved is None else saved.recipe)
+    return found
+
+
 def is_finished(out: Path, *, resume: bool, overwrite: bool) -> bool:
     """Whether a finished run is there to be taken up; raises where nothing may be written."""
     if run_directory.is_complete(out):

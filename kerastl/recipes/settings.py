@@ -45,7 +45,6 @@ def from_json(config: Mapping[str, Any], head: type) -> dict[str, Any]:
     """Turns what ``to_json`` made of a recipe, with a head of that class, into its arguments."""
     values = dict(config)
     values.pop("recipe", None)
-    values.pop("defaults", None)
     try:
         if isinstance(values.get("plan"), list):
             values["plan"] = tuple(map(step_from_json, values["plan"]))

@@ -315,6 +315,8 @@ def two_phase(
     usual: dict[str, Any] = {"name": "fine-tune", "label_smoothing": 0.1}
     if isinstance(first, Probe):
         usual["least_steps"] = DEFAULT_FINE_TUNE_STEPS
+        # A head that was solved for the likelihood begins as sure as it should be.
+        usual["label_smoothing"] = 0.05
         if "patience" not in settings:
             usual["select"] = "last"
     return (first, Phase(train_from, fine_tune_epochs, learning_rate, **{**usual, **settings}))
