@@ -59,7 +59,7 @@ def train(count):
     before = peak()
     folder = Path(tempfile.mkdtemp(dir=os.environ.get("TMPDIR")))
     job = Job(
-        network=network, stages=find_stages(network, r"(early)"), recommended="early",
+        network=network, stages=find_stages(network, r"(early)"), named={"recommended": "early"},
         train=ArrayExamples(images, {"kind": labels}), validation=None,
         outputs={"kind": Classes(tuple("abcd"))}, batch_size=32,
         seed=0, augment=None, class_weight=None, cache=True,

@@ -127,7 +127,7 @@ def ours(backbone, train_from, epochs):
     network = network_of(backbone)
     started = time.perf_counter()
     job = Job(
-        network=network, outputs={"kind": output()}, stages=stages_of(network), recommended="",
+        network=network, outputs={"kind": output()}, stages=stages_of(network), named={},
         train=ArrayExamples(images, {"kind": labels}),
         validation=None, batch_size=BATCH, seed=0, augment=None,
         class_weight=None, cache="auto", storage=Storage(None, 4 * 1024**3, DTYPES["float32"]),

@@ -16,7 +16,8 @@ _CELLS = r"(?:.*_)?(normal|reduction)_(?:.*?_)??((?:(?:stem|reduce)_)?\d+)$"
 # the time of a step.
 # fmt: off
 _MOBILENET = family("tf", r"(conv)_(?:pad|dw|pw)_(\d+)", "conv_6", _APACHE, "1704.04861")
-_MOBILENET_V2 = family("tf", r"(block_\d+)_", "block_6", _APACHE, "1801.04381")
+_MOBILENET_V2 = family(
+    "tf", r"(block_\d+)_", "block_6", _APACHE, "1801.04381", late_from="block_10")
 _MOBILENET_V3 = family("included", _V3, "expanded_conv_3", _APACHE, "1905.02244")
 _EFFICIENTNET = family("included", r"(block\d)[a-z]_", "block4", _APACHE, "1905.11946")
 _EFFICIENTNET_V2 = family("included", r"(block\d)[a-z]_", "block4", _APACHE, "2104.00298")

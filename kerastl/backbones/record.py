@@ -39,6 +39,8 @@ class Backbone:
         fine_tune_from: the stage from which ``two_phase`` fine-tunes. Of convolutional and
             hierarchical backbones, the first that works at 1/16 of the input's resolution; of
             those whose layers are all alike, the middle one.
+        late_from: a later one, where it does as well after a solved head and costs less; None
+            where none was measured.
         licence: SPDX identifier of the licence of the published weights; a
             ``LicenseRef-`` where SPDX has none.
         paper: where the architecture was published.
@@ -78,6 +80,7 @@ class Backbone:
     pooling: Pooling = "average"
     preset: str | None = None
     size_step: int = 1
+    late_from: str | None = None
     square: bool = False
     fixed_size: bool = False
     output: str | None = None

@@ -11,7 +11,15 @@ import keras
 from kerastl.backbones import stages_of
 from kerastl.errors import ConfigurationError
 from kerastl.graph import ALL, HEAD, open_model, operations, resolve_boundary
-from kerastl.training import DTYPES, RECOMMENDED, check_precision, lora_layers, phases_of
+from kerastl.recipes.jobs import named_stages
+from kerastl.training import (
+    DTYPES,
+    LATE,
+    RECOMMENDED,
+    check_precision,
+    lora_layers,
+    phases_of,
+)
 
 if TYPE_CHECKING:
     from kerastl.recipes.recipe import Recipe
@@ -69,9 +77,9 @@ def check_stages(recipe: Recipe[Any], base: keras.Model) -> None:
     stages = stages_of(opened, recipe.record.stage_pattern)
     for phase in phases_of(recipe.resolved_plan):
         wanted = phase.train_from
-        if wanted in (HEAD, ALL, RECOMMENDED) and not phase.lora:
+        if wanted in (HEAD, ALL, RECOMMENDED, LATE) and not phase.lora:
             continue
-        wanted = recipe.record.fine_tune_from if wanted == RECOMMENDED else wanted
+        wanted = named_stages(recipe.record).get(str(wanted), wanted)
         cut = resolve_boundary(opened, wanted, stages)
         if phase.lora:
             lora_layers(opened, cut, phase, end=len(operations(opened)))

@@ -11,7 +11,15 @@ import keras
 from kerastl.backbones import stages_of
 from kerastl.inputs.examples import Examples
 from kerastl.outputs import Output
-from kerastl.training import DTYPES, ActivationCache, Job, Storage, default_folder
+from kerastl.training import (
+    DTYPES,
+    LATE,
+    RECOMMENDED,
+    ActivationCache,
+    Job,
+    Storage,
+    default_folder,
+)
 
 if TYPE_CHECKING:
     from kerastl.recipes.recipe import Recipe
@@ -40,7 +48,7 @@ def make_job(
         network=network,
         outputs=outputs,
         stages=stages_of(network, recipe.record.stage_pattern),
-        recommended=recipe.record.fine_tune_from,
+        named=named_stages(recipe.record),
         train=train,
         validation=validation,
         batch_size=recipe.batch_size,
@@ -52,6 +60,12 @@ def make_job(
         loss_weights=recipe.resolved_loss_weights,
         **options,
     )
+
+
+def named_stages(record: Any) -> dict[str, str]:
+    """The stages of a backbone that plans call by what they are for."""
+    late = getattr(record, "late_from", None) or record.fine_tune_from
+    return {RECOMMENDED: record.fine_tune_from, LATE: late}
 
 
 def plain_weights(class_weight: Any) -> Any:

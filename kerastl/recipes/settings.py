@@ -16,7 +16,7 @@ from kerastl.training import Phase, Probe, Step
 _PROBE = {"step": "probe"}
 # What fields that came after version 0.1.0 are where its runs do not say it.
 _LATER: Mapping[type, Mapping[str, Any]] = {
-    Phase: {"optional": False, "least_steps": 0},
+    Phase: {"optional": False, "least_steps": 0, "views": None},
     Head: {"features": "last"},
 }
 

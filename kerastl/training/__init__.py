@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from kerastl.training.lora import lora_layers
     from kerastl.training.loss_weights import LossWeights
     from kerastl.training.phase import (
+        LATE,
         RECOMMENDED,
         Phase,
         Plan,
@@ -60,8 +61,8 @@ _HOMES = {
     "kerastl.training.lora": "lora_layers",
     "kerastl.training.loss_weights": "LossWeights",
     "kerastl.training.phase": (
-        "RECOMMENDED Phase Plan Step check_plan few_shot full gradual head_only lp_ft phases_of "
-        "trained two_phase"
+        "LATE RECOMMENDED Phase Plan Step check_plan few_shot full gradual head_only lp_ft "
+        "phases_of trained two_phase"
     ),
     "kerastl.training.probe": "Probe",
     "kerastl.training.precision": "FULL PRECISIONS check_precision",
@@ -76,6 +77,7 @@ __all__ = [
     "FORWARD_BATCH",
     "FULL",
     "HIGHEST_RATE",
+    "LATE",
     "LOWEST_RATE",
     "PRECISIONS",
     "RECOMMENDED",

@@ -79,8 +79,8 @@ def prepare(job: Job, plan: Plan, cuts: Sequence[Cut], first: int) -> dict[int, 
     demands = [
         _Demand(
             cuts[same[0]],
-            views=max(job.views(plan[index].passes) for index in same),
-            epochs=sum(plan[index].passes for index in same),
+            views=max(job.views(plan[index].takes) for index in same),
+            epochs=sum(plan[index].rounds for index in same),
             solved=any(isinstance(plan[index], Probe) for index in same),
         )
         for same in sharing.values()
@@ -101,7 +101,7 @@ def prepare(job: Job, plan: Plan, cuts: Sequence[Cut], first: int) -> dict[int, 
             part = job.network if at_input else split(job.network, cuts[index])[1]
             inputs[index] = PhaseInputs(
                 model=part,
-                train=train.views[: demand.views],
+                train=train.views[: job.views(plan[index].takes)],
                 validation=None if validation is None else validation.views[0],
                 # The first phase pays; the others find their activations ready.
                 fill_seconds=sum(d.seconds for d in done) if index == first else 0.0,

@@ -17,7 +17,7 @@ from kerastl.outputs import Output
 from kerastl.training.activations import Storage
 from kerastl.training.checkpoint import CheckpointStore
 from kerastl.training.interruption import Interruption
-from kerastl.training.phase import RECOMMENDED, Step
+from kerastl.training.phase import Step
 from kerastl.training.precision import FULL
 from kerastl.training.progress import Reporter
 from kerastl.training.tracking import Tracker
@@ -32,7 +32,7 @@ class Job:
     Attributes:
         network: flat Functional model, image or token ids to outputs; trained in place.
         outputs: what it says, by name, in the order of its outputs.
-        recommended: what ``Phase(train_from="recommended")`` means.
+        named: the stages that ``"recommended"`` and ``"late"`` stand for.
         seed: of shuffling and augmentation.
         augment: how training images are varied, or None.
         class_weight: ``"balanced"``, a weight for each class name, or None; with several outputs,
@@ -57,7 +57,7 @@ class Job:
     network: keras.Model
     outputs: Mapping[str, Output]
     stages: tuple[Stage, ...]
-    recommended: str
+    named: Mapping[str, str]
     train: Examples
     validation: Examples | None
     batch_size: int
@@ -87,7 +87,7 @@ class Job:
 
     def boundary(self, step: Step) -> Cut:
         """The cut at which a step begins to train."""
-        wanted = self.recommended if step.train_from == RECOMMENDED else step.train_from
+        wanted = self.named.get(str(step.train_from), step.train_from)
         return resolve_boundary(self.network, wanted, self.stages)
 
     def advance(self, done: int) -> None:
@@ -95,6 +95,6 @@ class Job:
         self.reporter.advance(done)
         self.interruption.check()
 
-    def views(self, passes: int) -> int:
-        """How many views a step that makes so many passes needs at most."""
-        return 1 if self.augment is None else min(self.augment.views, passes)
+    def views(self, wanted: int) -> int:
+        """How many of so many views there are."""
+        return 1 if self.augment is None else min(self.augment.views, wanted)

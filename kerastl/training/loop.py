@@ -69,7 +69,7 @@ def _run(job: Job, plan: Plan, state: State) -> State:
         if index not in filled:
             filled.update(prepare(job, plan, cuts, index))
         apply_boundary(job.network, cuts[index], batch_norm=plan[index].batch_norm)
-        settle_momentum(job.network, plan[index].passes * job.steps)
+        settle_momentum(job.network, plan[index].rounds * job.steps)
         inputs = filled.pop(index)
         record = _carried_out(job, goal, plan[index], cuts[index], inputs, state, origin)
         state.records.append(record)

@@ -11,9 +11,10 @@ from kerastl.errors import ConfigurationError
 from kerastl.graph import ALL, HEAD
 from kerastl.training.probe import DEFAULT_HEAD_EPOCHS, DEFAULT_HEAD_RATE, Probe
 
-DEFAULT_FINE_TUNE_EPOCHS = 12
+DEFAULT_FINE_TUNE_EPOCHS = 10
 # Fewer steps than that leave the late stages half way, however often few photos were seen.
 DEFAULT_FINE_TUNE_STEPS = 100
+DEFAULT_FINE_TUNE_VIEWS = 4
 DEFAULT_FINE_TUNE_RATE = 3e-4
 DEFAULT_PROBE_EPOCHS = 100
 DEFAULT_PROBE_PATIENCE = 5
@@ -23,6 +24,7 @@ DEFAULT_CONTRASTIVE_RATE = 5e-5
 DEFAULT_FEW_SHOT_HEAD_EPOCHS = 60
 DEFAULT_FEW_SHOT_HEAD_RATE = 1e-2
 RECOMMENDED = "recommended"
+LATE = "late"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,8 +33,8 @@ class Phase:
 
     Attributes:
         train_from: where training begins: ``"head"``; the name of a stage or layer; a negative
-            number that counts stages from the end; ``"recommended"``, the stage that the
-            backbone's record names; or ``"all"``.
+            number that counts stages from the end; ``"recommended"`` or ``"late"``, the stages that
+            the backbone's record names; or ``"all"``.
         epochs: passes over the training data, at most.
         learning_rate: the highest rate of the schedule.
         name: in tables and histories; by default made from ``train_from``.
@@ -93,6 +95,7 @@ class Phase:
             before it. Needs validation data and a ``Probe``.
         least_steps: steps that the phase takes at least: it has more epochs where there are few
             examples.
+        views: how many of the augmented views the epochs take in turn; None takes all.
     """
 
     train_from: str | int = HEAD
@@ -118,15 +121,21 @@ class Phase:
     mixup: float = 0.0
     optional: bool = False
     least_steps: int = 0
+    views: int | None = None
 
     def lasting(self, steps: int) -> Phase:
         """The phase with as many epochs of so many steps as ``least_steps`` asks for."""
         return dataclasses.replace(self, epochs=max(self.epochs, -(-self.least_steps // steps)))
 
     @property
-    def passes(self) -> int:
-        """How many views it can make use of."""
+    def rounds(self) -> int:
+        """How often it goes through the examples."""
         return self.epochs
+
+    @property
+    def takes(self) -> int:
+        """How many views it can make use of."""
+        return self.epochs if self.views is None else min(self.epochs, self.views)
 
     @property
     def fixed(self) -> bool:
@@ -164,6 +173,8 @@ class Phase:
             problems.append(f"loss={self.loss!r} ('cross_entropy', 'focal' or 'contrastive')")
         if self.loss == "contrastive" and (self.interpolate or self.mixup or self.label_smoothing):
             problems.append("a contrastive loss with interpolate, mixup or label_smoothing")
+        if self.views is not None and (not isinstance(self.views, int) or self.views < 1):
+            problems.append(f"views={self.views!r} (at least 1, or None)")
         if not isinstance(self.least_steps, int) or self.least_steps < 0:
             problems.append(f"least_steps={self.least_steps!r} (a whole number, 0 or above)")
         if not isinstance(self.gradient_accumulation, int) or self.gradient_accumulation < 1:
@@ -285,7 +296,7 @@ def two_phase(
     head_epochs: int | None = None,
     fine_tune_epochs: int = DEFAULT_FINE_TUNE_EPOCHS,
     *,
-    train_from: str | int = RECOMMENDED,
+    train_from: str | int | None = None,
     head_learning_rate: float | None = None,
     learning_rate: float = DEFAULT_FINE_TUNE_RATE,
     probe: Probe | None = None,
@@ -301,7 +312,8 @@ def two_phase(
         head_epochs: None solves the head (see ``Probe``); a number trains it by gradient descent
             for so many epochs.
         fine_tune_epochs: of the second phase, at least.
-        train_from: where the second phase begins (see ``Phase``).
+        train_from: where the second phase begins (see ``Phase``); None is ``"late"`` after a
+            solved head, and else ``"recommended"``.
         head_learning_rate: of a head that trains, which giving a rate asks for too.
         learning_rate: of the second phase.
         probe: how the head is solved.
@@ -316,10 +328,12 @@ def two_phase(
     if isinstance(first, Probe):
         usual["least_steps"] = DEFAULT_FINE_TUNE_STEPS
         # A head that was solved for the likelihood begins as sure as it should be.
-        usual["label_smoothing"] = 0.05
+        usual |= {"label_smoothing": 0.05, "views": DEFAULT_FINE_TUNE_VIEWS}
+        train_from = LATE if train_from is None else train_from
         if "patience" not in settings:
             usual["select"] = "last"
-    return (first, Phase(train_from, fine_tune_epochs, learning_rate, **{**usual, **settings}))
+    begin = RECOMMENDED if train_from is None else train_from
+    return (first, Phase(begin, fine_tune_epochs, learning_rate, **{**usual, **settings}))
 
 
 def gradual(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 from typing import Any, ClassVar
 
 from kerastl.errors import ConfigurationError
@@ -57,9 +58,14 @@ class Probe:
         return self.name
 
     @property
-    def passes(self) -> int:
+    def rounds(self) -> int:
+        """How often it goes through the examples."""
+        return 1
+
+    @property
+    def takes(self) -> int:
         """How many views it can make use of."""
-        return self.epochs if self.views is None else self.views
+        return sys.maxsize if self.views is None else self.views
 
     def check(self) -> None:
         """Raises ConfigurationError where a setting cannot be."""

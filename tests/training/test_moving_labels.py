@@ -63,7 +63,7 @@ def job(tmp_path):
         network=network,
         outputs={"place": output},
         stages=find_stages(network, "(early|late)"),
-        recommended="late",
+        named={"recommended": "late"},
         train=spots(),
         validation=None,
         batch_size=BATCH,
