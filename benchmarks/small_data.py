@@ -21,7 +21,7 @@ Methods of images, all on the same backbone, size and files:
 - v0.1.0: what version 0.1.0 did by default, written out; v0.1.0 head: its first phase.
 - head, default: ``head_only()`` and the default of this version.
 
-Of texts, with all-MiniLM-L6-v2: tfidf (words and pairs of words, with the same regression), sklearn,
+Of texts, with all-MiniLM-L6-v2: tfidf (words and pairs of words, the same regression), sklearn,
 v0.1.0, head, default and, with ``--torch``, trainer: Hugging Face's Trainer, 3 epochs at 5e-5.
 
 kerastl's methods share a cache for each draw, and no time of theirs is told. With ``--timed`` every
@@ -31,27 +31,22 @@ fit has an empty one; ``--tag`` names a state of the code, so that two can be co
 import argparse
 import dataclasses
 import gc
-import json
 import os
 import sys
 import tempfile
 import time
-import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
+from small_data_results import append_result, key_of, print_tables, read_results, scores
 from small_data_sets import IMAGE_SETS, TEXT_SETS, draw_images, draw_texts
-from text import WEIGHTS, run_trainer, table
+from text import WEIGHTS, run_trainer
 
-REFERENCES = {
-    "images": ("sklearn", "keras", "v0.1.0"),
-    "texts": ("tfidf", "sklearn", "v0.1.0", "trainer"),
-}
 STRENGTHS = np.logspace(-1, 5, 10)
-BATCH, MAX_LENGTH, BINS = 32, 128, 10
+BATCH, MAX_LENGTH = 32, 128
 
 
 @dataclasses.dataclass(frozen=True)
@@ -248,229 +243,104 @@ def trainer(python, draw, seed):
 
 
 def methods_of(arguments) -> dict[str, Callable[..., Answer]]:
-    """Functions of a draw, a seed and a folder for the cache, by name; and kerastl's names."""
+    """Functions of a draw, a seed and a folder for the cache, by name."""
     import kerastl
 
-    if arguments.what == "images":
-        variants, settings = image_variants(), {
-            "backbone": arguments.backbone, "weights": arguments.weights,
-            "image_size": arguments.image_size,
-        }  # fmt: skip
-        kind = kerastl.ImageClassification
-    else:
-        variants, settings = text_variants(), {"weights": WEIGHTS, "max_length": MAX_LENGTH}
-        kind = kerastl.TextClassification
+    images = arguments.what == "images"
+    variants = image_variants() if images else text_variants()
+    kind = kerastl.ImageClassification if images else kerastl.TextClassification
+    settings = {"weights": WEIGHTS, "max_length": MAX_LENGTH}
+    if images:
+        settings = {"backbone": arguments.backbone, "weights": arguments.weights}
+        settings |= {"image_size": arguments.image_size}
 
     def make(**more):
         return kind(**settings, **more)
 
     def of_kerastl(variant):
-        def run(draw, seed, cache):
+        def method(draw, seed, cache):
             if not arguments.timed:
                 return dataclasses.replace(fit(make, variant, draw, seed, cache), seconds=None)
             with tempfile.TemporaryDirectory() as empty:
                 return fit(make, variant, draw, seed, empty)
 
-        return run
+        return method
 
     found = {"sklearn": lambda draw, seed, _: sklearn_on_features(make, draw, seed)}
-    if arguments.what == "images":
+    if images:
         found["keras"] = lambda draw, seed, _: guide(make, draw, seed)
     else:
         found["tfidf"] = lambda draw, seed, _: tfidf(draw, seed)
         if arguments.torch is not None:
             found["trainer"] = lambda draw, seed, _: trainer(arguments.torch, draw, seed)
-    tag = f" ({arguments.tag})" if arguments.tag else ""
-    names = {name: name if name.startswith("v0.1.0") else f"{name}{tag}" for name in variants}
-    chosen = arguments.methods or [*found, *variants]
-    found |= {names[name]: of_kerastl(variant) for name, variant in variants.items()}
-    chosen = [names.get(name, name) for name in chosen]
-    unknown = sorted(set(chosen) - set(found))
+    found |= {name: of_kerastl(variant) for name, variant in variants.items()}
+    chosen = arguments.methods or list(found)
+    unknown = [name for name in chosen if name not in found]
     if unknown:
         sys.exit(f"There are no methods {', '.join(unknown)}: there are {', '.join(found)}.")
-    return {name: found[name] for name in chosen}
-
-
-def scores(labels, probabilities):
-    """Accuracy, log loss in nats, and the calibration error over ten bins of equal mass."""
-    shares = np.asarray(probabilities, np.float64)
-    shares = np.clip(shares / shares.sum(axis=1, keepdims=True), 1e-7, 1.0)
-    right, sure = shares.argmax(axis=1) == labels, shares.max(axis=1)
-    error = sum(
-        abs(right[rows].mean() - sure[rows].mean()) * len(rows)
-        for rows in np.array_split(np.argsort(sure, kind="stable"), BINS)
-    )
-    return {
-        "accuracy": float(right.mean()),
-        "log_loss": float(-np.log(shares[np.arange(len(labels)), labels]).mean()),
-        "ece": float(error / len(labels)),
-    }
-
-
-def read_results(folder):
-    """The lines that are whole."""
-    file, rows = folder / "results.jsonl", []
-    for line in file.read_text().splitlines() if file.exists() else ():
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            print(f"Left out a line that was cut off: {line[:40]}", file=sys.stderr)
-    return rows
-
-
-def append(folder, row):
-    with (folder / "results.jsonl").open("ab+") as handle:
-        handle.seek(0, os.SEEK_END)
-        if handle.tell():
-            handle.seek(-1, os.SEEK_END)
-            # A line that a kill cut off stays alone.
-            handle.write(b"" if handle.read(1) == b"\n" else b"\n")
-        handle.write(json.dumps(row, default=float).encode() + b"\n")
-        handle.flush()
-        os.fsync(handle.fileno())
-
-
-def where(row):
-    return tuple(row.get(key) for key in ("what", "backbone", "image_size", "set", "draw"))
+    tag = f" ({arguments.tag})" if arguments.tag else ""
+    # What is written out whole does not change with the code.
+    tagged = [name for name in variants if not name.startswith("v0.1.0")]
+    return {f"{name}{tag}" if name in tagged else name: found[name] for name in chosen}
 
 
 def run(arguments):
-    import keras
-
-    images = arguments.what == "images"
-    sets = arguments.sets or list(IMAGE_SETS if images else TEXT_SETS)
-    for name in sets:
-        if name not in (IMAGE_SETS if images else TEXT_SETS):
-            sys.exit(f"There is no set {name!r}: {', '.join(IMAGE_SETS if images else TEXT_SETS)}.")
-    keep = arguments.keep
-    setting = {"what": arguments.what}
-    setting |= (
-        {"backbone": arguments.backbone, "image_size": arguments.image_size} if images else {}
-    )
+    images, keep = arguments.what == "images", arguments.keep
+    known = IMAGE_SETS if images else TEXT_SETS
+    sets = arguments.sets or list(known)
+    unknown = [name for name in sets if name not in known]
+    if unknown:
+        sys.exit(f"There are no sets {', '.join(unknown)}: there are {', '.join(known)}.")
     methods = methods_of(arguments)
+    common = {"what": arguments.what}
+    if images:
+        common |= {"backbone": arguments.backbone, "image_size": arguments.image_size}
     for folder in ("images", "cache", "answers"):
         (keep / folder).mkdir(parents=True, exist_ok=True)
-    known = {(*where(row), row["method"]): row["seconds"] is not None for row in read_results(keep)}
+    # Where times are asked for, a line without any is not enough.
+    done = {
+        key_of(row)
+        for row in read_results(keep)
+        if row["seconds"] is not None or not arguments.timed
+    }
     for number in range(arguments.draws):
         for name in sets:
-            place = f"{name.replace(' ', '_')}-{number}"
-            draw = None
-            for method, answer in methods.items():
-                row = {**setting, "set": name, "draw": number, "method": method}
-                key = (*where(row), method)
-                if key in known and (known[key] or not arguments.timed):
-                    continue
-                if draw is None and images:
-                    draw = draw_images(arguments.data, name, number, keep / "images" / place)
-                elif draw is None:
-                    draw = draw_texts(arguments.data, name, number)
-                started = time.perf_counter()
-                found = answer(draw, number, keep / "cache" / place)
-                row |= {"train": len(draw.y), "test": len(draw.y_test), "seconds": found.seconds}
-                row |= {**scores(draw.y_test, found.probabilities), **found.more}
-                file = "-".join(str(part).replace(" ", "_") for part in key if part is not None)
-                np.savez_compressed(
-                    keep / "answers" / f"{file}.npz", labels=draw.y_test,
-                    probabilities=np.asarray(found.probabilities, np.float32),
-                )  # fmt: skip
-                append(keep, row)
-                print(
-                    f"{name}, draw {number}, {method}: accuracy {row['accuracy']:.3f}, log loss "
-                    f"{row['log_loss']:.3f}, {time.perf_counter() - started:.0f} s in all",
-                    file=sys.stderr, flush=True,
-                )  # fmt: skip
-                keras.backend.clear_session()
-                gc.collect()
-
-
-def tables(folder):
-    groups: dict[tuple, dict] = {}
-    for row in read_results(folder):
-        what, backbone, size, *cell = where(row)
-        # Of a cell that was run again, timed, the last line counts.
-        groups.setdefault((what, backbone, size), {})[(row["method"], *cell)] = row
-    for (what, backbone, size), rows in groups.items():
-        on = "" if backbone is None else f", {backbone} at {size} px"
-        print(f"## {what.capitalize()}{on}")
-        print_group(
-            rows, [name for name in REFERENCES[what] if any(key[0] == name for key in rows)]
-        )
-
-
-def print_group(rows, references):
-    methods = list(dict.fromkeys(method for method, *_ in rows))
-    sets = list(dict.fromkeys(name for _, name, _ in rows))
-    titles = {"accuracy": "Accuracy in %", "log_loss": "Log loss", "ece": "Calibration error"}
-
-    def cells(method, key, name):
-        """Values by draw of one set."""
-        return {
-            row["draw"]: row[key] for (m, s, _), row in rows.items() if (m, s) == (method, name)
-        }
-
-    def mean(method, key, name):
-        found = cells(method, key, name)
-        return np.mean(list(found.values())) if found else np.nan
-
-    def differences(method, other, key):
-        """The mean over the draws that both have, of each set where there are any."""
-        found = {}
-        for name in sets:
-            one, two = cells(method, key, name), cells(other, key, name)
-            both = [one[draw] - two[draw] for draw in one if draw in two]
-            found |= {name: np.mean(both)} if both else {}
-        return found
-
-    for key, title in titles.items():
-        form = (lambda value: f"{100 * value:.1f}") if key == "accuracy" else "{:.3f}".format
-        body = [(name, *(form(mean(m, key, name)) for m in methods)) for name in sets]
-        whole = [np.mean([mean(m, key, name) for name in sets]) for m in methods]
-        print(f"\n{title}, mean over draws:\n")
-        print(table(("set", *methods), [*body, ("mean", *map(form, whole))]))
-    print("\nDifferences in the same draws, mean over sets +- standard error over sets:\n")
-    body = []
-    for method in methods:
-        for other in references:
-            gain, loss = (differences(method, other, key) for key in ("accuracy", "log_loss"))
-            if other == method or not gain:
+            rows = [{**common, "set": name, "draw": number, "method": m} for m in methods]
+            rows = [row for row in rows if key_of(row) not in done]
+            if not rows:
                 continue
-            body.append((
-                method, other, len(gain), f"{100 * np.mean(list(gain.values())):+.1f} +- "
-                f"{100 * standard_error(gain):.1f}", f"{np.mean(list(loss.values())):+.3f} +- "
-                f"{standard_error(loss):.3f}",
-                f"{sum(value < 0 for value in loss.values())} of {len(loss)}",
-            ))  # fmt: skip
-    heading = ("method", "less", "sets", "points", "log loss", "sets of lower log loss")
-    print(table(heading, body))
-    print("\nThe worst set against the best reference there, the estimate less what was true:\n")
-    body = []
-    for method in methods:
-        against = [name for name in references if name != method]
-        worst = [
-            (mean(method, "accuracy", name) - max(found), name)
-            for name in sets
-            if (found := [v for m in against if not np.isnan(v := mean(m, "accuracy", name))])
-            and cells(method, "accuracy", name)
-        ]
-        points, name = min(worst, default=(np.nan, "-"))
-        estimates: dict[str, list] = {}
-        for (m, s, _), row in rows.items():
-            if m == method and "accuracy" in row.get("estimate", {}):
-                estimates.setdefault(s, []).append(row["estimate"]["accuracy"] - row["accuracy"])
-        means = {s: np.mean(values) for s, values in estimates.items()}
-        told = f"{100 * np.mean(list(means.values())):+.1f} +- {100 * standard_error(means):.1f}"
-        spent = [r["seconds"] for (m, *_), r in rows.items() if m == method and r["seconds"]]
-        body.append((
-            method, f"{100 * points:+.1f} ({name})", told if means else "-",
-            f"{np.median(spent):.0f}" if spent else "-", sum(m == method for m, *_ in rows),
-        ))  # fmt: skip
-    heading = ("method", "worst set", "estimate - test", "seconds (median)", "cells")
-    print(table(heading, body) + "\n")
+            place = f"{name.replace(' ', '_')}-{number}"
+            if images:
+                draw = draw_images(arguments.data, name, number, keep / "images" / place)
+            else:
+                draw = draw_texts(arguments.data, name, number)
+            for row in rows:
+                run_cell(row, draw, methods[row["method"]], keep, keep / "cache" / place)
 
 
-def standard_error(by_set):
-    values = list(by_set.values())
-    return np.std(values, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
+def run_cell(row, draw, method, keep, cache):
+    import keras
+
+    started = time.perf_counter()
+    found = method(draw, row["draw"], cache)
+    row |= {"train": len(draw.y), "test": len(draw.y_test), "seconds": found.seconds}
+    row |= {**scores(draw.y_test, found.probabilities), **found.more}
+    file = "-".join(str(part).replace(" ", "_") for part in key_of(row) if part is not None)
+    np.savez_compressed(
+        keep / "answers" / f"{file}.npz",
+        labels=draw.y_test,
+        probabilities=np.asarray(found.probabilities, np.float32),
+    )
+    append_result(keep, row)
+    print(
+        f"{row['set']}, draw {row['draw']}, {row['method']}: accuracy {row['accuracy']:.3f}, "
+        f"log loss {row['log_loss']:.3f}, {time.perf_counter() - started:.0f} s with the test",
+        file=sys.stderr,
+        flush=True,
+    )
+    # So that one cell after another does not fill the memory.
+    keras.backend.clear_session()
+    gc.collect()
 
 
 def main():
@@ -494,12 +364,9 @@ def main():
     what.add_parser("table").add_argument("folder", type=Path)
     arguments = parser.parse_args()
     if arguments.what == "table":
-        tables(arguments.folder)
+        print_tables(arguments.folder)
     else:
-        with warnings.catch_warnings():
-            # Small sets are what this is about.
-            warnings.filterwarnings("ignore", message=".*few.*examples.*")
-            run(arguments)
+        run(arguments)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ import dataclasses
 import io
 import shutil
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
