@@ -13,7 +13,7 @@ from text import table
 BINS = 10
 REFERENCES = {
     "images": ("sklearn", "keras", "v0.1.0"),
-    "texts": ("tfidf", "sklearn", "v0.1.0", "trainer"),
+    "texts": ("tfidf", "sklearn", "v0.1.0", "trainer 3", "trainer 20"),
 }
 """What every method is compared with."""
 
@@ -122,7 +122,14 @@ class Group:
             print(f"\n{title}, mean over draws:\n\n{table(('set', *self.methods), body)}")
         print("\nDifferences in the same draws, mean over sets +- its standard error:\n")
         body = [row for m in self.methods for o in self.others(m) if (row := self.against(m, o))]
-        heading = ("method", "compared with", "sets", "points", "log loss", "sets of lower log loss")
+        heading = (
+            "method",
+            "compared with",
+            "sets",
+            "points",
+            "log loss",
+            "sets of lower log loss",
+        )
         print(table(heading, body))
         print("\nThe set that is worst beside the best reference there; fit's own estimate:\n")
         heading = ("method", "points there", "estimate - test accuracy", "median s", "cells")

@@ -269,8 +269,8 @@ class Set(torch.utils.data.Dataset):
     def __getitem__(self, i):
         return {**{k: v[i] for k, v in self.encoded.items()}, "labels": self.labels[i]}
 arguments = TrainingArguments(
-    out, num_train_epochs=3, per_device_train_batch_size=32, per_device_eval_batch_size=32,
-    learning_rate=5e-5, report_to=[], save_strategy="no", logging_strategy="no",
+    out, num_train_epochs=content["epochs"], per_device_train_batch_size=32,
+    per_device_eval_batch_size=32, learning_rate=5e-5, report_to=[], save_strategy="no", logging_strategy="no",
     disable_tqdm=True, use_cpu=True, seed=content["seed_of_order"],
 )
 trainer = Trainer(model, arguments, train_dataset=Set(content["x"], content["y"]),
@@ -322,15 +322,17 @@ def _trainer(python, x, y, x_test, y_test):
     return seconds, float(np.mean(np.array(CLASSES)[scores.argmax(axis=1)] == np.array(y_test)))
 
 
-def run_trainer(python, x, y, x_test, *, seed=0, seed_of_order=42, max_length=MAX_LENGTH):
+def run_trainer(
+    python, x, y, x_test, *, epochs=3, seed=0, seed_of_order=42, max_length=MAX_LENGTH
+):
     """Seconds from loading on, as ours are, and the logits of the test texts, for labels 0 and 1.
 
     The Trainer seeds itself anew with ``seed_of_order``, whose usual value is 42, once the model
     is there.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        content = {"x": x, "y": y, "x_test": x_test, "seed": seed, "seed_of_order": seed_of_order,
-                   "max_length": max_length}  # fmt: skip
+        content = {"x": x, "y": y, "x_test": x_test, "epochs": epochs, "seed": seed,
+                   "seed_of_order": seed_of_order, "max_length": max_length}  # fmt: skip
         file = Path(scratch) / "data.json"
         file.write_text(json.dumps(content), encoding="utf-8")
         command = [python, "-c", TRAINER, str(_directory()), str(file), scratch]
