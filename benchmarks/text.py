@@ -270,8 +270,8 @@ class Set(torch.utils.data.Dataset):
         return {**{k: v[i] for k, v in self.encoded.items()}, "labels": self.labels[i]}
 arguments = TrainingArguments(
     out, num_train_epochs=content["epochs"], per_device_train_batch_size=32,
-    per_device_eval_batch_size=32, learning_rate=5e-5, report_to=[], save_strategy="no", logging_strategy="no",
-    disable_tqdm=True, use_cpu=True, seed=content["seed_of_order"],
+    per_device_eval_batch_size=32, learning_rate=5e-5, report_to=[], save_strategy="no",
+    logging_strategy="no", disable_tqdm=True, use_cpu=True, seed=content["seed_of_order"],
 )
 trainer = Trainer(model, arguments, train_dataset=Set(content["x"], content["y"]),
                   data_collator=DataCollatorWithPadding(tokenizer))
