@@ -322,9 +322,7 @@ def _trainer(python, x, y, x_test, y_test):
     return seconds, float(np.mean(np.array(CLASSES)[scores.argmax(axis=1)] == np.array(y_test)))
 
 
-def run_trainer(
-    python, x, y, x_test, *, epochs=3, seed=0, seed_of_order=42, max_length=MAX_LENGTH
-):
+def run_trainer(python, x, y, x_test, *, epochs=3, seed=0, seed_of_order=42, max_length=MAX_LENGTH):
     """Seconds from loading on, as ours are, and the logits of the test texts, for labels 0 and 1.
 
     The Trainer seeds itself anew with ``seed_of_order``, whose usual value is 42, once the model
