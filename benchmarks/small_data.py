@@ -8,7 +8,8 @@
 A cell is a set, a draw (a new sample of training and test examples) and a method. Each is a line of
 FOLDER/results.jsonl with accuracy, log loss and calibration error on test examples that no method
 has seen; its probabilities are kept in FOLDER/answers. What is there is not run again, so that a
-killed run goes on where it was. ``table`` prints Markdown of what is there.
+killed run goes on where it was. ``table`` prints Markdown of what is there. A folder is for one
+file of weights per backbone.
 
 Methods of images, all on the same backbone, size and files:
 
@@ -16,8 +17,8 @@ Methods of images, all on the same backbone, size and files:
   the one of the best log loss in 5-fold cross-validation.
 - keras: the loop of Keras's transfer-learning guide on all training photos: frozen base, pooling,
   Dropout(0.2) and Dense; Adam at 1e-3 for 20 epochs with RandomFlip and RandomRotation(0.1), then
-  all weights with Adam at 1e-5 for 10 epochs. Batches of 32; BatchNormalization stays in inference
-  mode; the last epoch counts.
+  all weights with Adam at 1e-5 for 10 epochs. Batches of 32; BatchNormalization stays as it is, in
+  inference mode; the last epoch counts.
 - v0.1.0: what version 0.1.0 did by default, written out; v0.1.0 head: its first phase.
 - head, default: ``head_only()`` and the default of this version.
 
