@@ -39,7 +39,7 @@ _RUN = (
     *("tensorboard", "track", "report", "resume", "overwrite"),
 )
 _CLASSES = ("kind", "output", "loss_weights", "class_weight")
-_PLAN = ("plan", "epochs", "learning_rate", "train_from")
+_PLAN = ("plan", "epochs", "learning_rate", "train_from", "refit")
 _HEAD = ("hidden", "dropout")
 _IMAGES = ("image_size", "resize", "augment", "flip", "views")
 _TEXTS = ("tokenizer", "max_length", "pooling")
@@ -228,12 +228,14 @@ def _show_run(result: dict[str, Any], console: Console) -> None:
     # Runs of version 0.1.0 do not say by what they compared epochs.
     score = next((phase["score"] for phase in result["phases"] if "score" in phase), "accuracy")
     heading = f"val {score.replace('_', ' ')}"
-    table = Table("phase", "trains", "epochs", "seconds", heading, title="Phases")
+    if result["estimate"]:
+        heading = heading.replace("val", "held-out")
+    table = Table("step", "trains", "epochs", "seconds", heading, title="Steps")
     for phase in result["phases"]:
         table.add_row(
             phase["name"],
             f"{phase['trainable_parameters']:,} parameters",
-            str(phase["epochs"]),
+            str(phase["epochs"] or "solved"),
             f"{phase['seconds']:.1f}",
             "-" if phase.get(score) is None else f"{phase[score]:.3f}",
         )

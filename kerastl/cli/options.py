@@ -127,11 +127,24 @@ FIT: dict[str, Row] = {
     "plan": row(
         PlanName,
         PlanName.TWO_PHASE,
-        "What trains when. two-phase: the head, then late stages. head-only: the head. gradual: "
-        "one more stage at a time. lp-ft: a linear probe, then everything. full: everything.",
+        "What trains when. two-phase: the head is solved, then late stages are fine-tuned. auto: "
+        "the same, without the fine-tuning where it is not shown to help. head-only: the head. "
+        "gradual: one more stage at a time. lp-ft: the head, then everything. full: everything.",
     ),
-    "epochs": text("Epochs of each phase, as in 20,15, or one number."),
-    "learning_rate": text("Learning rate of each phase, as in 1e-3,3e-4, or one number."),
+    "epochs": text(
+        "Epochs: one number for the fine-tuning; two, as in 20,15, train the head too instead of "
+        "solving it."
+    ),
+    "learning_rate": text(
+        "Learning rate: one number for the fine-tuning; two, as in 1e-3,3e-4, train the head too."
+    ),
+    "refit": row(
+        bool | None,
+        None,
+        "Train on all examples, and print an estimate out of examples that were left out before; "
+        "default: with up to 2,000 examples and no validation data.",
+        "--refit/--no-refit",
+    ),
     "train_from": text(
         "Stage from which two-phase fine-tunes, as in block_13, or -2 for the last two."
     ),

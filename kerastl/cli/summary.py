@@ -23,11 +23,12 @@ def summary_of(model: Any, class_weight: Any) -> dict[str, Any]:
     evaluation = model.evidence.evaluation
     counts = model.provenance.get("class_counts", {})
     found: dict[str, Any] = {"intervals": {}, "baselines": {}, "notes": []}
+    estimate = model.provenance.get("estimate")
     if evaluation is not None:
         whole = evaluation.as_dict()
         found = {key: whole[key] for key in found}
     hints = [*_imbalance(counts, class_weight), *_few(counts)]
-    return {**found, "class_counts": counts, "hints": hints}
+    return {**found, "estimate": estimate, "class_counts": counts, "hints": hints}
 
 
 def _imbalance(counts: Mapping[str, Any], class_weight: Any) -> Iterator[str]:
@@ -44,13 +45,14 @@ def _imbalance(counts: Mapping[str, Any], class_weight: Any) -> Iterator[str]:
 
 
 def _few(counts: Mapping[str, Any]) -> Iterator[str]:
-    for classes in counts.get("validation", {}).values():
-        few = [f"{name!r} ({count})" for name, count in classes.items() if count < FEW]
-        if few:
-            yield (
-                f"Fewer than {FEW} validation examples: {', '.join(few)}. What validation says of "
-                "such a class is mostly chance: add examples."
-            )
+    for part in ("validation", "held_out"):
+        for classes in counts.get(part, {}).values():
+            few = [f"{name!r} ({count})" for name, count in classes.items() if count < FEW]
+            if few:
+                yield (
+                    f"Fewer than {FEW} {part.replace('_', '-')} examples: {', '.join(few)}. What "
+                    "they say of such a class is mostly chance: add examples."
+                )
 
 
 def show_summary(result: Mapping[str, Any], console: Console) -> None:
@@ -59,7 +61,8 @@ def show_summary(result: Mapping[str, Any], console: Console) -> None:
         _show_counts(result["class_counts"], name, console)
     if result["metrics"]:
         table = metrics_table(result)
-        table.title = f"Validation, {result['metrics'].get('examples', '')} examples"
+        kind = "Estimate" if result["estimate"] else "Validation"
+        table.title = f"{kind}, {result['metrics'].get('examples', '')} examples"
         console.print(table)
     for text in result["notes"]:
         console.print(f"note: {text}", highlight=False, markup=False)
@@ -73,8 +76,9 @@ def _outputs(counts: Mapping[str, Any]) -> list[str]:
 
 def _show_counts(counts: Mapping[str, Any], name: str, console: Console) -> None:
     parts = [part for part in counts if name in counts[part]]
+    heads = [part.replace("_", " ") for part in parts]
     title = "Examples" if len(_outputs(counts)) == 1 else f"Examples of {escape(name)}"
-    table = Table("class", *parts, title=title)
+    table = Table("class", *heads, title=title)
     classes = list(counts["train"][name])
     for label in classes[:_MOST_CLASSES]:
         table.add_row(escape(label), *(str(counts[part][name].get(label, 0)) for part in parts))

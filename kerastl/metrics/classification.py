@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from kerastl.metrics.intervals import Replicate
+from kerastl.metrics.per_class import calibration
 
 Array = np.ndarray[Any, Any]
 
@@ -78,9 +79,10 @@ def classification_metrics(labels: Array, probabilities: Array) -> dict[str, flo
     """The metrics that ``evaluate`` reports of int labels (n,) and float (n, classes).
 
     They are ``accuracy``, its 95 % interval ``accuracy_low`` and ``accuracy_high``, ``macro_f1``,
-    ``loss`` (log loss in nats) and ``examples`` (n).
+    ``loss`` (log loss in nats), ``calibration_error`` (see ``calibration``) and ``examples`` (n).
     """
     n = len(labels)
+    confidence, right = probabilities.max(axis=-1), np.argmax(probabilities, axis=-1) == labels
     share = accuracy(labels, probabilities)
     low, high = wilson_interval(round(share * n), n)
     return {
@@ -89,5 +91,6 @@ def classification_metrics(labels: Array, probabilities: Array) -> dict[str, flo
         "accuracy_high": high,
         "macro_f1": macro_f1(labels, probabilities),
         "loss": log_loss(labels, probabilities),
+        "calibration_error": calibration(confidence, right)[0],
         "examples": n,
     }

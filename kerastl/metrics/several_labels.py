@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from kerastl.metrics.intervals import Replicate
+from kerastl.metrics.per_class import calibration
 
 Array = np.ndarray[Any, Any]
 
@@ -39,7 +40,8 @@ def multi_label_metrics(labels: Array, probabilities: Array, thresholds: Array) 
     Returns:
         ``accuracy``: the share of right decisions; ``exact_match``: the share of examples with no
         wrong one; ``micro_f1`` over all decisions; ``macro_f1``, the mean over classes that are
-        present or predicted; ``loss``: binary cross-entropy in nats; ``examples``.
+        present or predicted; ``loss``: binary cross-entropy in nats; ``calibration_error`` of all
+        decisions; ``examples``.
     """
     truth, predicted = labels > 0, probabilities >= thresholds
     hits = (truth & predicted).sum(axis=0)
@@ -53,6 +55,7 @@ def multi_label_metrics(labels: Array, probabilities: Array, thresholds: Array) 
         "micro_f1": float(2 * hits.sum() / max(1, total.sum())),
         "macro_f1": float(np.mean(2 * hits[seen] / total[seen])) if seen.any() else 0.0,
         "loss": float(loss),
+        "calibration_error": calibration(probabilities.ravel(), truth.ravel())[0],
         "examples": len(labels),
     }
 

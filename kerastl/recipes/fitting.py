@@ -34,7 +34,7 @@ from kerastl.provenance import command_line, command_options, versions
 from kerastl.recipes import tracking
 from kerastl.recipes.checks import check_settings, check_stages
 from kerastl.recipes.jobs import make_job, plain_weights
-from kerastl.recipes.refitting import FOLDS, Estimate, Refit, refit_of
+from kerastl.recipes.refitting import FOLDS, Estimate, Refit, gain_notes, refit_of
 from kerastl.recipes.resuming import (
     Settings,
     begun,
@@ -224,6 +224,9 @@ def _read(
     held_out = None
     if validate and network.validation is not None:
         held_out = input.examples(network.validation, scratch)
+    if network.refit is not None:
+        reporter.finish(f"{len(train)} {input.nouns}")
+        return train, None
     count = 0 if held_out is None else len(held_out)
     reporter.finish(
         f"{len(train)} training, {count} validation {input.noun if count == 1 else input.nouns}"
@@ -404,6 +407,7 @@ def _evidence(
         others["probe"] = Other("the solved head alone", head.answers)
     evaluation = measure_answers(answered, own, others=others)
     notes = [] if trained.estimate is None else [trained.estimate.sentence(input.nouns)]
+    notes += gain_notes(evaluation)
     evaluation = dataclasses.replace(
         evaluation, notes=(*notes, *baselines.notes, *evaluation.notes)
     )

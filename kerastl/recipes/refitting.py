@@ -10,6 +10,7 @@ import numpy as np
 
 from kerastl.data import Dataset, ExampleDataset, deal, places_of
 from kerastl.errors import ConfigurationError
+from kerastl.evaluation import Evaluation
 from kerastl.inputs.examples import Examples
 from kerastl.training import Plan, phases_of
 
@@ -45,12 +46,12 @@ class Estimate:
             return (
                 f"These figures are an estimate: a model trained in the same way on the other "
                 f"{self.trained_on - self.examples} {nouns} was measured on {self.examples}. The "
-                f"model itself was then trained on all {self.trained_on}."
+                f"model itself was then trained on all {self.trained_on} {nouns}."
             )
         return (
             f"These figures are an estimate: each of the {self.examples} {nouns} was answered by a "
             f"model trained in the same way on {self.folds - 1} folds of {self.folds} without it. "
-            f"The model itself was trained on all {self.trained_on}."
+            f"The model itself was trained on all {self.trained_on} {nouns}."
         )
 
 
@@ -118,3 +119,18 @@ def refit_of(
     assert whole.origin is not None
     assert held_out.origin is not None
     return Refit(whole, np.flatnonzero(np.isin(whole.origin[1], held_out.origin[1])))
+
+
+def gain_notes(evaluation: Evaluation) -> list[str]:
+    """What fine-tuning gained over the solved head, and whether that is decisive."""
+    head = evaluation.baselines.get("probe")
+    metric = evaluation.metric
+    if head is None or metric not in head.differences or metric not in head.metrics:
+        return []
+    gain = evaluation.metrics[metric] - head.metrics[metric]
+    low, high = head.differences[metric]
+    said = "decisive" if not low <= 0 <= high else "not decisive: chance alone could do it"
+    return [
+        f"Fine-tuning changed {metric} by {gain:+.3f} over the solved head alone (95 % interval "
+        f"{low:+.3f} to {high:+.3f}), which is {said}."
+    ]

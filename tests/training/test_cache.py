@@ -274,7 +274,9 @@ def test_auto_leaves_out_what_has_no_room(small_recipe, colours, tmp_path, monke
 
     monkeypatch.setenv("KERASTL_CACHE", str(tmp_path))
     monkeypatch.setattr(caches.ActivationCache, "room", lambda self: 50_000)
-    model = small_recipe().fit(colours, class_names=CLASSES, reporter=Notes())
+    model = small_recipe(head=kerastl.Head(features="last")).fit(
+        colours, class_names=CLASSES, reporter=Notes()
+    )
     assert [phase["cached_bytes"] > 0 for phase in model.history] == [True, False]
     assert any("the frozen part runs at each step instead" in note for note in notes)
     with pytest.raises(ConfigurationError, match="there is room for 0.1 MB"):

@@ -92,7 +92,8 @@ def test_cached_training_gives_the_weights_of_a_plain_keras_loop(small_recipe, c
 
 
 def test_views_are_cycled(small_recipe, colours):
-    recipe = small_recipe(plan=kerastl.head_only(4), augment=kerastl.Augment(views=3))
+    head = kerastl.Head(features="last")
+    recipe = small_recipe(plan=kerastl.head_only(4), augment=kerastl.Augment(views=3), head=head)
     [phase] = recipe.fit(colours, **QUIET).history
     examples = phase["train_examples"]
     assert phase["cached_bytes"] == 3 * examples * recipe.record.features * 4

@@ -5,8 +5,9 @@ from kerastl.errors import ConfigurationError
 from kerastl.training import check_plan
 
 
-def test_plans_are_tuples_of_phases():
-    assert [p.train_from for p in kerastl.two_phase()] == ["head", "recommended"]
+def test_plans_are_tuples_of_steps():
+    assert [p.train_from for p in kerastl.two_phase()] == ["head", "late"]
+    assert [p.train_from for p in kerastl.two_phase(3)] == ["head", "recommended"]
     assert [p.train_from for p in kerastl.head_only(3)] == ["head"]
     assert [p.train_from for p in kerastl.gradual(2)] == ["head", -1, -2]
     assert [p.train_from for p in kerastl.full(3)] == ["all"]
@@ -23,9 +24,9 @@ def test_lp_ft_is_a_probe_and_then_everything():
 
 def test_settings_of_the_backbone_do_not_reach_a_head_phase():
     for plan in (
-        kerastl.two_phase(lora=4),
-        kerastl.lp_ft(lora=4),
-        kerastl.gradual(2, lora=4, lora_layers="x"),
+        kerastl.two_phase(3, lora=4),
+        kerastl.lp_ft(3, lora=4),
+        kerastl.gradual(2, head_epochs=3, lora=4, lora_layers="x"),
     ):
         check_plan(plan)
         assert [phase.lora for phase in plan] == [None, *[4] * (len(plan) - 1)]
@@ -34,12 +35,19 @@ def test_settings_of_the_backbone_do_not_reach_a_head_phase():
 
 
 def test_fine_tuning_is_slower_than_the_head():
-    head, fine_tune = kerastl.two_phase()
+    head, fine_tune = kerastl.two_phase(3)
     assert fine_tune.learning_rate < head.learning_rate
 
 
+def test_few_examples_are_seen_more_often():
+    phase = kerastl.two_phase()[1]
+    assert phase.lasting(steps=5).epochs == phase.least_steps / 5
+    assert phase.lasting(steps=500).epochs == phase.epochs
+
+
 def test_settings_reach_all_phases():
-    assert [p.patience for p in kerastl.two_phase(patience=3)] == [3, 3]
+    assert [p.patience for p in kerastl.two_phase(5, patience=3)] == [3, 3]
+    assert kerastl.two_phase(patience=3)[1].patience == 3
 
 
 @pytest.mark.parametrize(
@@ -64,6 +72,11 @@ def test_settings_reach_all_phases():
         ({"mixup": -1}, "mixup=-1"),
         ({"mixup": float("nan")}, "mixup=nan"),
         ({"interpolate": 1}, "interpolate=1"),
+        ({"interpolate": "best"}, "interpolate='best'"),
+        ({"select": "last", "patience": 3}, "patience with select='last'"),
+        ({"optional": 1}, "optional=1"),
+        ({"least_steps": -1}, "least_steps=-1"),
+        ({"views": 0}, "views=0"),
         ({"lora_bias": "all", "lora": 2, "train_from": -1}, "lora_bias='all'"),
     ],
 )
@@ -74,5 +87,5 @@ def test_settings_that_cannot_be(settings, message):
 
 @pytest.mark.parametrize("plan", [(), [kerastl.Phase()], "two_phase", ("head",)])
 def test_what_is_no_plan(plan):
-    with pytest.raises(ConfigurationError, match="not a tuple of Phase"):
+    with pytest.raises(ConfigurationError, match="not a tuple of Phase and Probe"):
         check_plan(plan)

@@ -113,19 +113,19 @@ def test_activations_of_any_length(network, examples, tmp_path, kept):
     cut = stages_of(model, record.stage_pattern)[-1].cut
     cache = None if kept == "memory" else ActivationCache(tmp_path)
     limit = 1 << 16 if kept == "disk, little memory" else 1 << 30
-    prefix = activations.prefix_of(model, [cut])
+    prefixes = activations.Prefixes(model)
     kerastl.freeze(model)
     for again in range(2):
         found = activations.compute(
-            model, [cut], prefix, examples, Storage(cache, limit, np.dtype(np.float32)),
-            views=1, augment=None,
+            model, [cut], prefixes, examples, Storage(cache, limit, np.dtype(np.float32)),
+            views=[1], augment=None,
         )[0]  # fmt: skip
         assert found.computed == (0 if again and cache else len(examples))
     values = found.views[0]
     assert values.nbytes < 0.75 * len(examples) * int(examples.lengths[-1]) * 17 * 4
     for rows in (np.array([0, 1, 2]), np.array([3, 255, 256, 599]), np.arange(500, 520)):
         ids = examples.take(rows, view=0, augment=None)
-        [expected] = prefix(ids)
+        [expected] = prefixes.of([cut])(ids)
         got = values[rows]
         assert got.shape == expected.shape
         present = ids != 0
@@ -143,10 +143,10 @@ def test_a_damaged_shard_of_sequences_is_computed_again(network, examples, tmp_p
     storage = Storage(cache, 1 << 30, np.dtype(np.float32))
 
     def fill():
-        prefix = activations.prefix_of(model, [cut])
-        return activations.compute(model, [cut], prefix, examples, storage, views=1, augment=None)[
-            0
-        ]
+        prefixes = activations.Prefixes(model)
+        return activations.compute(
+            model, [cut], prefixes, examples, storage, views=[1], augment=None
+        )[0]
 
     first = fill()
     shard = sorted(tmp_path.glob("*/*.shard"))[1]
