@@ -11,8 +11,12 @@ import numpy as np
 from kerastl.solving.problem import Problem, Solution, solver
 
 Array = np.ndarray[Any, Any]
-STRENGTHS = tuple(10.0 ** (exponent / 2) for exponent in range(4, -14, -1))
-"""Penalties from strong to weak, a factor of the root of 10 apart."""
+STRENGTHS = tuple(10.0 ** (exponent / 2) for exponent in range(4, -8, -1))
+"""Penalties from strong to weak, a factor of the root of 10 apart.
+
+Weaker ones are chosen where almost every example is right, by what chance says of a handful; on
+other examples their probabilities are worse, and a fine-tuning begins badly from their kernels.
+"""
 # Solutions that only rank strengths need not be exact.
 _ROUGH = 1e-3
 MANY = 20_000

@@ -15,8 +15,11 @@ Array = np.ndarray[Any, Any]
 PARTS = 5
 LEAST_EXAMPLES = 10 * PARTS
 """With fewer examples nothing is said of a temperature."""
-# Of the logarithm: from a fifth to five times.
-_BOUNDS = (-1.6, 1.6)
+# Of the logarithm.
+_BOUNDS = (-1.5, 1.5)
+# Of the logarithm, before any answer is seen. Without it, a few answers that are all right would ask
+# for boundless confidence.
+_DEVIATION = 0.25
 _LEAST = 1e-7
 
 
@@ -35,7 +38,7 @@ class Calibrated:
 
 
 def calibrate(output: Output, labels: Array, answers: Array, *, seed: int) -> Calibrated | None:
-    """A temperature of greatest likelihood; None where the parts of the examples disagree.
+    """The most probable temperature; None where the parts of the examples disagree.
 
     The examples are dealt into five parts. Only where each of these alone asks for more
     confidence, or each for less, is it more than chance.
@@ -75,11 +78,12 @@ def _scores(output: Output, answers: Array) -> Array:
 
 
 def _fitted(output: Output, scores: Array, targets: Array) -> float:
-    """The logarithm of the temperature at which the likelihood is greatest."""
+    """The logarithm of the most probable temperature."""
     assert output.link is not None
     link = LINKS[output.link]
 
     def loss(log: float) -> float:
-        return float(link.losses(scores / np.exp(log), targets).mean())
+        prior = 0.5 * (log / _DEVIATION) ** 2
+        return float(link.losses(scores / np.exp(log), targets).sum() + prior)
 
     return float(scipy.optimize.minimize_scalar(loss, bounds=_BOUNDS, method="bounded").x)
