@@ -17,7 +17,7 @@ LEAST_EXAMPLES = 10 * PARTS
 """With fewer examples nothing is said of a temperature."""
 # Of the logarithm.
 _BOUNDS = (-1.5, 1.5)
-# Of the logarithm, before any answer is seen. Without it, a few answers that are all right would ask
+# Of the logarithm, before any answer is seen: a few answers that are all right would otherwise ask
 # for boundless confidence.
 _DEVIATION = 0.25
 _LEAST = 1e-7
