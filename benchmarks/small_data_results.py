@@ -117,9 +117,16 @@ class Group:
                   "ece": ("Calibration error", plain)}  # fmt: skip
         for key, (title, form) in titles.items():
             means = np.array([[self.mean(m, s, key) for m in self.methods] for s in self.sets])
-            lines = zip([*self.sets, "mean"], [*means, means.mean(axis=0)], strict=True)
-            body = [(name, *("-" if np.isnan(v) else form(v) for v in row)) for name, row in lines]
-            print(f"\n{title}, mean over draws:\n\n{table(('set', *self.methods), body)}")
+            body = [
+                (
+                    name,
+                    *(self.shown(m, name, form(v)) for m, v in zip(self.methods, row, strict=True)),
+                )
+                for name, row in zip(self.sets, means, strict=True)
+            ]
+            whole = ["-" if np.isnan(value) else form(value) for value in means.mean(axis=0)]
+            print(f"\n{title}, mean over draws (how many, where others have more):\n")
+            print(table(("set", *self.methods), [*body, ("mean", *whole)]))
         print("\nDifferences in the same draws, mean over sets +- its standard error:\n")
         body = [row for m in self.methods for o in self.others(m) if (row := self.against(m, o))]
         heading = (
@@ -134,6 +141,14 @@ class Group:
         print("\nThe set that is worst beside the best reference there; fit's own estimate:\n")
         heading = ("method", "points there", "estimate - test accuracy", "median s", "cells")
         print(table(heading, [self.alone(method) for method in self.methods]) + "\n")
+
+    def shown(self, method, name, value):
+        """A cell of a table, which says where draws are missing."""
+        count = len(self.cells(method, name, "draw"))
+        most = max(len(self.cells(m, name, "draw")) for m in self.methods)
+        if count == 0:
+            return "-"
+        return value if count == most else f"{value} ({count})"
 
     def against(self, method, other):
         """A line on how a method differs from another; None where they share no draw."""
