@@ -1,12 +1,16 @@
 """Kills a small run with SIGKILL at random moments, resumes it, and compares the weights.
 
-    python benchmarks/kill_and_resume.py [--kills 50]
+    python benchmarks/kill_and_resume.py [--kills 50] [--plan trained]
 
 The run writes its state after every step, so that kills hit writes too. Prints where the kills hit
-and how many of the resumed runs end with the very weights of an uninterrupted one.
+and how many of the resumed runs end with the very weights of an uninterrupted one. The plans are
+``trained``: the head trains, then late stages; ``solved``: the head is solved and late stages are
+fine-tuned, without a fold and then with all photos; ``head``: the head is solved without each of
+five folds, and then with all photos.
 """
 
 import argparse
+import json
 import os
 import random
 import signal
@@ -25,11 +29,16 @@ import kerastl
 from kerastl.training import SilentReporter, checkpoint
 
 checkpoint.SECONDS_BETWEEN = 0.0
-data, weights, out, resume = sys.argv[1:]
+data, weights, out, resume, plan = sys.argv[1:]
+plans = {
+    "trained": kerastl.two_phase(4, 3, head_learning_rate=1e-2, train_from="conv_12"),
+    "solved": kerastl.two_phase(fine_tune_epochs=3, train_from="conv_12", least_steps=0),
+    "head": kerastl.head_only(),
+}
 recipe = kerastl.ImageClassification(
     backbone="mobilenet_0.25", weights=weights, image_size=32, batch_size=8,
     augment=kerastl.Augment(views=2),
-    plan=kerastl.two_phase(4, 3, head_learning_rate=1e-2, train_from="conv_12"),
+    plan=plans[plan],
 )
 print("begins", flush=True)
 recipe.fit(data, seed=1, out=out, resume=resume == "yes", reporter=SilentReporter())
@@ -52,7 +61,7 @@ network.save_weights(sys.argv[1])
 """
 
 
-def start(folder, out, resume):
+def start(folder, out, resume, plan):
     command = [
         sys.executable,
         "-c",
@@ -61,6 +70,7 @@ def start(folder, out, resume):
         str(folder / "w.weights.h5"),
         str(out),
         "yes" if resume else "no",
+        plan,
     ]
     environment = {**os.environ, "KERASTL_CACHE": str(folder / "cache")}
     return subprocess.Popen(
@@ -100,6 +110,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--plan", choices=("trained", "solved", "head"), default="trained")
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp())
     generator = np.random.default_rng(0)
@@ -116,7 +127,8 @@ def main():
         stderr=subprocess.DEVNULL,
     )
 
-    process = start(folder, folder / "whole", False)
+    plan = arguments.plan
+    process = start(folder, folder / "whole", False, plan)
     process.stdout.readline()
     began = time.perf_counter()
     assert finish(process) == 0
@@ -124,22 +136,24 @@ def main():
     expected = weights(folder / "whole")
     chance = random.Random(arguments.seed)
     equal = 0
-    hits = {"before the first checkpoint": 0, "in training": 0, "after training": 0}
+    hits = {}
     for number in range(arguments.kills):
         out = folder / f"run{number}"
-        process = start(folder, out, False)
+        process = start(folder, out, False, plan)
         process.stdout.readline()
         time.sleep(chance.uniform(0, length))
         process.send_signal(signal.SIGKILL)
         finish(process)
         state, done = out / "checkpoints" / "state.npz", out / "provenance.json"
-        hit = (
-            "after training"
-            if done.exists()
-            else ("in training" if state.exists() else "before the first checkpoint")
-        )
-        hits[hit] += 1
-        again = start(folder, out, True)
+        hit = "before the first checkpoint"
+        if done.exists():
+            hit = "after training"
+        elif state.exists():
+            with np.load(state) as content:
+                meta = json.loads(content["meta"].tobytes())
+            hit = f"turn {meta['turn'] + 1}, step {meta['phase'] + 1}"
+        hits[hit] = hits.get(hit, 0) + 1
+        again = start(folder, out, True, plan)
         code = finish(again)
         ok = code == 0 and same(expected, weights(out))
         equal += ok
@@ -147,7 +161,7 @@ def main():
             print(
                 f"kill {number}: {hit}: exit code {code}, weights differ or are missing", flush=True
             )
-    print(f"run of {length:.1f} s; kills: {hits}")
+    print(f"run of {length:.1f} s; kills: {dict(sorted(hits.items()))}")
     print(f"{equal} of {arguments.kills} resumed runs end with bit-identical weights")
     return int(equal != arguments.kills)
 

@@ -159,7 +159,7 @@ def test_numbers(recipe, reviews):
 def test_plans_go_with_numbers_or_are_refused_before_the_data_are_read(recipe):
     default = recipe(kind="regression", plan=None).resolved_plan
     assert [phase.label_smoothing for phase in default] == [0.0, 0.0]
-    assert recipe(plan=None).resolved_plan[1].label_smoothing == 0.1
+    assert recipe(plan=None).resolved_plan[1].label_smoothing == 0.05
     plan = kerastl.head_only(1, label_smoothing=0.1)
     with pytest.raises(ConfigurationError, match="a regression has none"):
         recipe(kind="regression", plan=plan).fit("no/such/data", **QUIET)
