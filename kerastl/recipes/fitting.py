@@ -408,6 +408,8 @@ def _evidence(
     evaluation = measure_answers(answered, own, others=others)
     notes = [] if trained.estimate is None else [trained.estimate.sentence(input.nouns)]
     notes += gain_notes(evaluation)
+    if trained.estimate is not None and outputs != dict(network.outputs):
+        notes.append("Thresholds were chosen on the same examples, which flatters them a little.")
     evaluation = dataclasses.replace(
         evaluation, notes=(*notes, *baselines.notes, *evaluation.notes)
     )

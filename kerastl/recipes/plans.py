@@ -81,6 +81,9 @@ def plan_named(
         pairs = zip(names, own, defaults, strict=False)
         chosen = {name: usual if value is None else value for name, value, usual in pairs}
         settings |= {name: value for name, value in chosen.items() if value is not None}
+    if known == "head_only" and not (counts or learning_rates):
+        # Settings of phases that train are not of a head that is solved.
+        settings = {name: value for name, value in settings.items() if name == "probe"}
     if known == "auto":
         known, settings["optional"] = "two_phase", True
     plan: Plan = getattr(training, known)(**settings)

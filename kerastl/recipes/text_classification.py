@@ -52,6 +52,8 @@ class TextClassification(TextRecipe[TrainedModel], Classification):
         "probe": Probe(epochs=10, learning_rate=1e-2),
         "fine_tune_epochs": 3,
         "learning_rate": 1e-4,
+        # All layers train, so that a step costs as much as several of a photo's.
+        "least_steps": 60,
     }
 
     FIRST_PLAN: ClassVar[Mapping[str, Any]] = {

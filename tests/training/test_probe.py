@@ -120,6 +120,16 @@ def test_plans_begin_with_a_solved_head_unless_epochs_or_a_rate_are_given():
         assert isinstance(plan[0], kerastl.Phase)
 
 
+@pytest.mark.parametrize("kind", ["single_label", "regression"])
+def test_plans_with_a_name_are_solved_too(kind):
+    recipe = kerastl.ImageClassification(backbone="mobilenet_v2", kind=kind, plan="head-only")
+    assert [type(step) for step in recipe.resolved_plan] == [kerastl.Probe]
+    text = kerastl.TextClassification(backbone="minilm_l6", kind=kind, plan="head-only")
+    assert [type(step) for step in text.resolved_plan] == [kerastl.Probe]
+    auto = kerastl.ImageClassification(backbone="mobilenet_v2", kind=kind, plan="auto")
+    assert auto.resolved_plan[1].optional
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
