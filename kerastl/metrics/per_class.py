@@ -75,7 +75,8 @@ def calibration(probability: Array, right: Array) -> tuple[float, list[dict[str,
         right: whether what was given that probability came true, bool ``(n,)``.
 
     Returns:
-        The mean distance between probability and share, weighed by the bins' sizes; and of each
+        The mean distance between probability and share, weighed by the bins' sizes (NaN where a
+        probability is not finite); and of each
         bin that holds examples ``low``, ``high``, ``confidence`` (the mean probability),
         ``accuracy`` (the share that came true) and ``examples``.
 
@@ -83,6 +84,8 @@ def calibration(probability: Array, right: Array) -> tuple[float, list[dict[str,
         Guo et al., On calibration of modern neural networks, ICML 2017.
     """
     values = probability.astype(np.float64)
+    if not np.isfinite(values).all():
+        return float("nan"), []
     places = np.clip(np.ceil(values * BINS).astype(np.int64) - 1, 0, BINS - 1)
     rows, error = [], 0.0
     for place in range(BINS):
