@@ -60,11 +60,13 @@ def test_ranges(answers):
         "accuracy_high",
         "macro_f1",
         "loss",
+        "calibration_error",
         "examples",
     ]
     assert 0 <= metrics["accuracy_low"] <= metrics["accuracy"] <= metrics["accuracy_high"] <= 1
     assert 0 <= metrics["macro_f1"] <= 1
     assert 0 <= metrics["loss"] < 17
+    assert 0 <= metrics["calibration_error"] <= 1
     assert metrics["examples"] == len(answers[0])
 
 

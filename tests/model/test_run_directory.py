@@ -63,6 +63,7 @@ def test_what_the_documents_hold(trained, colour_folder, small_weights):
         "accuracy_high",
         "macro_f1",
         "loss",
+        "calibration_error",
         "examples",
     }
 
