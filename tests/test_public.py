@@ -37,6 +37,7 @@ def test_the_public_names():
         "ParityError",
         "Phase",
         "Predictions",
+        "Probe",
         "RunError",
         "Task",
         "TextClassification",
