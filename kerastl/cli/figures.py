@@ -11,6 +11,8 @@ from rich.table import Table
 
 # Wider matrices, and longer tables, are in --json alone.
 _MOST_CLASSES, _MOST_ROWS = 12, 30
+# What would leave no room for the columns beside it: the expected calibration error.
+_SHORT = {"calibration_error": "ECE"}
 
 
 def show_evaluation(result: Mapping[str, Any], console: Console) -> None:
@@ -35,7 +37,7 @@ def metrics_table(result: Mapping[str, Any]) -> Table:
             # They are the interval of accuracy, which stands beside it.
             continue
         others = [found["metrics"].get(name) for found in result["baselines"].values()]
-        cells = (name, figure(value), interval(result["intervals"].get(name)))
+        cells = (_SHORT.get(name, name), figure(value), interval(result["intervals"].get(name)))
         table.add_row(*cells, *map(figure, others))
     return table
 

@@ -228,7 +228,7 @@ def _show_run(result: dict[str, Any], console: Console) -> None:
     # Runs of version 0.1.0 do not say by what they compared epochs.
     score = next((phase["score"] for phase in result["phases"] if "score" in phase), "accuracy")
     heading = f"val {score.replace('_', ' ')}"
-    if result["estimate"]:
+    if result.get("estimate"):
         heading = heading.replace("val", "held-out")
     table = Table("step", "trains", "epochs", "seconds", heading, title="Steps")
     for phase in result["phases"]:

@@ -28,7 +28,8 @@ def summary_of(model: Any, class_weight: Any) -> dict[str, Any]:
         whole = evaluation.as_dict()
         found = {key: whole[key] for key in found}
     hints = [*_imbalance(counts, class_weight), *_few(counts)]
-    return {**found, "estimate": estimate, "class_counts": counts, "hints": hints}
+    told = {} if estimate is None else {"estimate": estimate}
+    return {**found, **told, "class_counts": counts, "hints": hints}
 
 
 def _imbalance(counts: Mapping[str, Any], class_weight: Any) -> Iterator[str]:
@@ -61,7 +62,7 @@ def show_summary(result: Mapping[str, Any], console: Console) -> None:
         _show_counts(result["class_counts"], name, console)
     if result["metrics"]:
         table = metrics_table(result)
-        kind = "Estimate" if result["estimate"] else "Validation"
+        kind = "Estimate" if result.get("estimate") else "Validation"
         table.title = f"{kind}, {result['metrics'].get('examples', '')} examples"
         console.print(table)
     for text in result["notes"]:

@@ -65,6 +65,8 @@ def plan_named(
         [None, settings.pop("fine_tune_epochs", None)],
         [None, settings.pop("learning_rate", None)],
     ]
+    if counts:
+        settings.pop("least_steps", None)
     if train_from is not None:
         if known not in ("two_phase", "auto"):
             raise ConfigurationError(

@@ -11,7 +11,9 @@ from kerastl.errors import ConfigurationError
 from kerastl.graph import ALL, HEAD
 from kerastl.training.probe import DEFAULT_HEAD_EPOCHS, DEFAULT_HEAD_RATE, Probe
 
-DEFAULT_FINE_TUNE_EPOCHS = 10
+DEFAULT_FINE_TUNE_EPOCHS = 15
+# From the optimum of the head there is less to learn.
+DEFAULT_SOLVED_EPOCHS = 10
 # Fewer steps than that leave the late stages half way, however often few photos were seen.
 DEFAULT_FINE_TUNE_STEPS = 100
 DEFAULT_FINE_TUNE_VIEWS = 4
@@ -294,7 +296,7 @@ def head_only(
 
 def two_phase(
     head_epochs: int | None = None,
-    fine_tune_epochs: int = DEFAULT_FINE_TUNE_EPOCHS,
+    fine_tune_epochs: int | None = None,
     *,
     train_from: str | int | None = None,
     head_learning_rate: float | None = None,
@@ -304,14 +306,14 @@ def two_phase(
 ) -> Plan:
     """Solves the head on the frozen backbone, then fine-tunes the late stages from its optimum.
 
-    After a solved head the fine-tuning takes at least 100 steps, and its last epoch is kept.
-    Nothing is chosen on validation data then, so that all examples can train (see ``refit`` of a
-    recipe).
+    After a solved head the last epoch of the fine-tuning is kept. Nothing is chosen on validation
+    data then, so that all examples can train (see ``refit`` of a recipe).
 
     Args:
         head_epochs: None solves the head (see ``Probe``); a number trains it by gradient descent
             for so many epochs.
-        fine_tune_epochs: of the second phase, at least.
+        fine_tune_epochs: of the second phase; None is 10 after a solved head, or as many as 100
+            steps take, and else 15.
         train_from: where the second phase begins (see ``Phase``); None is ``"late"`` after a
             solved head, and else ``"recommended"``.
         head_learning_rate: of a head that trains, which giving a rate asks for too.
@@ -326,14 +328,17 @@ def two_phase(
     first = _solved(head_epochs, head_learning_rate, probe, settings)
     usual: dict[str, Any] = {"name": "fine-tune", "label_smoothing": 0.1}
     if isinstance(first, Probe):
-        usual["least_steps"] = DEFAULT_FINE_TUNE_STEPS
+        if fine_tune_epochs is None:
+            usual["least_steps"] = DEFAULT_FINE_TUNE_STEPS
         # A head that was solved for the likelihood begins as sure as it should be.
         usual |= {"label_smoothing": 0.05, "views": DEFAULT_FINE_TUNE_VIEWS}
         train_from = LATE if train_from is None else train_from
         if "patience" not in settings:
             usual["select"] = "last"
     begin = RECOMMENDED if train_from is None else train_from
-    return (first, Phase(begin, fine_tune_epochs, learning_rate, **{**usual, **settings}))
+    usually = DEFAULT_SOLVED_EPOCHS if isinstance(first, Probe) else DEFAULT_FINE_TUNE_EPOCHS
+    epochs = usually if fine_tune_epochs is None else fine_tune_epochs
+    return (first, Phase(begin, epochs, learning_rate, **{**usual, **settings}))
 
 
 def gradual(
