@@ -7,7 +7,6 @@ What an example is they ask a reader (``kerastl.inputs``), and what its labels a
 
 from kerastl.data.arrays import ImageDataset, TextDataset, TextKind
 from kerastl.data.dataset import Batch, Dataset, ExampleDataset
-from kerastl.data.folds import deal, folds_of, places_of
 from kerastl.data.for_task import load_for
 from kerastl.data.loading import (
     VALIDATION_FRACTION,
@@ -54,17 +53,14 @@ __all__ = [
     "UnreadableWarning",
     "UnstableStreamWarning",
     "check_text",
-    "deal",
     "decode_full_size",
     "decode_image",
-    "folds_of",
     "image_list",
     "load",
     "load_for",
     "load_pair",
     "load_text_pair",
     "load_texts",
-    "places_of",
     "stratified_sample",
     "stratified_split",
 ]

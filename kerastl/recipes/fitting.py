@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from kerastl.data import Dataset, ExampleDataset, folds_of
+from kerastl.data import Dataset, ExampleDataset
+from kerastl.data.folds import folds_of
 from kerastl.errors import ConfigurationError
 from kerastl.evaluation import (
     Evidence,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kerastl.data import Dataset, ExampleDataset, deal, places_of
+from kerastl.data import Dataset, ExampleDataset
+from kerastl.data.folds import deal, places_of
 from kerastl.errors import ConfigurationError
 from kerastl.evaluation import Evaluation
 from kerastl.inputs.examples import Examples

@@ -57,5 +57,5 @@ def test_no_mistake_is_no_certainty():
 
 
 def test_a_phase_refuses_what_it_does_not_know():
-    with pytest.raises(ConfigurationError, match="select='last'"):
-        kerastl.Phase(select="last").check()
+    with pytest.raises(ConfigurationError, match="select='first'"):
+        kerastl.Phase(select="first").check()

@@ -79,7 +79,7 @@ def job(tmp_path):
                 "network": made,
                 "outputs": outputs,
                 "stages": find_stages(made, "(early|late)"),
-                "recommended": "late",
+                "named": {"recommended": "late"},
                 "train": examples(1),
                 "validation": examples(2),
                 "batch_size": BATCH,
