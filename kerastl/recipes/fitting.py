@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from kerastl.data import Dataset, ExampleDataset
-from kerastl.data.folds import folds_of
+from kerastl.data.folds import folds_of, together_of
 from kerastl.errors import ConfigurationError
 from kerastl.evaluation import (
     Evidence,
@@ -135,7 +135,7 @@ def fit(recipe: Recipe[Any], load: Load, run: RunSettings) -> TrainedModel:
         refuse_locked(out)
         if is_finished(out, resume=run.resume, overwrite=run.overwrite):
             return _take_up_finished(recipe, run, out)
-    network = _make_network(recipe, load, run.seed, given=run.validation is not None)
+    network = _make_network(recipe, load, run.seed, validation=run.validation)
     if out is None:
         return _fit_network(recipe, network, run, logs)
     with locked(out):
@@ -191,8 +191,10 @@ def find_learning_rate(
         return learning_rate_test(job, **test)
 
 
-def _make_network(recipe: Recipe[Any], load: Load, seed: int, *, given: bool = True) -> Network:
-    """Builds a recipe's network for some data; ``given`` says that validation data are the user's.
+def _make_network(
+    recipe: Recipe[Any], load: Load, seed: int, *, validation: Any = False
+) -> Network:
+    """Builds a recipe's network for some data; ``validation`` is what the user gave for it.
 
     Keras's, NumPy's and Python's global generators are seeded, since Keras draws initial weights
     and dropout from them.
@@ -202,7 +204,7 @@ def _make_network(recipe: Recipe[Any], load: Load, seed: int, *, given: bool = T
     base = recipe.build_base()
     check_stages(recipe, base.model)
     train, held_out = load()
-    refit = refit_of(recipe, train, held_out, given=given)
+    refit = refit_of(recipe, train, held_out, validation=validation)
     if refit is not None:
         train, held_out = refit.data, None
     outputs = dict(train.outputs)
@@ -309,7 +311,8 @@ def _train(
     if network.refit is None:
         if any(isinstance(step, Probe) for step in plan):
             folds = folds_of(network.train, train, FOLDS, seed=run.seed)
-            job = dataclasses.replace(job, folds=folds)
+            together = together_of(network.train, train)
+            job = dataclasses.replace(job, folds=folds, together=together)
         state = carry_out(job, plan, state)
         answers = None
         if held_out is not None:
@@ -317,7 +320,8 @@ def _train(
         solved = dict(zip(network.outputs, state.solved, strict=False)) if len(plan) > 1 else {}
         return Trained(train, state.records, network.validation, held_out, answers, solved)
     folds = network.refit.folds(train, run.seed)
-    held_folds = network.refit.held_folds(plan)
+    held_folds = network.refit.held_folds(plan, folds)
+    job = dataclasses.replace(job, together=together_of(network.train, train))
     outcome = carry_out_in_turns(job, plan, folds, held_folds, state)
     estimate = Estimate(
         len(outcome.held),

@@ -20,7 +20,7 @@ from kerastl.training.gain import losses_of
 from kerastl.training.goal import Goal
 from kerastl.training.inputs import PhaseInputs
 from kerastl.training.job import Job
-from kerastl.training.probe import Probe
+from kerastl.training.probe import DEFAULT_FOLDS, Probe
 from kerastl.training.targets import weights_by_output
 
 Array = np.ndarray[Any, Any]
@@ -165,9 +165,10 @@ def groups_of(cut: Cut) -> list[int] | None:
 
 def job_folds(job: Job, count: int) -> Array:
     """The fold of each training example: those of the job, or as many as were asked for."""
-    if job.folds is not None:
+    if job.folds is not None and count == DEFAULT_FOLDS:
         return job.folds
-    return deal(job.outputs, job.train.targets, count, seed=job.seed)
+    targets = job.train.targets
+    return deal(job.outputs, targets, count, seed=job.seed, together=job.together)
 
 
 def head_layers(job: Job) -> dict[str, Any]:

@@ -71,6 +71,8 @@ def carry_out_in_turns(
         turn = dataclasses.replace(
             job, train=Subset(whole, inside), validation=Subset(whole, held), folds=folds[inside]
         )
+        if job.together is not None:
+            turn = dataclasses.replace(turn, together=job.together[inside])
         if len(held_folds) == 1 or state.turn == 0:
             times = "" if len(held_folds) == 1 else f", {len(held_folds)} times"
             job.reporter.note(

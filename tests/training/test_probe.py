@@ -210,6 +210,24 @@ def test_validation_data_of_the_users_are_never_trained_on(small_recipe, picture
     assert kept.history[0]["train_examples"] == 48
 
 
+def test_few_groups_leave_folds_empty_and_are_never_divided(small_recipe, pictures):
+    images, labels = pictures
+    groups = np.arange(60) // 20
+    data = kerastl.data.load((images, labels), class_names=CLASSES, groups=groups)
+    model = small_recipe(plan=kerastl.head_only()).fit(data, seed=1, reporter=SilentReporter())
+    assert model.provenance["estimate"]["folds"] == 3
+    assert model.provenance["estimate"]["examples"] == 60
+
+
+def test_folds_that_are_asked_for_are_dealt(small_recipe, pictures):
+    losses = []
+    for folds in (5, 10):
+        plan = kerastl.head_only(probe=kerastl.Probe(folds=folds))
+        [record] = small_recipe(plan=plan).fit(pictures, validation=False, **QUIET).history
+        losses.append(record["solved"]["out_of_fold_loss"])
+    assert losses[0] != losses[1]
+
+
 def test_a_plan_that_chooses_epochs_is_refitted_with_those_that_it_chose(small_recipe, pictures):
     plan = (kerastl.Phase("head", 3, 1e-2),)
     kept = small_recipe(plan=plan).fit(pictures, seed=1, **QUIET)
