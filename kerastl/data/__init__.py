@@ -7,7 +7,7 @@ What an example is they ask a reader (``kerastl.inputs``), and what its labels a
 
 from kerastl.data.arrays import ImageDataset, TextDataset, TextKind
 from kerastl.data.dataset import Batch, Dataset, ExampleDataset
-from kerastl.data.folds import deal, folds_of, places_of
+from kerastl.data.folds import deal, folds_of, places_of, together_of
 from kerastl.data.for_task import load_for
 from kerastl.data.loading import (
     VALIDATION_FRACTION,
@@ -65,6 +65,7 @@ __all__ = [
     "load_text_pair",
     "load_texts",
     "places_of",
+    "together_of",
     "stratified_sample",
     "stratified_split",
 ]

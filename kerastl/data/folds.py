@@ -72,12 +72,22 @@ def folds_of(data: Any, examples: Any, count: int, *, seed: int) -> Array:
         count: of folds.
         seed: see ``deal``.
     """
-    together = None
-    if isinstance(data, ExampleDataset):
-        given = data.digests() if data.groups is None else data.groups
-        places = places_of(data, examples)
-        together = [given[place] for place in places.tolist()]
+    together = together_of(data, examples)
     return deal(data.outputs, examples.targets, count, seed=seed, together=together)
+
+
+def together_of(data: Any, examples: Any) -> Array | None:
+    """A number for the group of each example that was read, int64 ``(n,)``; None of a stream.
+
+    Without groups copies of one example are one.
+    """
+    if not isinstance(data, ExampleDataset):
+        return None
+    given = data.digests() if data.groups is None else data.groups
+    plain = given.tolist() if isinstance(given, np.ndarray) else given
+    numbers: dict[Hashable, int] = {}
+    places = places_of(data, examples).tolist()
+    return np.array([numbers.setdefault(plain[place], len(numbers)) for place in places], np.int64)
 
 
 def places_of(data: ExampleDataset, examples: Any) -> Array:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from kerastl.data import Dataset, ExampleDataset, folds_of
+from kerastl.data import Dataset, ExampleDataset, deal, folds_of, together_of
 from kerastl.errors import ConfigurationError
 from kerastl.evaluation import (
     Evidence,
@@ -54,6 +54,7 @@ from kerastl.training import (
     Tracker,
     carry_out,
     carry_out_in_turns,
+    fine_tunes,
     learning_rate_test,
     telling_how_it_ends,
     weights_by_output,
@@ -134,7 +135,7 @@ def fit(recipe: Recipe[Any], load: Load, run: RunSettings) -> TrainedModel:
         refuse_locked(out)
         if is_finished(out, resume=run.resume, overwrite=run.overwrite):
             return _take_up_finished(recipe, run, out)
-    network = _make_network(recipe, load, run.seed, given=run.validation is not None)
+    network = _make_network(recipe, load, run.seed, run.validation)
     if out is None:
         return _fit_network(recipe, network, run, logs)
     with locked(out):
@@ -173,7 +174,8 @@ def find_learning_rate(
 ) -> LearningRateTest:
     """Runs a range test; ``test`` goes to ``learning_rate_test``."""
     check_settings(recipe, seed)
-    network = _make_network(recipe, load, seed)
+    # What is held back stays so: nothing is made of this training.
+    network = _make_network(dataclasses.replace(recipe, refit=False), load, seed)
     with tempfile.TemporaryDirectory(prefix="kerastl-") as scratch:
         train, _ = _read(network, Path(scratch), reporter, validate=False)
         job = make_job(
@@ -190,8 +192,10 @@ def find_learning_rate(
         return learning_rate_test(job, **test)
 
 
-def _make_network(recipe: Recipe[Any], load: Load, seed: int, *, given: bool = True) -> Network:
-    """Builds a recipe's network for some data; ``given`` says that validation data are the user's.
+def _make_network(
+    recipe: Recipe[Any], load: Load, seed: int, validation: Any = None
+) -> Network:
+    """Builds a recipe's network for some data; ``validation`` is what the user gave for it.
 
     Keras's, NumPy's and Python's global generators are seeded, since Keras draws initial weights
     and dropout from them.
@@ -201,7 +205,7 @@ def _make_network(recipe: Recipe[Any], load: Load, seed: int, *, given: bool = T
     base = recipe.build_base()
     check_stages(recipe, base.model)
     train, held_out = load()
-    refit = refit_of(recipe, train, held_out, given=given)
+    refit = refit_of(recipe, train, held_out, validation=validation)
     if refit is not None:
         train, held_out = refit.data, None
     outputs = dict(train.outputs)
@@ -248,6 +252,7 @@ class Trained:
         solved: likewise of the solved head before any fine-tuning; empty where that is all.
         estimate: how answers came about where they are not the network's own; else None.
         refit: the fold of each example, and those that were left out in turn; else None.
+        parts: of ``held``, by which what is chosen on them is measured.
     """
 
     examples: Examples
@@ -258,6 +263,21 @@ class Trained:
     solved: Mapping[str, Any]
     estimate: Estimate | None = None
     refit: tuple[Any, Sequence[int]] | None = None
+    parts: Any = None
+
+    def unflattered(self, outputs: Mapping[str, Output]) -> Trained:
+        """With answers that owe nothing to what outputs were tuned on (see ``cross_fitted``)."""
+        if self.held is None or self.answers is None or self.parts is None:
+            return self
+        targets = self.held.targets
+        answers, solved = (
+            {
+                name: outputs[name].cross_fitted(targets[name], rows, self.parts)
+                for name, rows in found.items()
+            }
+            for found in (self.answers, self.solved)
+        )
+        return dataclasses.replace(self, answers=answers, solved=solved)
 
 
 def _train(
@@ -308,15 +328,20 @@ def _train(
     if network.refit is None:
         if any(isinstance(step, Probe) for step in plan):
             folds = folds_of(network.train, train, FOLDS, seed=run.seed)
-            job = dataclasses.replace(job, folds=folds)
+            together = together_of(network.train, train)
+            job = dataclasses.replace(job, folds=folds, together=together)
         state = carry_out(job, plan, state)
         answers = None
         if held_out is not None:
             answers = predict_examples(network.model, network.outputs, held_out)
-        solved = dict(zip(network.outputs, state.solved, strict=False)) if len(plan) > 1 else {}
+        solved = {}
+        if fine_tunes(plan):
+            solved = dict(zip(network.outputs, state.solved, strict=False))
         return Trained(train, state.records, network.validation, held_out, answers, solved)
     folds = network.refit.folds(train, run.seed)
-    held_folds = network.refit.held_folds(plan)
+    held_folds = network.refit.held_folds(plan, folds)
+    together = together_of(network.train, train)
+    job = dataclasses.replace(job, together=together)
     outcome = carry_out_in_turns(job, plan, folds, held_folds, state)
     estimate = Estimate(
         len(outcome.held),
@@ -324,15 +349,18 @@ def _train(
         len(np.unique(folds[outcome.held])),
         outcome.temperatures,
     )
+    held = Subset(train, outcome.held)
+    groups = None if together is None else together[outcome.held]
     return Trained(
         train,
         outcome.records,
         network.refit.measured(train, outcome.held),
-        Subset(train, outcome.held),
+        held,
         outcome.answers,
         outcome.solved,
         estimate,
         (folds, held_folds),
+        deal(network.outputs, held.targets, FOLDS, seed=run.seed, together=groups),
     )
 
 
@@ -347,6 +375,7 @@ def _trained_model(
             name: output.tuned(held_out.targets[name], answers[name])
             for name, output in outputs.items()
         }
+    trained = trained.unflattered(outputs)
     evidence = _evidence(network, outputs, trained, seed)
     estimate = trained.estimate
     given = {

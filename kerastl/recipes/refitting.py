@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import numbers
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kerastl.data import Dataset, ExampleDataset, deal, places_of
+from kerastl.data import Dataset, ExampleDataset, deal, places_of, together_of
 from kerastl.errors import ConfigurationError
 from kerastl.evaluation import Evaluation
 from kerastl.inputs.examples import Examples
@@ -50,8 +51,8 @@ class Estimate:
             )
         return (
             f"These figures are an estimate: each of the {self.examples} {nouns} was answered by a "
-            f"model trained in the same way on {self.folds - 1} folds of {self.folds} without it. "
-            f"The model itself was trained on all {self.trained_on} {nouns}."
+            f"model trained in the same way without it, in {self.folds} folds. The model itself "
+            f"was trained on all {self.trained_on} {nouns}."
         )
 
 
@@ -69,20 +70,22 @@ class Refit:
 
     def folds(self, examples: Examples, seed: int) -> Array:
         """The fold of each example; the part that would have been held back is fold 0."""
-        places = places_of(self.data, examples)
-        first = np.isin(places, self.held)
-        groups = self.data.digests() if self.data.groups is None else self.data.groups
-        left = np.flatnonzero(~first)
+        together = together_of(self.data, examples)
+        assert together is not None
+        left = np.flatnonzero(~np.isin(places_of(self.data, examples), self.held))
         found = np.zeros(len(examples), dtype=np.int64)
         targets = {name: labels[left] for name, labels in examples.targets.items()}
-        together = [groups[place] for place in places[left].tolist()]
         outputs = self.data.outputs
-        found[left] = 1 + deal(outputs, targets, FOLDS - 1, seed=seed, together=together)
+        found[left] = 1 + deal(outputs, targets, FOLDS - 1, seed=seed, together=together[left])
         return found
 
-    def held_folds(self, plan: Plan) -> Sequence[int]:
-        """The folds that are left out in turn: all where that is cheap, else the first."""
-        return [0] if phases_of(plan) else range(FOLDS)
+    def held_folds(self, plan: Plan, folds: Array) -> Sequence[int]:
+        """The folds that are left out in turn: all where that is cheap, else the first.
+
+        Few groups leave some folds empty, and these are passed over.
+        """
+        present: list[int] = np.unique(folds).tolist()
+        return present[:1] if phases_of(plan) else present
 
     def measured(self, examples: Examples, held: Array) -> Dataset:
         """The data of the examples that were answered."""
@@ -90,12 +93,13 @@ class Refit:
 
 
 def refit_of(
-    recipe: Recipe[Any], train: Dataset, held_out: Dataset | None, *, given: bool
+    recipe: Recipe[Any], train: Dataset, held_out: Dataset | None, *, validation: Any
 ) -> Refit | None:
     """How a recipe trains on all examples; None where some are held back for good.
 
     It does where kerastl itself held a part of few examples back, and the plan chooses nothing on
-    them; or where the recipe says so.
+    them; or where the recipe says so. ``validation`` is what the user gave: None, a fraction,
+    False, or data, which are never trained on.
 
     Raises:
         ConfigurationError: the recipe asks for it, and there is nothing to join.
@@ -104,9 +108,10 @@ def refit_of(
     if wanted is False:
         return None
     whole = None
-    if isinstance(train, ExampleDataset) and isinstance(held_out, ExampleDataset):
+    parts = validation is None or isinstance(validation, numbers.Real)
+    if parts and isinstance(train, ExampleDataset) and isinstance(held_out, ExampleDataset):
         whole = train.joined(held_out)
-    if wanted is None and (given or whole is None or len(whole) > MOST_EXAMPLES):
+    if wanted is None and (validation is not None or whole is None or len(whole) > MOST_EXAMPLES):
         return None
     if wanted is None and not all(step.fixed for step in recipe.resolved_plan):
         return None

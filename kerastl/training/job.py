@@ -47,6 +47,8 @@ class Job:
         precision: what training computes in: one of ``PRECISIONS``.
         folds: the fold of each training example, int64 (n,), by which a step cross-validates; None
             deals them anew.
+        together: the group of each training example, int64 (n,), where folds are dealt anew; None:
+            each stands by itself.
         data: what the ``"training"`` and the ``"validation"`` examples are called.
         kept: activations that the next turn takes other rows of (see ``turns``), and the inputs
             of the last step.
@@ -76,6 +78,7 @@ class Job:
     precision: str = FULL
     loss_weights: Mapping[str, float] | str | None = None
     folds: Array | None = None
+    together: Array | None = None
     data: Mapping[str, str] = dataclasses.field(default_factory=dict)
     kept: dict[Any, Any] = dataclasses.field(default_factory=dict)
     interruption: Interruption = dataclasses.field(default_factory=Interruption)
