@@ -8,6 +8,7 @@ with ``# NAME.py`` is a file of that name. The quick start runs once.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib.util
 import os
@@ -30,8 +31,8 @@ from tests.docs_world import fit_once, offline, write_data
 ROOT = Path(__file__).parents[1]
 # The quick start comes first: other pages go on with its run and its bundle.
 FIRST = "docs/index.md"
-PAGES = [FIRST, "README.md", *sorted(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))]
-PAGES = list(dict.fromkeys(PAGES))
+PAGES = ["README.md", *sorted(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))]
+PAGES.remove(FIRST)
 FENCE = re.compile(
     r"^(?P<indent> *)```(?P<language>[\w.+-]*)(?P<options>[^\n]*)\n(?P<code>.*?)^(?P=indent)```$",
     re.DOTALL | re.MULTILINE,
@@ -125,6 +126,32 @@ def exported():
     return {}
 
 
+@pytest.fixture(scope="module")
+def quick_start(world, tmp_path_factory, counted, exported):
+    """The folder of the run and the bundle of the quick start, which other pages go on with.
+
+    Workers of one session share it: each runs whatever pages are left.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder = shared / "quick_start"
+    if not folder.exists():
+        page = tmp_path_factory.mktemp("page") / "page"
+        shutil.copytree(world, page)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(page)
+            patch.syspath_prepend(str(page))
+            run_page(FIRST, None, counted, exported)
+        made = tmp_path_factory.mktemp("made") / "kept"
+        for name in KEPT:
+            shutil.copytree(page / name, made / name)
+        # Another worker may have been first.
+        with contextlib.suppress(OSError):
+            made.rename(folder)
+    return folder
+
+
 @pytest.fixture
 def place(world, tmp_path, monkeypatch):
     folder = tmp_path / "page"
@@ -134,16 +161,15 @@ def place(world, tmp_path, monkeypatch):
     return folder
 
 
-@pytest.mark.filterwarnings("default", "ignore:__array__ implementation:DeprecationWarning")
-@pytest.mark.parametrize("page", PAGES)
-def test_a_page(page, world, place, counted, exported):
-    if page != FIRST:
+def run_page(page, quick_start, counted, exported):
+    """Runs what a page says in the current folder; ``quick_start`` is None for the page itself."""
+    if quick_start:
         for name in KEPT:
             # A page that makes them itself begins without.
             if f"--out {name}" not in (ROOT / page).read_text():
-                shutil.copytree(world.parent / name, name)
+                shutil.copytree(quick_start / name, name)
     names = {"__name__": "__main__"}
-    quick_start = next(b.code for b in blocks(FIRST) if "--out run" in b.code)
+    first = next(b.code for b in blocks(FIRST) if "--out run" in b.code)
     for block in blocks(page):
         where = f"{page}:{block.line}"
         if block.language == "python":
@@ -152,9 +178,9 @@ def test_a_page(page, world, place, counted, exported):
                 Path(block.file).write_text(block.code, encoding="utf-8")
             elif not block.only_compiled:
                 exec(source, names)
-        elif block.language == "sh" and block.code == quick_start and page != FIRST:
+        elif block.language == "sh" and block.code == first and quick_start:
             for name in KEPT:
-                shutil.copytree(world.parent / name, name)
+                shutil.copytree(quick_start / name, name)
         elif block.language == "sh":
             subprocess.run(["bash", "-n", "-c", block.code], check=True)
             for words in commands(block.code):
@@ -170,9 +196,17 @@ def test_a_page(page, world, place, counted, exported):
             assert block.language in ("text", "json"), f"{where}: {block.language!r}"
             continue
         counted["compiled" if block.only_compiled else "run"] += 1
-    if page == FIRST:
-        for name in KEPT:
-            shutil.copytree(name, world.parent / name)
+
+
+@pytest.mark.filterwarnings("default", "ignore:__array__ implementation:DeprecationWarning")
+def test_the_quick_start(quick_start):
+    assert sorted(p.name for p in quick_start.iterdir()) == sorted(KEPT)
+
+
+@pytest.mark.filterwarnings("default", "ignore:__array__ implementation:DeprecationWarning")
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page(page, quick_start, place, counted, exported):
+    run_page(page, quick_start, counted, exported)
 
 
 def test_code_that_is_wrong_is_found(tmp_path):
@@ -194,7 +228,7 @@ def test_the_reference_names_all_that_is_public():
 
 
 def test_no_code_block_without_a_fence_and_no_comment_that_hides_one():
-    for page in PAGES:
+    for page in [FIRST, *PAGES]:
         text = (ROOT / page).read_text(encoding="utf-8")
         outside = FENCE.sub("", text)
         assert "```" not in outside, page

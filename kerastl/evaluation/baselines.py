@@ -142,8 +142,9 @@ def out_of_fold(
         out = folds[held] == number
         own = np.flatnonzero(folds[rows] == number)
         asked = None if matrix is None else matrix[own]
-        if len(own) < out.sum():
-            asked = _asked(input, train, held[out], features)
+        if matrix is not None and len(own) < out.sum():
+            simple = input.simple_features(train.sources(held[out]), features)
+            asked = None if simple is None else simple[0]
         for kind, answers in fitted.answers_to(int(out.sum()), asked).items():
             for output, values in answers.items():
                 table = found.setdefault(kind, {}).setdefault(
@@ -167,12 +168,6 @@ def _features(input: Input, train: Examples, rows: Array) -> tuple[Any, dict[str
     except MissingExtraError as error:
         return None, {}, [f"There is no linear baseline. {error}"]
     return (None, {}, []) if simple is None else (simple[0], dict(simple[1]), [])
-
-
-def _asked(input: Input, train: Examples, rows: Array, features: Mapping[str, Any]) -> Any:
-    """Simple features of rows, as they were learned; None without any."""
-    simple = input.simple_features(train.sources(rows), features) if features else None
-    return None if simple is None else simple[0]
 
 
 def _fitted(

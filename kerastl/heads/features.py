@@ -64,7 +64,8 @@ def find_features(
         else:
             raise ConfigurationError(
                 f"features: there is no stage or layer {name!r} to read."
-                f"{did_you_mean(name, [*ends, *layers])} The stages are: {', '.join(ends)}."
+                f"{did_you_mean(name, [*ends, *layers])} The stages are: "
+                f"{', '.join([*ends, *(stage.name for stage in stages[-1:])]) or 'none'}."
             )
         shape = found[-1].shape
         if len(shape) not in (2, 3, 4) or shape[-1] is None:

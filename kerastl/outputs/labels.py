@@ -253,6 +253,19 @@ class Labels(Output):
         found = best_thresholds(labels[rows], outputs[rows])
         return dataclasses.replace(self, thresholds=tuple(map(float, found)))
 
+    def cross_fitted(self, labels: Array, outputs: Array, parts: Array) -> Array:
+        """An answer moves just across a threshold where those of the other parts decide so."""
+        rows, found = self.present(labels), outputs.copy()
+        above = _nearest(self.limits, outputs.dtype)
+        below = np.nextafter(above, outputs.dtype.type(-1))
+        for part in np.unique(parts).tolist():
+            mine, others = parts == part, rows & (parts != part)
+            given = outputs[mine] >= best_thresholds(labels[others], outputs[others])
+            moved = np.where(given, above, below)
+            kept = given == (outputs[mine] >= self.limits)
+            found[mine] = np.where(kept, outputs[mine], moved)
+        return found
+
     # Judgement.
 
     def marks(self, labels: Array, outputs: Array) -> Marks:
@@ -358,6 +371,12 @@ def _lists_of_names(labels: Any, source: Source) -> list[Any] | None:
             "for none of the classes."
         )
     return values
+
+
+def _nearest(limits: Array, dtype: Any) -> Array:
+    """The lowest numbers of a type that are not below limits."""
+    rounded = limits.astype(dtype)
+    return np.asarray(np.where(rounded < limits, np.nextafter(rounded, dtype.type(2)), rounded))
 
 
 def _flag(value: str, line: int, column: str | int, source: Source) -> float:

@@ -315,6 +315,18 @@ class Output(Judged):
         """This output with what is chosen on validation data after training."""
         return self
 
+    def cross_fitted(self, labels: Array, outputs: Array, parts: Array) -> Array:
+        """Answers that decide as ``tuned`` would on the other parts of the examples.
+
+        What is measured of them is not flattered by a choice that was made on the same examples.
+
+        Args:
+            labels: ``(n, ...)``; some may be missing.
+            outputs: ``(n, width)``, of this model or of another.
+            parts: the part of each example, int64 ``(n,)``.
+        """
+        return outputs
+
     def of_network(self, width: int) -> Self:
         """This output as a trained network of this width gives it."""
         return self

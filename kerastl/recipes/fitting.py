@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from kerastl.data import Dataset, ExampleDataset
-from kerastl.data.folds import folds_of, together_of
+from kerastl.data.folds import deal, folds_of, together_of
 from kerastl.errors import ConfigurationError
 from kerastl.evaluation import (
     Evidence,
@@ -55,6 +55,7 @@ from kerastl.training import (
     Tracker,
     carry_out,
     carry_out_in_turns,
+    fine_tunes,
     learning_rate_test,
     telling_how_it_ends,
     weights_by_output,
@@ -174,7 +175,8 @@ def find_learning_rate(
 ) -> LearningRateTest:
     """Runs a range test; ``test`` goes to ``learning_rate_test``."""
     check_settings(recipe, seed)
-    network = _make_network(recipe, load, seed)
+    # What is held back stays so: nothing is made of this training.
+    network = _make_network(dataclasses.replace(recipe, refit=False), load, seed)
     with tempfile.TemporaryDirectory(prefix="kerastl-") as scratch:
         train, _ = _read(network, Path(scratch), reporter, validate=False)
         job = make_job(
@@ -251,6 +253,7 @@ class Trained:
         solved: likewise of the solved head before any fine-tuning; empty where that is all.
         estimate: how answers came about where they are not the network's own; else None.
         refit: the fold of each example, and those that were left out in turn; else None.
+        parts: of ``held``, by which what is chosen on them is measured.
     """
 
     examples: Examples
@@ -261,6 +264,21 @@ class Trained:
     solved: Mapping[str, Any]
     estimate: Estimate | None = None
     refit: tuple[Any, Sequence[int]] | None = None
+    parts: Any = None
+
+    def unflattered(self, outputs: Mapping[str, Output]) -> Trained:
+        """With answers that owe nothing to what outputs were tuned on (see ``cross_fitted``)."""
+        if self.held is None or self.answers is None or self.parts is None:
+            return self
+        targets = self.held.targets
+        answers, solved = (
+            {
+                name: outputs[name].cross_fitted(targets[name], rows, self.parts)
+                for name, rows in found.items()
+            }
+            for found in (self.answers, self.solved)
+        )
+        return dataclasses.replace(self, answers=answers, solved=solved)
 
 
 def _train(
@@ -317,11 +335,14 @@ def _train(
         answers = None
         if held_out is not None:
             answers = predict_examples(network.model, network.outputs, held_out)
-        solved = dict(zip(network.outputs, state.solved, strict=False)) if len(plan) > 1 else {}
+        solved = {}
+        if fine_tunes(plan):
+            solved = dict(zip(network.outputs, state.solved, strict=False))
         return Trained(train, state.records, network.validation, held_out, answers, solved)
     folds = network.refit.folds(train, run.seed)
     held_folds = network.refit.held_folds(plan, folds)
-    job = dataclasses.replace(job, together=together_of(network.train, train))
+    together = together_of(network.train, train)
+    job = dataclasses.replace(job, together=together)
     outcome = carry_out_in_turns(job, plan, folds, held_folds, state)
     estimate = Estimate(
         len(outcome.held),
@@ -329,15 +350,18 @@ def _train(
         len(np.unique(folds[outcome.held])),
         outcome.temperatures,
     )
+    held = Subset(train, outcome.held)
+    groups = None if together is None else together[outcome.held]
     return Trained(
         train,
         outcome.records,
         network.refit.measured(train, outcome.held),
-        Subset(train, outcome.held),
+        held,
         outcome.answers,
         outcome.solved,
         estimate,
         (folds, held_folds),
+        deal(network.outputs, held.targets, FOLDS, seed=run.seed, together=groups),
     )
 
 
@@ -352,6 +376,7 @@ def _trained_model(
             name: output.tuned(held_out.targets[name], answers[name])
             for name, output in outputs.items()
         }
+    trained = trained.unflattered(outputs)
     evidence = _evidence(network, outputs, trained, seed)
     estimate = trained.estimate
     given = {

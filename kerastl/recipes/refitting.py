@@ -52,8 +52,8 @@ class Estimate:
             )
         return (
             f"These figures are an estimate: each of the {self.examples} {nouns} was answered by a "
-            f"model trained in the same way on {self.folds - 1} folds of {self.folds} without it. "
-            f"The model itself was trained on all {self.trained_on} {nouns}."
+            f"model trained in the same way without it, in {self.folds} folds. The model itself "
+            f"was trained on all {self.trained_on} {nouns}."
         )
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Step,
         check_plan,
         few_shot,
+        fine_tunes,
         full,
         gradual,
         head_only,
@@ -61,8 +62,8 @@ _HOMES = {
     "kerastl.training.lora": "lora_layers",
     "kerastl.training.loss_weights": "LossWeights",
     "kerastl.training.phase": (
-        "LATE RECOMMENDED Phase Plan Step check_plan few_shot full gradual head_only lp_ft "
-        "phases_of trained two_phase"
+        "LATE RECOMMENDED Phase Plan Step check_plan few_shot fine_tunes full gradual head_only "
+        "lp_ft phases_of trained two_phase"
     ),
     "kerastl.training.probe": "Probe",
     "kerastl.training.precision": "FULL PRECISIONS check_precision",
@@ -106,6 +107,7 @@ __all__ = [
     "check_precision",
     "default_folder",
     "few_shot",
+    "fine_tunes",
     "full",
     "gradual",
     "head_only",

@@ -48,7 +48,8 @@ class State:
         earlier: the records of these.
         answers: what their models answered to what they were not trained on, by output; rows are
             in the order of the turns.
-        solved: what their solved heads answered to the same, before any fine-tuning; else empty.
+        solved: what their solved heads answered to the same, and that of the running turn as soon
+            as it is solved, before any fine-tuning; else empty.
     """
 
     settings: str
@@ -70,6 +71,11 @@ class State:
     earlier: list[list[dict[str, Any]]] = dataclasses.field(default_factory=list)
     answers: list[Array] = dataclasses.field(default_factory=list)
     solved: list[Array] = dataclasses.field(default_factory=list)
+
+    @property
+    def answered(self) -> int:
+        """How many examples the models of the turns before this one answered."""
+        return len(self.answers[0]) if self.answers else 0
 
     def after_step(self) -> State:
         """The state with which the next step begins."""

@@ -491,6 +491,12 @@ def phases_of(plan: Plan) -> tuple[Phase, ...]:
     return tuple(step for step in plan if isinstance(step, Phase))
 
 
+def fine_tunes(plan: Plan) -> bool:
+    """Whether a plan solves a head, and trains it further in the end."""
+    solved = any(isinstance(step, Probe) for step in plan)
+    return solved and isinstance(plan[-1], Phase)
+
+
 def trained(plan: Plan) -> Plan:
     """A plan whose head trains in place of being solved."""
     return tuple(

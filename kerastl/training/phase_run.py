@@ -273,12 +273,10 @@ class PhaseRun:
         if job.validation is None or not before or self._validation is None:
             return True
         found = answers_of(job, self.goal, self.inputs)
-        # Rows of earlier turns come first.
-        count = len(job.validation)
-        pairs = [
-            dict(zip(job.outputs, rows, strict=True))
-            for rows in ([part[-count:] for part in before], found)
-        ]
+        own = [rows[self.state.answered :] for rows in before]
+        if not len(own[0]):
+            return True  # In this turn no head was solved so far.
+        pairs = [dict(zip(job.outputs, rows, strict=True)) for rows in (own, found)]
         return is_better(job.outputs, job.validation.targets, *pairs)
 
     def _record(self, best: Best | None, trained: int, mixed: float | None) -> dict[str, Any]:
@@ -322,14 +320,17 @@ class PhaseRun:
         if self.job.tensorboard is None:
             return []
         name = f"{self.state.phase}-{self.phase.title.replace(' ', '-')}"
+        name += f"-turn-{self.state.turn + 1}" if self.state.turn else ""
         folder = self.job.tensorboard / name
         return [keras.callbacks.TensorBoard(log_dir=str(folder), write_graph=False)]
 
     def _tracking(self) -> list[Any]:
         if self.job.tracker is None:
             return []
-        before = epochs_of(self.state.records)
-        return [EpochTracking(self.job.tracker, phase=self.state.phase + 1, before=before)]
+        before = [record for records in self.state.earlier for record in records]
+        before += self.state.records
+        phase, epochs = len(before) + 1, epochs_of(before)
+        return [EpochTracking(self.job.tracker, phase=phase, before=epochs)]
 
 
 def _note(best: Best, score: str) -> str:

@@ -65,7 +65,7 @@ class ProbeRun:
         problem = self._problem(name, output, features)
         l2, losses = self.probe.l2, None
         if l2 is None:
-            folds = job_folds(self.job, self.probe.folds)
+            folds = job_folds(self.job, self.probe.folds, problem.weights > 0)
             validated = cross_validate(problem, folds)
             l2, losses = validated.l2, validated.losses
         solution = solve(problem, l2)
@@ -103,7 +103,9 @@ class ProbeRun:
         if held is None or self.inputs.validation is None:
             return None, None
         answers = linear_answers(job, self.inputs.validation)
-        self.state.solved = stacked(self.state.solved, [answers[name] for name in job.outputs])
+        # Of two heads that a plan solves the later one counts.
+        before = [rows[: self.state.answered] for rows in self.state.solved if self.state.answered]
+        self.state.solved = stacked(before, [answers[name] for name in job.outputs])
         scores, losses = [], []
         for name, output in job.outputs.items():
             labels = held.targets[name]
@@ -163,12 +165,23 @@ def groups_of(cut: Cut) -> list[int] | None:
     return [int(tensor.shape[-1]) for tensor in operation.input]
 
 
-def job_folds(job: Job, count: int) -> Array:
-    """The fold of each training example: those of the job, or as many as were asked for."""
-    if job.folds is not None and count == DEFAULT_FOLDS:
-        return job.folds
-    targets = job.train.targets
-    return deal(job.outputs, targets, count, seed=job.seed, together=job.together)
+def job_folds(job: Job, count: int, counted: Array) -> Array:
+    """The fold of each training example, int64 (n,): those of the job, or as many as asked for.
+
+    ``counted`` says which examples have a label and a weight. Where these are all of one group,
+    nothing can be learned without it, and examples are dealt one by one.
+    """
+    folds = job.folds
+    if folds is None or count != DEFAULT_FOLDS:
+        targets = job.train.targets
+        folds = deal(job.outputs, targets, count, seed=job.seed, together=job.together)
+    rows = np.flatnonzero(counted)
+    if len(np.unique(folds[rows])) > 1:
+        return folds
+    alone = np.zeros(len(folds), np.int64)
+    # One more than the others: all folds differ where there are few.
+    alone[rows] = np.random.default_rng([job.seed, count]).permutation(len(rows)) % count
+    return alone
 
 
 def head_layers(job: Job) -> dict[str, Any]:

@@ -56,7 +56,10 @@ class Tracker(Protocol):
         """Begins a run, or takes up the one of that identifier; returns the identifier."""
 
     def epoch(self, step: int, phase: int, figures: Mapping[str, float]) -> None:
-        """An epoch is over: ``step`` counts epochs over all phases, and both count from 1."""
+        """An epoch is over: ``step`` counts epochs over all phases, and both count from 1.
+
+        Where a plan is carried out once more, with all examples, its phases are counted on.
+        """
 
     def finish(self, metrics: Mapping[str, float], files: Sequence[Path]) -> None:
         """The run is over; ``metrics`` are on the validation data, ``files`` go with the run."""
@@ -107,7 +110,8 @@ def epochs_of(records: Sequence[Mapping[str, Any]]) -> int:
 def tell_again(tracker: Tracker, state: State) -> None:
     """Tells a tracker of the epochs that are over already."""
     step = 0
-    histories = [*(record["history"] for record in state.records), state.history]
+    records = [record for turn in (*state.earlier, state.records) for record in turn]
+    histories = [*(record["history"] for record in records), state.history]
     for phase, history in enumerate(histories, start=1):
         for figures in zip(*history.values(), strict=False):
             step += 1

@@ -15,7 +15,7 @@ from kerastl.training.goal import Goal
 from kerastl.training.inputs import prepare
 from kerastl.training.job import Job
 from kerastl.training.loop import LAST, carry_out
-from kerastl.training.phase import Phase, Plan, phases_of
+from kerastl.training.phase import Phase, Plan, Step, fine_tunes, phases_of
 from kerastl.training.phase_batches import answers_of
 from kerastl.training.probe import Probe
 from kerastl.training.probe_run import cool
@@ -69,10 +69,12 @@ def carry_out_in_turns(
         out = folds == held_folds[state.turn]
         inside, held = np.flatnonzero(~out), np.flatnonzero(out)
         turn = dataclasses.replace(
-            job, train=Subset(whole, inside), validation=Subset(whole, held), folds=folds[inside]
+            job,
+            train=Subset(whole, inside),
+            validation=Subset(whole, held),
+            folds=folds[inside],
+            together=None if job.together is None else job.together[inside],
         )
-        if job.together is not None:
-            turn = dataclasses.replace(turn, together=job.together[inside])
         if len(held_folds) == 1 or state.turn == 0:
             times = "" if len(held_folds) == 1 else f", {len(held_folds)} times"
             job.reporter.note(
@@ -100,7 +102,7 @@ def carry_out_in_turns(
     order = np.argsort(held)
     found = dict(zip(job.outputs, [rows[order] for rows in state.answers], strict=True))
     solved = {}
-    if len(plan) > 1 and state.solved:
+    if fine_tunes(plan) and state.solved:
         solved = dict(zip(job.outputs, [rows[order] for rows in state.solved], strict=True))
     temperatures = {}
     for name, output in job.outputs.items():
@@ -111,7 +113,13 @@ def carry_out_in_turns(
             temperatures[name], found[name] = told.temperature, told.answers
             cool(last, name, told.temperature)
             job.reporter.note(f"scores are divided by {told.temperature:.2f}: all folds ask for it")
-    records = [_with_estimate(record, earlier) for record in state.records]
+    kept = [
+        i for i, (step, one) in enumerate(zip(plan, earlier[0], strict=True)) if _stays(step, one)
+    ]
+    records = [
+        _with_estimate(record, [records[i] for records in earlier])
+        for i, record in zip(kept, state.records, strict=True)
+    ]
     return Outcome(records, held[order], found, solved, temperatures)
 
 
@@ -122,21 +130,26 @@ def refitted(plan: Plan, records: Sequence[dict[str, Any]]) -> Plan:
     """
     steps: list[Any] = []
     for step, record in zip(plan, records, strict=True):
-        if record.get("left_out"):
+        if not _stays(step, record):
             continue
         if not isinstance(step, Phase) or step.fixed:
             steps.append(step)
             continue
         epochs = record["best_epoch"]
         share = record.get("interpolation")
-        if epochs == 0 or share == 0:
-            continue
         changes: dict[str, Any] = {"select": "last", "patience": None}
         if epochs is not None:
             changes["epochs"] = epochs
         changes["interpolate"] = False if share in (None, 1.0) else share
         steps.append(dataclasses.replace(step, **changes))
     return tuple(steps)
+
+
+def _stays(step: Step, record: dict[str, Any]) -> bool:
+    if record.get("left_out"):
+        return False
+    chosen = isinstance(step, Phase) and not step.fixed
+    return not (chosen and (record["best_epoch"] == 0 or record.get("interpolation") == 0))
 
 
 def _answers(job: Job, plan: Plan, state: State) -> list[Array]:
@@ -146,7 +159,7 @@ def _answers(job: Job, plan: Plan, state: State) -> list[Array]:
     """
     if isinstance(plan[-1], Probe):
         # The head was the last to change, and what it answers was put down.
-        return [answers[-len(job.validation or ()) :] for answers in state.solved]
+        return [answers[state.answered :] for answers in state.solved]
     inputs = job.kept.pop(LAST, None)
     if inputs is None:
         # The run was interrupted between its last step and this.
@@ -155,13 +168,8 @@ def _answers(job: Job, plan: Plan, state: State) -> list[Array]:
     return answers_of(job, Goal(job), inputs)
 
 
-def _with_estimate(
-    record: dict[str, Any], earlier: Sequence[Sequence[dict[str, Any]]]
-) -> dict[str, Any]:
-    """A record of the last turn, with what the turns before it measured and took."""
-    same = [one for records in earlier for one in records if one["name"] == record["name"]]
-    if not same:
-        return record
+def _with_estimate(record: dict[str, Any], same: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """A record of the last turn, with what the same step measured and took in those before it."""
     score = record["score"]
     found = dict(record)
     if len(same) == 1:

@@ -279,3 +279,89 @@ def test_a_run_interrupted_in_any_turn_ends_with_the_same_weights(
         np.testing.assert_array_equal(one, other)
     assert model.metrics == whole.metrics
     assert kerastl.load(tmp_path / "run").provenance["estimate"] == whole.provenance["estimate"]
+
+
+class Heard:
+    """A tracker that keeps what it hears of epochs."""
+
+    name = "heard"
+
+    def __init__(self):
+        self.epochs = []
+
+    def check(self):
+        pass
+
+    def start(self, run, identifier):
+        return "1"
+
+    def epoch(self, step, phase, figures):
+        self.epochs.append((step, phase, "val_loss" in figures))
+
+    def finish(self, metrics, files):
+        pass
+
+    def stop(self, ending):
+        pass
+
+
+def test_epochs_of_both_turns_are_told_apart(small_recipe, pictures, tmp_path):
+    tracker = Heard()
+    plan = (kerastl.Phase("conv_12", 2, 1e-3, select="last"),)
+    small_recipe(plan=plan, refit=True).fit(
+        pictures, track=tracker, out=tmp_path / "run", tensorboard=True, **QUIET
+    )
+    assert tracker.epochs == [(1, 1, True), (2, 1, True), (3, 2, False), (4, 2, False)]
+    logs = {path.parent.parent.name for path in tmp_path.rglob("events.*")}
+    assert len(logs) == 2, logs
+
+
+def test_labels_that_are_all_of_one_group_are_folded_one_by_one(small_recipe):
+    images, labels = coloured_images(48)
+    groups = np.arange(48) // 12
+    size = np.where(groups == 1, labels * 10.0, np.nan).astype("float32")
+    data = kerastl.data.ExampleDataset(
+        kerastl.data.load((images, labels), class_names=CLASSES).reader,
+        list(images),
+        {"colour": kerastl.Classes(CLASSES), "size": kerastl.Number()},
+        {"colour": labels, "size": size},
+        groups=groups,
+    )
+    recipe = small_recipe(
+        plan=kerastl.head_only(),
+        kind="single_label",
+        outputs={"colour": "single_label", "size": "regression"},
+    )
+    [record] = recipe.fit(data, validation=False, reporter=SilentReporter()).history
+    assert np.isfinite(record["solved"]["outputs"]["size"]["out_of_fold_loss"])
+
+
+def test_of_two_heads_that_are_solved_the_later_one_is_measured(small_recipe, pictures):
+    probes = (kerastl.Probe(l2=100.0, name="stiff"), kerastl.Probe(l2=0.3))
+    twice = small_recipe(plan=probes).fit(pictures, seed=1, **QUIET)
+    once = small_recipe(plan=probes[1:]).fit(pictures, seed=1, **QUIET)
+    assert twice.metrics == once.metrics
+
+
+def test_thresholds_are_measured_on_labels_that_did_not_choose_them():
+    """Of labels that nothing tells, thresholds chosen on themselves promise too much."""
+    output = kerastl.Labels(("a", "b"))
+    random = np.random.default_rng(0)
+    flattered, measured = [], []
+    for _ in range(20):
+        labels = (random.random((60, 2)) < 0.3).astype(np.float32)
+        answers = random.random((60, 2)).astype(np.float32)
+        parts = np.arange(60) % 5
+        tuned = output.tuned(labels, answers)
+        flattered.append(tuned.measure(labels, answers)["macro_f1"])
+        moved = tuned.cross_fitted(labels, answers, parts)
+        measured.append(tuned.measure(labels, moved)["macro_f1"])
+        inside = (answers > 0.01) & (answers < 0.99)
+        unmoved = moved == answers
+        assert unmoved[inside].mean() > 0.5
+        one = parts == 0
+        others = output.tuned(labels[~one], answers[~one])
+        np.testing.assert_array_equal(
+            moved[one] >= tuned.limits, answers[one] >= others.limits
+        )  # fmt: skip
+    assert np.mean(flattered) > np.mean(measured) + 0.03
