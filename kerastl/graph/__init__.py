@@ -2,7 +2,7 @@
 
 from kerastl.graph.cuts import Cut, find_cuts, inline, nodes_of, operations, split
 from kerastl.graph.fingerprint import prefix_sha256
-from kerastl.graph.freezing import apply_boundary, forget_traces, settle_momentum
+from kerastl.graph.freezing import apply_boundary, forget_traces, momenta_of, settle_momentum
 from kerastl.graph.inputs import with_input
 from kerastl.graph.opening import can_open, open_model
 from kerastl.graph.stages import (
@@ -30,6 +30,7 @@ __all__ = [
     "forget_traces",
     "head_cut",
     "inline",
+    "momenta_of",
     "nodes_of",
     "open_model",
     "operations",

@@ -85,6 +85,15 @@ def forget_traces(model: keras.Model) -> None:
     model.compiled = False
 
 
+def momenta_of(model: keras.Model) -> list[tuple[Any, float]]:
+    """The BatchNormalization layers of a model, each with its momentum."""
+    return [
+        (layer, layer.momentum)
+        for layer in all_layers(model)
+        if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+
+
 def settle_momentum(model: keras.Model, steps: int) -> None:
     """Makes the moving statistics of trainable BatchNormalization settle within a training.
 

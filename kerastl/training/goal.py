@@ -35,6 +35,7 @@ class Goal:
     Attributes:
         loss_weights: how the losses are added up; what is learned of them is kept from phase to
             phase.
+        incomplete: whether some labels are missing.
 
     Raises:
         ConfigurationError: the network has another number of outputs, or loss weights that cannot
@@ -57,7 +58,7 @@ class Goal:
         self._layers = [operation.name for operation in output_operations(job.network)]
         present = is_labelled(outputs, self._train.targets)
         held_out = {} if self._validation is None else is_labelled(outputs, self._validation)
-        self._incomplete = not all(rows.all() for rows in (*present.values(), *held_out.values()))
+        self.incomplete = not all(rows.all() for rows in (*present.values(), *held_out.values()))
         self._scored = [name for name, rows in held_out.items() if rows.any()]
         self._validated = int(sum(rows.sum() for rows in held_out.values()))
 
@@ -117,7 +118,7 @@ class Goal:
             return {"loss": self.losses(phase), "metrics": []}
         found = [output.metrics() for output in self._outputs.values()]
         # Metrics with weights leave out the examples that weigh nothing.
-        key = "weighted_metrics" if self._incomplete else "metrics"
+        key = "weighted_metrics" if self.incomplete else "metrics"
         return {"loss": self.losses(phase), key: found if self._only is None else found[0]}
 
     def training_targets(self, view: int = 0, augment: Augment | None = None) -> KerasTargets:

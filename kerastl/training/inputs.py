@@ -167,7 +167,7 @@ def _computed(
         f"{counted(len(examples), 'example')}, {counted(count, 'view')}"
         + (f", {cached} from the cache" if cached else "")
     )
-    if isinstance(job.train, Subset):
+    if job.in_turns:
         # Other turns take other parts of them.
         ready = tuple(dataclasses.replace(part, seconds=0.0, computed=0) for part in found)
         job.kept[key] = ready

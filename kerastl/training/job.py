@@ -12,7 +12,7 @@ import numpy as np
 
 from kerastl.graph import Cut, Stage, resolve_boundary
 from kerastl.inputs.augment import Augment
-from kerastl.inputs.examples import Examples
+from kerastl.inputs.examples import Examples, Subset
 from kerastl.outputs import Output
 from kerastl.training.activations import Storage
 from kerastl.training.checkpoint import CheckpointStore
@@ -84,9 +84,21 @@ class Job:
     interruption: Interruption = dataclasses.field(default_factory=Interruption)
 
     @property
+    def in_turns(self) -> bool:
+        """Whether this is one of several turns (see ``turns``), the last included."""
+        return isinstance(self.train, Subset)
+
+    @property
     def steps(self) -> int:
         """Batches per epoch."""
         return -(-len(self.train) // self.batch_size)
+
+    @property
+    def steps_of_all(self) -> int:
+        """Batches per epoch of the turn that trains on all examples."""
+        train = self.train
+        count = len(train.whole) if isinstance(train, Subset) else len(train)
+        return -(-count // self.batch_size)
 
     def boundary(self, step: Step) -> Cut:
         """The cut at which a step begins to train."""

@@ -49,7 +49,8 @@ def carry_out(job: Job, plan: Plan, state: State | None = None) -> State:
 
 def _run(job: Job, plan: Plan, state: State) -> State:
     goal = Goal(job)
-    plan = tuple(s.lasting(job.steps) if isinstance(s, Phase) else s for s in plan)
+    # A turn that leaves examples out has the epochs of the one whose model it stands for.
+    plan = tuple(s.lasting(job.steps_of_all) if isinstance(s, Phase) else s for s in plan)
     # Read before the values of a checkpoint come in: the run began with these.
     held = any(phase.l2_sp for phase in phases_of(plan))
     origin = read_origin(network_variables(job.network)) if held else {}

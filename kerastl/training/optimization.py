@@ -17,20 +17,47 @@ from kerastl.training.starting_point import NOT_DECAYED, starting_points
 _FLOOR = 0.01
 
 
-def make_schedule(phase: Phase, steps_per_epoch: int) -> Any:
-    """The learning rate as a function of the step."""
+def timing(phase: Phase, steps_per_epoch: int) -> tuple[int, int]:
+    """Steps over which the rate decays, and those before them in which it rises."""
     steps = max(1, phase.epochs * steps_per_epoch)
     warmup = int(steps * phase.warmup)
+    return max(1, steps - warmup), warmup
+
+
+def make_schedule(phase: Phase, steps_per_epoch: int) -> Any:
+    """The learning rate as a function of the step."""
+    decay, warmup = timing(phase, steps_per_epoch)
     if phase.schedule == "constant" and warmup == 0:
         return phase.learning_rate
     # Without decay steps worth mentioning CosineDecay warms up and then stays.
     return keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=phase.learning_rate * (_FLOOR if warmup else 1.0),
-        decay_steps=max(1, steps - warmup),
+        decay_steps=decay,
         alpha=_FLOOR if phase.schedule == "cosine" else 1.0,
         warmup_target=phase.learning_rate if warmup else None,
         warmup_steps=warmup,
     )
+
+
+class Timed:
+    """A schedule whose length can change after a training step that reads it was traced.
+
+    Attributes:
+        schedule: what ``make_schedule`` gives.
+    """
+
+    def __init__(self, schedule: Any) -> None:
+        self.schedule = schedule
+        if isinstance(schedule, keras.optimizers.schedules.CosineDecay):
+            for name in ("decay_steps", "warmup_steps"):
+                value = keras.ops.cast(getattr(schedule, name), "float32")
+                setattr(schedule, name, keras.Variable(value, trainable=False, name=name))
+
+    def set(self, decay: int, warmup: int) -> None:
+        """Sets the steps of ``timing``."""
+        if isinstance(self.schedule, keras.optimizers.schedules.CosineDecay):
+            self.schedule.decay_steps.assign(decay)
+            self.schedule.warmup_steps.assign(warmup)
 
 
 def make_optimizer(

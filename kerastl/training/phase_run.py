@@ -22,7 +22,7 @@ from kerastl.training.goal import Goal
 from kerastl.training.inputs import PhaseInputs
 from kerastl.training.job import Job
 from kerastl.training.lora import Adapters, adapters
-from kerastl.training.optimization import make_optimizer, make_schedule
+from kerastl.training.optimization import Timed, make_optimizer, make_schedule
 from kerastl.training.phase import Phase
 from kerastl.training.phase_batches import answers_of, training_batches, validation_batches
 from kerastl.training.precision import HALF
@@ -39,6 +39,7 @@ from kerastl.training.selection import (
     write_variables,
 )
 from kerastl.training.starting_point import read_origin
+from kerastl.training.traced import TracedStep, can_be_kept, key_of
 from kerastl.training.tracking import EpochTracking, epochs_of
 
 Array = np.ndarray[Any, Any]
@@ -112,7 +113,7 @@ class PhaseRun:
         # What weighs the losses belongs to the outputs, and so to the head.
         weighing = self.goal.loss_weights.variables
         self._depth = depths(job.network, job.stages) | {id(variable): 0 for variable in weighing}
-        self._compile()
+        self._trace()
         self._take_up()
         saver = SaveState(
             job.checkpoints,
@@ -148,7 +149,32 @@ class PhaseRun:
                 raise
         return self._end(added)
 
-    def _compile(self) -> None:
+    def _trace(self) -> None:
+        """Compiles the part that trains, or goes on with what an earlier turn compiled."""
+        job, phase = self.job, self.phase
+        plain = phase.lora is None and self._model is self.inputs.model
+        if not job.in_turns or not plain or self.state.slowed_at is not None:
+            self._compile()
+            return
+        key = key_of(
+            phase,
+            self.state.phase,
+            self._model,
+            steps_per_epoch=job.steps,
+            incomplete=self.goal.incomplete,
+        )
+        known: TracedStep | None = job.kept.pop(key, None)
+        if known is not None and known.lasts:
+            self._model = known.model
+            known.rewind(phase, job.steps)
+        else:
+            schedule = Timed(make_schedule(phase, job.steps))
+            self._compile(schedule.schedule)
+            known = TracedStep(self._model, self._model.optimizer, schedule)
+        if can_be_kept(self._model):
+            job.kept[key] = known
+
+    def _compile(self, schedule: Any = None) -> None:
         """Compiles the part that trains, at the rate that a divergence may have left."""
         phase = self.phase
         if self.state.slowed_at is not None:
@@ -159,7 +185,7 @@ class PhaseRun:
             )
         optimizer = make_optimizer(
             phase,
-            make_schedule(phase, self.job.steps),
+            make_schedule(phase, self.job.steps) if schedule is None else schedule,
             self._model.trainable_variables,
             depth=self._depth,
             origin=self.origin,

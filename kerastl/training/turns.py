@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from kerastl.graph import momenta_of
 from kerastl.inputs.examples import Subset
 from kerastl.training.calibration import calibrate
 from kerastl.training.checkpoint import State, network_variables, stacked
@@ -64,6 +65,7 @@ def carry_out_in_turns(
     """
     network, whole = job.network, job.train
     initial = read_variables(network_variables(network))
+    momenta = momenta_of(network)
     state = state or State(job.settings, phase=0)
     while state.turn < len(held_folds):
         out = folds == held_folds[state.turn]
@@ -91,6 +93,8 @@ def carry_out_in_turns(
             solved=state.solved,
         )
         write_variables(network_variables(network), initial)
+        for layer, momentum in momenta:
+            layer.momentum = momentum
         if job.checkpoints:
             job.checkpoints.write(state)
         job.interruption.check()
@@ -98,6 +102,8 @@ def carry_out_in_turns(
     job.reporter.note(f"now with all {len(whole)} examples")
     last = dataclasses.replace(job, train=Subset(whole, np.arange(len(whole))), folds=folds)
     state = carry_out(last, refitted(plan, earlier[0]), state)
+    # What was compiled for several turns has a schedule that cannot be saved.
+    network.optimizer, network.compiled = None, False
     held = np.concatenate([np.flatnonzero(folds == number) for number in held_folds])
     order = np.argsort(held)
     found = dict(zip(job.outputs, [rows[order] for rows in state.answers], strict=True))
