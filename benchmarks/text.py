@@ -282,7 +282,7 @@ print(json.dumps({"seconds": ended - began, "scores": scores.tolist()}))
 """
 
 
-def trainer(folder, python, repeats):
+def trainer(folder, python, repeats, default_only=False):
     """2,000 film sentences: our default plan and full fine-tuning beside Hugging Face's Trainer."""
     import kerastl
 
@@ -294,6 +294,8 @@ def trainer(folder, python, repeats):
         "kerastl, default plan": {},
         "kerastl, full fine-tuning": {"plan": kerastl.full(3, 5e-5)},
     }
+    if default_only:
+        ours.popitem()
     found = {name: [] for name in ("Trainer, full fine-tuning", *ours)}
     for _ in range(repeats):
         found["Trainer, full fine-tuning"].append(_trainer(python, x, y, x_test, y_test))
@@ -358,6 +360,7 @@ def main():
     parser.add_argument("data", type=Path)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--keep", type=Path, help="a folder for a run of sms and its test texts")
+    parser.add_argument("--default-only", action="store_true", help="trainer without our own full")
     parser.add_argument("--torch", metavar="PYTHON", help="a Python with transformers and torch")
     arguments = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -372,7 +375,7 @@ def main():
     elif arguments.torch is None:
         parser.error("trainer needs --torch PYTHON")
     else:
-        trainer(arguments.data, arguments.torch, arguments.repeats)
+        trainer(arguments.data, arguments.torch, arguments.repeats, arguments.default_only)
 
 
 if __name__ == "__main__":
