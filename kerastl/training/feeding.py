@@ -44,6 +44,18 @@ def _pipeline(
 ) -> Any:
     import tensorflow as tf
 
+    options = tf.data.Options()
+    # Nothing here is tuned, and the thread that tunes is in the way: it sleeps for longer and
+    # longer, up to a minute, and the end of a training waits until it wakes up.
+    options.autotune.enabled = False
+    return _untuned(source, sample, ragged).with_options(options)
+
+
+def _untuned(
+    source: Callable[[], Iterator[tuple[Any, ...]]], sample: tuple[Any, ...], ragged: bool
+) -> Any:
+    import tensorflow as tf
+
     size = _CHUNK_BYTES // max(1, sum(part.nbytes for part in keras.tree.flatten(sample)))
     if ragged or size < 2:
         # Large batches are handed over as they are: each further step would copy them once more.
