@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from kerastl.errors import RunError
-from kerastl.files import atomic_folder, read_arrays, read_json
+from kerastl.files import atomic_folder, read_arrays, read_json, write_json
 from kerastl.inputs import Input
 
 Array = np.ndarray[Any, Any]
@@ -19,7 +19,8 @@ FOLDER = "samples"
 VALIDATION_EXAMPLES = 256
 CALIBRATION_EXAMPLES = 128
 SOURCE_FILES = 4
-_SOURCES, _LABELS, _CALIBRATION = "validation", "labels.npz", "calibration"
+VALIDATION, TRAINING = "validation", "training"
+_SOURCES, _LABELS, _CALIBRATION, _ABOUT = "validation", "labels.npz", "calibration", "about.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,17 +28,18 @@ class Samples:
     """Examples for proving, calibrating and showing an export.
 
     Attributes:
-        sources: of the validation data, up to 256, as the task's input takes them; empty where
-            there are none.
+        sources: up to 256, as the task's input takes them; empty where there are none.
         labels: theirs, by output name; None where they are not known.
         calibration: sources of the training data, up to 128.
-        files: a few source files of the validation data as (name, bytes).
+        files: a few source files of the same data as (name, bytes).
+        kind: of the data that ``sources`` are of: ``"validation"`` or ``"training"``.
     """
 
     sources: Sequence[Any] = ()
     labels: Mapping[str, Array] | None = None
     calibration: Sequence[Any] = ()
     files: tuple[tuple[str, bytes], ...] = ()
+    kind: str = VALIDATION
 
     def save(self, run: Path, input: Input) -> None:
         """Writes the samples below a run directory."""
@@ -46,6 +48,7 @@ class Samples:
             input.store(temporary, _CALIBRATION, self.calibration)
             if self.labels is not None:
                 np.savez_compressed(temporary / _LABELS, **self.labels)  # type: ignore[arg-type]
+            write_json(temporary / _ABOUT, {"kind": self.kind})
             (temporary / "files").mkdir()
             for name, content in self.files:
                 (temporary / "files" / name).write_bytes(content)
@@ -69,6 +72,7 @@ class Samples:
                 labels,
                 input.stored(folder, _CALIBRATION),
                 _files(folder),
+                read_json(folder / _ABOUT)["kind"] if (folder / _ABOUT).exists() else VALIDATION,
             )
         except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
             raise RunError(f"The samples in {folder} are damaged: {error}.") from error

@@ -130,7 +130,16 @@ def _metrics(manifest: Mapping[str, Any], task: Task) -> str:
     examples, metrics = manifest["parity_examples"], manifest["metrics"]
     lines = ["## Metrics", ""]
     accuracy = examples["network_accuracy"]
-    if accuracy is not None:
+    estimate = (manifest.get("training") or {}).get("estimate")
+    if estimate is not None:
+        lines += [estimate["sentence"], ""]
+    if accuracy is not None and examples["kind"] == "training":
+        lines += [
+            f"Accuracy of the network on {examples['n']} {task.input.nouns} that it was trained "
+            f"on, which says little of others: {accuracy:.4f}.",
+            "",
+        ]
+    elif accuracy is not None:
         low, high = wilson_interval(round(accuracy * examples["n"]), examples["n"])
         lines.append(
             f"Accuracy of the network on the {examples['n']} {examples['kind']} "
@@ -171,7 +180,7 @@ def _provenance(manifest: Mapping[str, Any]) -> str:
 
 def _limits(manifest: Mapping[str, Any], task: Task) -> str:
     lines = ["## Limits", ""]
-    if manifest["parity_examples"]["kind"] != "validation":
+    if manifest["parity_examples"]["kind"] not in ("validation", "training"):
         lines.append(
             f"- Parity was measured on {manifest['parity_examples']['kind']} {task.input.nouns}, "
             "since none were given."

@@ -166,7 +166,7 @@ def _proof(network: Any, subject: Subject, plan: Plan, gate: Gate, files: list[P
     from kerastl.model.predicting import predict_sources
 
     given = list(subject.samples.sources)
-    examples, kind = (given, "validation") if given else plan.input.builtin
+    examples, kind = (given, subject.samples.kind) if given else plan.input.builtin
     probes = plan.input.probes()
     reference = predict_sources(network, subject.task, [*examples, *files, *probes])
     for values in reference.values():

@@ -224,6 +224,7 @@ class TrainedModel:
         for name in ("weights", "tokenizer"):
             if recipe.get(name) is not None:
                 recipe[name] = _without_folder(str(recipe[name]))
+        estimate = self.provenance.get("estimate")
         return {
             "backbone": backbone.get("name"),
             "licence": backbone.get("licence"),
@@ -238,6 +239,7 @@ class TrainedModel:
                     {key: value for key, value in record.items() if key != "history"}
                     for record in self.history
                 ],
+                **({} if estimate is None else {"estimate": estimate}),
             },
             "preprocessing": backbone.get("preprocessing"),
             "weights": _without_folder(backbone.get("weights")),

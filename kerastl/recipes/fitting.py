@@ -394,7 +394,7 @@ def _trained_model(
             **network.fingerprints,
             "train_examples": len(train),
             "validation_examples": 0 if estimate or held_out is None else len(held_out),
-            **({} if estimate is None else {"estimate": dataclasses.asdict(estimate)}),
+            **({} if estimate is None else {"estimate": estimate.told(network.base.input.nouns)}),
             "class_counts": _class_counts(outputs, trained),
             **recipe.origin(outputs),
             **({"options": options} if (options := command_options()) else {}),
@@ -439,7 +439,7 @@ def _evidence(
     notes = [] if trained.estimate is None else [trained.estimate.sentence(input.nouns)]
     notes += gain_notes(evaluation)
     if trained.estimate is not None and outputs != dict(network.outputs):
-        notes.append("Thresholds were chosen on the same examples, which flatters them a little.")
+        notes.append("Each fifth of these examples was decided by thresholds chosen on the others.")
     evaluation = dataclasses.replace(
         evaluation, notes=(*notes, *baselines.notes, *evaluation.notes)
     )

@@ -42,6 +42,10 @@ class Estimate:
     folds: int
     temperatures: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
+    def told(self, nouns: str) -> dict[str, Any]:
+        """What a run and its bundles say of it."""
+        return {**dataclasses.asdict(self), "sentence": self.sentence(nouns)}
+
     def sentence(self, nouns: str) -> str:
         """What people are told."""
         if self.folds == 1:

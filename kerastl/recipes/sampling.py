@@ -10,7 +10,14 @@ import numpy as np
 from kerastl.data import Dataset, ExampleDataset, stratified_sample
 from kerastl.inputs.examples import Examples
 from kerastl.outputs import Output
-from kerastl.samples import CALIBRATION_EXAMPLES, SOURCE_FILES, VALIDATION_EXAMPLES, Samples
+from kerastl.samples import (
+    CALIBRATION_EXAMPLES,
+    SOURCE_FILES,
+    TRAINING,
+    VALIDATION,
+    VALIDATION_EXAMPLES,
+    Samples,
+)
 
 Array = np.ndarray[Any, Any]
 
@@ -24,7 +31,8 @@ def choose_samples(
 ) -> Samples:
     """Chooses examples that prove and calibrate an export, of every class where each has one.
 
-    ``data`` are the validation data; some of their files are kept as they are.
+    ``data`` are the validation data, or without any the training data; some of their files are
+    kept as they are.
     """
     shown = train if validation is None else validation
     rows = _rows(outputs, shown.targets, VALIDATION_EXAMPLES, seed)
@@ -34,6 +42,7 @@ def choose_samples(
         {name: np.asarray(labels[rows]) for name, labels in shown.targets.items()},
         train.sources(calibration),
         _source_files(data, outputs, seed),
+        TRAINING if validation is None else VALIDATION,
     )
 
 

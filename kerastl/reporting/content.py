@@ -56,6 +56,7 @@ def content_of(
             "nouns": facts.input.nouns,
         },
         "data": source,
+        "estimate": facts.estimate,
         "metrics": dict(facts.metrics),
         "verdicts": [] if whole is None else _verdicts(whole),
         "evaluation": whole,

@@ -36,6 +36,8 @@ class Facts:
         metrics: on the validation examples.
         evaluation: of the validation examples, where a run keeps it.
         files: of bundles, with size and parity.
+        estimate: how a model was measured that was trained on all of its data, as a sentence;
+            None where validation data were held back.
     """
 
     kind: str
@@ -47,6 +49,7 @@ class Facts:
     metrics: Mapping[str, float]
     evaluation: Evaluation | None
     files: Sequence[Mapping[str, Any]]
+    estimate: str | None = None
 
     @property
     def input(self) -> Input:
@@ -70,6 +73,7 @@ def facts_of_run(model: TrainedModel, folder: Path | None, bundles: Sequence[Pat
         model.metrics,
         model.evidence.evaluation,
         [row for bundle in found for row in _files(bundle, read_manifest(bundle))],
+        _estimate(details),
     )
 
 
@@ -85,6 +89,7 @@ def facts_of_bundle(folder: Path, manifest: Mapping[str, Any]) -> Facts:
         manifest["metrics"],
         None,
         _files(folder, manifest),
+        _estimate(manifest),
     )
 
 
@@ -104,6 +109,11 @@ def benchmark_of(path: Path) -> dict[str, Mapping[str, Any]]:
         raise ConfigurationError(
             f"--benchmark {path} is not what `kerastl benchmark BUNDLE --json` prints: {error!r}."
         ) from error
+
+
+def _estimate(details: Mapping[str, Any]) -> str | None:
+    found = (details.get("training") or {}).get("estimate")
+    return None if found is None else str(found["sentence"])
 
 
 def _origin(details: Mapping[str, Any]) -> dict[str, Any]:

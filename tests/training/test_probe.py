@@ -166,9 +166,9 @@ def solved(small_recipe, pictures):
 def test_every_example_trains_and_each_is_answered_without_it(small_recipe, pictures, solved):
     images, labels = pictures
     assert solved.history[0]["train_examples"] == 60
-    assert solved.provenance["estimate"] == {
-        "examples": 60, "trained_on": 60, "folds": 5, "temperatures": {},
-    }  # fmt: skip
+    estimate = dict(solved.provenance["estimate"])
+    assert "each of the 60 images was answered by a model" in estimate.pop("sentence")
+    assert estimate == {"examples": 60, "trained_on": 60, "folds": 5, "temperatures": {}}
     assert solved.metrics["examples"] == 60
     rows = solved.evidence.evaluation.sections["probabilities"].rows
     # Of what was trained on it knows the wrong labels too.
@@ -176,6 +176,23 @@ def test_every_example_trains_and_each_is_answered_without_it(small_recipe, pict
         flattered = solved.evaluate((images, labels), class_names=CLASSES)["accuracy"]
     assert np.mean([row.right for row in rows]) == solved.metrics["accuracy"] < flattered
     assert any("without it" in note for note in solved.evidence.evaluation.notes)
+
+
+def test_report_and_bundle_say_that_figures_are_an_estimate(solved, tmp_path):
+    kerastl.report(solved, out=tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    sentence = solved.provenance["estimate"]["sentence"]
+    assert sentence in page
+    assert "validation examples that the run keeps" not in page
+    solved.save(tmp_path / "run")
+    loaded = kerastl.load(tmp_path / "run")
+    assert loaded.samples.kind == "training"
+    bundle = loaded.export(tmp_path / "bundle", formats=("onnx",))
+    assert bundle.manifest["parity_examples"]["kind"] == "training"
+    card = (tmp_path / "bundle" / "README.md").read_text(encoding="utf-8")
+    assert sentence in card
+    assert "60 images that it was trained on" in card
+    assert "Wilson" not in card
 
 
 def test_the_model_is_that_of_all_examples(small_recipe, pictures):
