@@ -13,6 +13,7 @@ models that are measured are trained on fewer pictures than the one that is kept
 """
 
 import argparse
+import json
 import os
 import sys
 import tempfile
@@ -40,6 +41,7 @@ def main():
     parser.add_argument("--train", type=int, default=250)
     parser.add_argument("--draws", type=int, default=50)
     parser.add_argument("--ways", default="out-of-fold,held out,refitted")
+    parser.add_argument("--results", type=Path, help="a file of what was measured, to go on with")
     arguments = parser.parse_args()
 
     import keras
@@ -54,12 +56,19 @@ def main():
         "refitted": {},
     }
     off = {way: [] for way in arguments.ways.split(",")}
+    done = {}
+    if arguments.results is not None and arguments.results.exists():
+        lines = arguments.results.read_text(encoding="utf-8").splitlines()
+        done = {(draw, way): measured for draw, way, measured in map(json.loads, lines)}
     with tempfile.TemporaryDirectory() as cache:
         for draw in range(arguments.draws):
             random = np.random.default_rng(draw)
             order = random.permutation(len(images))
             train, rest = order[: arguments.train], order[arguments.train :]
             for way, found in off.items():
+                if (draw, way) in done:
+                    found.append(done[draw, way])
+                    continue
                 keras.backend.clear_session()
                 recipe = kerastl.ImageClassification(
                     backbone=arguments.backbone,
@@ -88,10 +97,11 @@ def main():
                 right = float((probabilities.argmax(axis=1) == truth).mean())
                 loss = float(-np.log(probabilities[np.arange(len(rest)), truth]).mean())
                 estimate = model.metrics
-                found.append((
-                    estimate["accuracy"], right, estimate["loss"], loss
-                ))  # fmt: skip
+                found.append([estimate["accuracy"], right, estimate["loss"], loss])
                 print(draw, way, found[-1], file=sys.stderr, flush=True)
+                if arguments.results is not None:
+                    with arguments.results.open("a", encoding="utf-8") as file:
+                        print(json.dumps([draw, way, found[-1]]), file=file)
     print("| way | estimate | truth | bias, points | band of 90 % | bias of the log loss |")
     print("|---|---|---|---|---|---|")
     for way, found in off.items():

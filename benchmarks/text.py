@@ -167,7 +167,7 @@ def domains(folder):
     print(table(("plan", *heading, "seconds"), rows))
 
 
-def few_shot(folder, draws):
+def few_shot(folder, draws, results):
     """8 texts a class of three domains: contrastive fine-tuning against a solved head."""
     import kerastl
 
@@ -175,12 +175,20 @@ def few_shot(folder, draws):
         "probe": kerastl.head_only(),
         "contrastive, then a head": kerastl.few_shot(),
     }
+    done = {}
+    if results is not None and results.exists():
+        lines = results.read_text(encoding="utf-8").splitlines()
+        done = {(domain, draw): found for domain, draw, found in map(json.loads, lines)}
     rows = []
     for domain in ("film reviews", "product reviews", "tweets"):
         texts, labels = read_domains(folder)[domain]
         where = {name: np.flatnonzero(np.array(labels) == name) for name in CLASSES}
         scores = {name: [] for name in plans}
         for draw in range(draws):
+            if (domain, draw) in done:
+                for name, right in zip(plans, done[domain, draw], strict=True):
+                    scores[name].append(right)
+                continue
             random = np.random.default_rng(draw)
             chosen = np.concatenate([random.choice(r, 8, replace=False) for r in where.values()])
             rest = random.permutation(np.setdiff1d(np.arange(len(texts)), chosen))[:500]
@@ -190,7 +198,11 @@ def few_shot(folder, draws):
                 model, _ = fit(made, few, False, seed=draw)
                 guess = np.array(model.predict([texts[i] for i in rest]).labels)
                 scores[name].append(np.mean(guess == np.array([labels[i] for i in rest])))
-            _say(domain, draw, *(found[-1] for found in scores.values()))
+            last = [float(found[-1]) for found in scores.values()]
+            _say(domain, draw, *last)
+            if results is not None:
+                with results.open("a", encoding="utf-8") as file:
+                    print(json.dumps([domain, draw, last]), file=file)
         probe, contrastive = (np.array(found) for found in scores.values())
         rows.append((domain, *map(_mean, (probe, contrastive, contrastive - probe))))
     print(table(("domain", *plans, "difference"), rows))
@@ -368,6 +380,7 @@ def main():
     parser.add_argument("data", type=Path)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--draws", type=int, default=20)
+    parser.add_argument("--results", type=Path, help="a file of draws of few-shot, to go on with")
     parser.add_argument("--keep", type=Path, help="a folder for a run of sms and its test texts")
     parser.add_argument("--default-only", action="store_true", help="trainer without our own full")
     parser.add_argument("--torch", metavar="PYTHON", help="a Python with transformers and torch")
@@ -378,7 +391,7 @@ def main():
     elif arguments.what == "domains":
         domains(arguments.data)
     elif arguments.what == "few-shot":
-        few_shot(arguments.data, arguments.draws)
+        few_shot(arguments.data, arguments.draws, arguments.results)
     elif arguments.what == "epochs":
         epochs(arguments.data, arguments.repeats)
     elif arguments.torch is None:
