@@ -175,7 +175,7 @@ def find_learning_rate(
 ) -> LearningRateTest:
     """Runs a range test; ``test`` goes to ``learning_rate_test``."""
     check_settings(recipe, seed)
-    # What is held back stays so: nothing is made of this training.
+    # No model comes out of this test, so nothing that is held back needs to be trained on.
     network = _make_network(dataclasses.replace(recipe, refit=False), load, seed)
     with tempfile.TemporaryDirectory(prefix="kerastl-") as scratch:
         train, _ = _read(network, Path(scratch), reporter, validate=False)
@@ -439,7 +439,7 @@ def _evidence(
     notes = [] if trained.estimate is None else [trained.estimate.sentence(input.nouns)]
     notes += gain_notes(evaluation)
     if trained.estimate is not None and outputs != dict(network.outputs):
-        notes.append("Each fifth of these examples was decided by thresholds chosen on the others.")
+        notes.append("Each fifth of these examples was judged with thresholds chosen on the rest.")
     evaluation = dataclasses.replace(
         evaluation, notes=(*notes, *baselines.notes, *evaluation.notes)
     )

@@ -39,7 +39,7 @@ from kerastl.training.selection import (
     write_variables,
 )
 from kerastl.training.starting_point import read_origin
-from kerastl.training.traced import TracedStep, can_be_kept, key_of
+from kerastl.training.traced import TracedStep, can_be_kept, key_of, steps_read_variables
 from kerastl.training.tracking import EpochTracking, epochs_of
 
 Array = np.ndarray[Any, Any]
@@ -152,7 +152,7 @@ class PhaseRun:
     def _trace(self) -> None:
         """Compiles the part that trains, or goes on with what an earlier turn compiled."""
         job, phase = self.job, self.phase
-        plain = phase.lora is None and self._model is self.inputs.model
+        plain = phase.lora is None and self._model is self.inputs.model and steps_read_variables()
         if not job.in_turns or not plain or self.state.slowed_at is not None:
             self._compile()
             return

@@ -179,7 +179,7 @@ def job_folds(job: Job, count: int, counted: Array) -> Array:
     if len(np.unique(folds[rows])) > 1:
         return folds
     alone = np.zeros(len(folds), np.int64)
-    # One more than the others: all folds differ where there are few.
+    # Dealt in turn, so that even a few examples lie in different folds.
     alone[rows] = np.random.default_rng([job.seed, count]).permutation(len(rows)) % count
     return alone
 

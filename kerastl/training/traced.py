@@ -40,11 +40,13 @@ class TracedStep:
 
 
 def can_be_kept(model: keras.Model) -> bool:
-    """Whether the step of a compiled model can serve another turn.
+    """Whether the step of a compiled model can serve another turn."""
+    return type(model.optimizer) is keras.optimizers.AdamW
 
-    JAX compiles what a schedule holds into the step.
-    """
-    return keras.backend.backend() != "jax" and type(model.optimizer) is keras.optimizers.AdamW
+
+def steps_read_variables() -> bool:
+    """Whether a traced step reads a schedule's variables anew; JAX compiles their values in."""
+    return bool(keras.backend.backend() != "jax")
 
 
 def key_of(
